@@ -1,0 +1,208 @@
+# tagship: plain GNU make. `make help` lists the targets.
+VERSION := 0.1.0
+prefix ?= /usr/local
+bindir ?= $(prefix)/bin
+libexecdir ?= $(prefix)/lib/tagship
+mandir ?= $(prefix)/share/man
+unitdir ?= $(prefix)/lib/systemd/system
+compdir ?= $(prefix)/share/bash-completion/completions
+docdir ?= $(prefix)/share/doc/tagship
+DESTDIR ?=
+CC ?= gcc
+PKG_CONFIG ?= pkg-config
+
+# B is where everything is built; SAN=1 builds with the sanitizers into a folder of its own,
+# COV=1 for gcov.
+SAN ?=
+COV ?=
+B ?= build$(if $(SAN),-san)$(if $(COV),-cov)
+
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wundef \
+	-Wcast-qual -Wwrite-strings
+ifeq ($(shell $(CC) --version | grep -c clang),0)
+WARN += -Wnull-dereference -Wlogical-op -Wduplicated-cond
+endif
+WERROR ?= -Werror
+comma := ,
+OPT := $(if $(SAN),-O1 -g -fsanitize=address$(comma)undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined,$(if $(COV),-O0 -g --coverage,-O2 -g -D_FORTIFY_SOURCE=3))
+HARDEN := -fstack-protector-strong -fstack-clash-protection -fPIE
+CFLAGS ?= $(OPT) $(HARDEN)
+CPPFLAGS += -Isrc -D_GNU_SOURCE -DTAGSHIP_VERSION='"$(VERSION)"' -DTAGSHIP_LIBEXEC='"$(libexecdir)"' \
+	-DTAGSHIP_BINDIR='"$(bindir)"' \
+	-DG_LOG_DOMAIN='"tagship"' -DGLIB_VERSION_MAX_ALLOWED=GLIB_VERSION_2_74
+LDFLAGS ?= -pie -Wl,-z,relro,-z,now $(if $(SAN),-fsanitize=address$(comma)undefined) $(if $(COV),--coverage)
+
+GLIB_CFLAGS := $(shell $(PKG_CONFIG) --cflags gio-unix-2.0)
+GLIB_LIBS := $(shell $(PKG_CONFIG) --libs gio-unix-2.0)
+ALL_CFLAGS := -std=gnu11 $(CFLAGS) $(WARN) $(WERROR) $(CPPFLAGS) $(GLIB_CFLAGS)
+
+# The rooms and what each may see: src/rooms is the one table.
+ROOMS := $(shell awk '!/^\#/ && NF && $$1!="cmd" {print $$1}' src/rooms)
+PKG_conf := libconfig
+PKG_delta := liblzma zlib
+PKG_repo := libgit2
+PKG_wire := libssh2
+PKG_bundle := libarchive
+PKG_util := libcrypto
+PKG_status := json-glib-1.0
+$(foreach p,$(sort $(foreach r,$(ROOMS),$(PKG_$(r)))),\
+  $(eval CFLAGS_$(p) := $(shell $(PKG_CONFIG) --cflags $(p) 2>/dev/null))\
+  $(eval LIBS_$(p) := $(shell $(PKG_CONFIG) --libs $(p) 2>/dev/null)))
+
+# closure of ROOM, highest first, ending in util
+closure = $(shell scripts/rooms closure $(1))
+$(foreach r,$(ROOMS),$(eval CLOSURE_$(r) := $(call closure,$(r))))
+room_libs = $(foreach r,$(1),$(B)/lib$(r).a)
+room_pkgs = $(foreach p,$(sort $(foreach r,$(1),$(PKG_$(r)))),$(LIBS_$(p)))
+
+PROGRAMS := tagship tagship-base tagship-stage tagship-activate
+HOOKS := pre-receive pre-receive-judge post-receive reference-transaction
+ROOMS_tagship := $(call closure,status serve publish)
+ROOMS_tagship-base := $(call closure,status mirror stage activate)
+ROOMS_tagship-stage := $(call closure,stage activate)
+ROOMS_tagship-activate := $(call closure,activate)
+ROOMS_pre-receive := $(call closure,store conf decide)
+ROOMS_pre-receive-judge := $(call closure,publish)
+ROOMS_post-receive := $(call closure,store conf)
+ROOMS_reference-transaction := $(call closure,store conf)
+COMMON_SRC := $(wildcard src/cmd/*.c)
+
+BINS := $(PROGRAMS:%=$(B)/%) $(HOOKS:%=$(B)/hooks/%)
+UNIT_SRC := $(wildcard tests/unit/*/*.c)
+UNIT := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
+FUZZ_SRC := $(wildcard tests/fuzz/*.c)
+
+# V=1 shows whole commands
+Q := $(if $(V),,@)
+say = @$(if $(V),:,echo "  $(1)")
+
+.PHONY: all faults help install uninstall check check-unit check-flow check-real check-san lint demo demo-clean \
+	bench bench-road clean format
+.DELETE_ON_ERROR:
+.SECONDARY:
+all: $(BINS)
+
+help:
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' Makefile | sort -u
+
+define room_rules
+SRC_$(1) := $$(wildcard src/$(1)/*.c)
+OBJ_$(1) := $$(SRC_$(1):%.c=$$(B)/%.o)
+$$(OBJ_$(1)): ROOM_CFLAGS := $$(foreach p,$$(PKG_$(1)),$$(CFLAGS_$$(p)))
+$$(B)/lib$(1).a: $$(OBJ_$(1))
+	@rm -f $$@
+	$$(Q)ar rcs $$@ $$^
+endef
+$(foreach r,$(ROOMS),$(eval $(call room_rules,$(r))))
+
+JSON_CFLAGS := $(CFLAGS_json-glib-1.0)
+$(B)/src/cmd/%.o: ROOM_CFLAGS := $(JSON_CFLAGS)
+
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC $<)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ROOM_CFLAGS) -MMD -MP -c -o $@ $<
+
+define program_rules
+PROG_SRC_$(1) := $$(wildcard src/cmd/$(1)/*.c)
+$$(B)/$(1): $$(PROG_SRC_$(1):%.c=$$(B)/%.o) $$(COMMON_SRC:%.c=$$(B)/%.o) $$(call room_libs,$$(ROOMS_$(1)))
+	$$(call say,LD $$@)
+	$$(Q)$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$^ -Wl,--as-needed $$(call room_pkgs,$$(ROOMS_$(1)) status) $$(GLIB_LIBS)
+endef
+$(foreach p,tagship tagship-base,$(eval $(call program_rules,$(p))))
+
+define small_program_rules
+PROG_SRC_$(1) := $$(wildcard src/cmd/$(1)/*.c)
+$$(B)/$(1): $$(PROG_SRC_$(1):%.c=$$(B)/%.o) $$(call room_libs,$$(ROOMS_$(1)))
+	$$(call say,LD $$@)
+	$$(Q)$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$^ -Wl,--as-needed $$(call room_pkgs,$$(ROOMS_$(1))) $$(GLIB_LIBS)
+endef
+$(foreach p,tagship-stage tagship-activate,$(eval $(call small_program_rules,$(p))))
+
+define hook_rules
+$$(B)/hooks/$(1): $$(B)/hooks/$(1).o $$(B)/hooks/hook.o $$(call room_libs,$$(ROOMS_$(1)))
+	$$(call say,LD $$@)
+	$$(Q)$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$^ -Wl,--as-needed $$(call room_pkgs,$$(ROOMS_$(1))) $$(GLIB_LIBS)
+endef
+$(foreach h,$(HOOKS),$(eval $(call hook_rules,$(h))))
+
+# The same programs with fault points: only util differs (util/fault.h), so only util is built again.
+FAULT_PROGRAMS := $(PROGRAMS:%=$(B)/faults/%)
+$(B)/faults/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC $< (fault points))
+	$(Q)$(CC) $(ALL_CFLAGS) -DTAGSHIP_FAULTS -MMD -MP -c -o $@ $<
+$(B)/faults/libutil.a: $(SRC_util:%.c=$(B)/faults/%.o)
+	@rm -f $@
+	$(Q)ar rcs $@ $^
+define fault_rules
+$$(B)/faults/$(1): $$(B)/$(1) $$(B)/faults/libutil.a
+	$$(call say,LD $$@)
+	$$(Q)$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$(PROG_SRC_$(1):%.c=$$(B)/%.o) \
+		$$(if $$(filter tagship tagship-base,$(1)),$$(COMMON_SRC:%.c=$$(B)/%.o)) \
+		$$(call room_libs,$$(filter-out util,$$(ROOMS_$(1)))) $$(B)/faults/libutil.a \
+		-Wl,--as-needed $$(call room_pkgs,$$(ROOMS_$(1)) status) $$(GLIB_LIBS)
+endef
+$(foreach p,$(PROGRAMS),$(eval $(call fault_rules,$(p))))
+faults: $(FAULT_PROGRAMS)
+
+# a unit test sees its room and what that room may see
+define unit_rules
+$$(B)/unit/$(1)/%: $$(B)/tests/unit/$(1)/%.o $$(call room_libs,$$(CLOSURE_$(1)))
+	@mkdir -p $$(@D)
+	$$(call say,LD $$@)
+	$$(Q)$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$^ -Wl,--as-needed $$(call room_pkgs,$$(CLOSURE_$(1))) $$(GLIB_LIBS)
+endef
+$(foreach r,$(ROOMS),$(eval $(call unit_rules,$(r))))
+
+check: all check-rooms check-unit check-flow ## everything CI runs, under 6 minutes on 2 cores
+
+check-rooms: ## rooms include and link only what src/rooms says
+	scripts/check-rooms $(B)
+
+check-unit: $(UNIT) ## unit tests (g_test, TAP)
+	G_TEST_SRCDIR=$(CURDIR)/tests prove $(PROVE_FLAGS) --exec scripts/run-unit $(UNIT)
+
+check-flow: all faults ## end-to-end stories with real git, sshd and servers
+	TAGSHIP_BUILD=$(abspath $(B)) prove $(PROVE_FLAGS) --timer tests/flow/*.sh
+
+check-real: all ## the road with real release trees from npm
+	TAGSHIP_BUILD=$(abspath $(B)) tests/real/check-real
+
+check-san: ## unit and flow tests under ASan and UBSan
+	$(MAKE) SAN=1 all check-unit check-flow
+
+lint: ## clang-format, clang-tidy, cppcheck, shellcheck, man pages, units
+	scripts/lint
+
+demo: ## installs what is missing, builds, runs the main job before your eyes
+	scripts/demo
+
+demo-clean: ## stops what demo left running
+	scripts/demo --clean
+
+bench: bench-road ## all benchmarks
+
+bench-road: all ## what a push and an idle base cost
+	TAGSHIP_BUILD=$(abspath $(B)) tests/bench/bench-road
+
+format: ## clang-format in place
+	clang-format -i $(shell git ls-files '*.c' '*.h')
+
+install: all ## DESTDIR= prefix=/usr/local
+	scripts/install-files "$(B)" "$(DESTDIR)" bindir=$(bindir) libexecdir=$(libexecdir) mandir=$(mandir) \
+		unitdir=$(unitdir) compdir=$(compdir) docdir=$(docdir)
+
+uninstall: ## removes what install put there
+	scripts/install-files --remove "$(B)" "$(DESTDIR)" bindir=$(bindir) libexecdir=$(libexecdir) \
+		mandir=$(mandir) unitdir=$(unitdir) compdir=$(compdir) docdir=$(docdir)
+
+clean: ## removes all build folders
+	rm -rf build build-san build-cov build-fuzz
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
+
+print-cflags: # for scripts/lint
+	$(info $(ALL_CFLAGS) $(foreach r,$(ROOMS),$(foreach p,$(PKG_$(r)),$(CFLAGS_$(p)))))
+	@:
+.PHONY: print-cflags
