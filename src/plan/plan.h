@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The release plan: what an annotated tag says about when and where. Pure text; of the zone folder
+ * its list tzdata.zi is read, and the files of listed zones (through GTimeZone).
+ *
+ *   g_autoptr(PlanTag) tag = plan_tag_parse(raw, len, &error);    git's tag object, raw
+ *   g_autoptr(Plan) plan = NULL;
+ *   if (!plan_parse(tag->message, tag->message_len, &plan, &error))
+ *           refuse;                                    error->message is for the pusher
+ *   if (!plan)
+ *           ordinary annotated tag;
+ *   g_autoptr(PlanTable) table = plan_compile(plan, tag->name, &facts, &error);
+ *
+ * Every refusal is TS_ERROR_REFUSED and names trailer, value and remedy, in one or more lines that
+ * are safe to print as they are (UTF-8 without control characters but newline).
+ * No crash behaviour: nothing is written.
+ */
+#pragma once
+
+#include "util/util.h"
+
+#define PLAN_MESSAGE_MAX (64 * 1024)
+#define PLAN_TARGETS_MAX 1000
+#define PLAN_NOW_VALID_S (24 * 3600)
+
+/* A git tag object taken apart. `message` ends before the signature; nothing may follow the
+ * signature's END line. */
+typedef struct {
+	char *object; /* hex id of the tagged object */
+	char *type;   /* "commit", … */
+	char *name;   /* the tag's own name */
+	char *tagger; /* "Name <mail>" */
+	gint64 tagged_utc;
+	char *message;
+	gsize message_len;
+	char *signature; /* armoured, or NULL */
+} PlanTag;
+
+/* CORRUPT where the headers are not object, type, tag and tagger as git writes them; REFUSED for a
+ * further header, a NUL byte, a signature without end, a second one, or text behind it. */
+PlanTag *plan_tag_parse(const char *raw, gsize len, GError **error);
+void plan_tag_free(PlanTag *tag);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PlanTag, plan_tag_free)
+
+typedef enum {
+	PLAN_AT_NOW,
+	PLAN_AT_BASE_LOCAL, /* local time in each base's zone */
+	PLAN_AT_ZONE,       /* local time in one named zone */
+	PLAN_AT_INSTANT     /* with a numeric offset */
+} PlanAtKind;
+
+typedef struct {
+	int year, month, day, hour, minute, second;
+} PlanLocal;
+
+typedef struct {
+	char *at_text; /* as written */
+	PlanAtKind at;
+	PlanLocal local;       /* BASE_LOCAL, ZONE */
+	char *zone;            /* ZONE */
+	gint64 utc;            /* INSTANT */
+	char **to;             /* items of Release-To as written */
+	char *version;         /* Release-Version or NULL */
+	char *app;             /* Release-App or NULL */
+	gint64 grace_s;        /* default 1800 */
+	gint64 max_outage_s;   /* 0: the base's own */
+	gboolean cut_off_hold; /* Release-If-Cut-Off: hold */
+	char *title;           /* first line of the message, printable, at most some 200 bytes */
+} Plan;
+
+/* *ret_plan stays NULL for a message without a plan (TRUE). FALSE: a plan that is wrong, or lines
+ * that look like a plan and are none: "Release-…:" in any letter case anywhere in the message, or a
+ * key too near to a trailer's name to be anything else ("Relase-At:", "ReleaseTo:").
+ * `Release-Waves`, gates but `alone`, `Release-Override` and `Release-Root` are refused with "not
+ * yet". Messages over PLAN_MESSAGE_MAX or with a NUL are refused if any line looks like that. */
+gboolean plan_parse(const char *message, gsize len, Plan **ret_plan, GError **error);
+void plan_free(Plan *plan);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Plan, plan_free)
+
+/* What a plan is compiled against. */
+typedef struct {
+	const char *name;
+	const char *zone;
+	const char *const *groups; /* NULL-terminated */
+	gboolean runs_app;         /* the base runs this plan's app */
+} PlanBase;
+
+typedef struct {
+	const PlanBase *bases;
+	guint n_bases;
+	const char *const *app_names; /* NULL-terminated, of this repository */
+	const char *const *versions;  /* built versions of the app, NULL-terminated */
+	const char *zone_dir;         /* folder with tzdata.zi and the zone files */
+	gint64 now_utc;
+	gint64 pushed_utc; /* `now` counts from here */
+} PlanFacts;
+
+typedef struct {
+	char *base;
+	char *zone;
+	gint64 at_utc;
+	char *local_text; /* "2026-12-01 02:00:00 +08:00" */
+} PlanTarget;
+
+typedef struct {
+	char *app;
+	char *version;      /* what will run */
+	gboolean is_now;    /* at_utc is then pushed_utc for all */
+	gboolean plan_only; /* Release-Version named another tag: nothing is built for this one */
+	gint64 grace_s;
+	gint64 max_outage_s;
+	gboolean cut_off_hold;
+	char *title;
+	GPtrArray *targets; /* PlanTarget, by time, then name */
+} PlanTable;
+
+/* tag_name: the tag's own name, the default version. A `now` with now_utc past pushed_utc + 24 h,
+ * or a time in the past, is refused. Groups and `all` mean those of their bases that run the app; a
+ * base named alone must run it. What is left out stays out, wherever in the list it stands, but a
+ * base that is both named and left out is refused. Errors other than REFUSED: the list of zones
+ * could not be read (NOT_FOUND, CORRUPT, FAILED). */
+PlanTable *plan_compile(const Plan *plan, const char *tag_name, const PlanFacts *facts,
+			GError **error);
+void plan_table_free(PlanTable *table);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PlanTable, plan_table_free)
+
+/* The table as text for people: base, local time, UTC, time left. */
+char *plan_table_format(const PlanTable *table, gint64 now_utc);
+
+/* TRUE if `zone` is listed (zone or link) in ZONE_DIR/tzdata.zi; else REFUSED with the nearest
+ * one. */
+gboolean plan_zone_check(const char *zone_dir, const char *zone, GError **error);
+/* UTC of a local time in a zone; a time that does not exist or exists twice is REFUSED with the
+ * UTC candidates. So is one that GLib would get wrong: it misreads rules whose summer time is
+ * behind standard time (Europe/Dublin from 2038 on; all its times with "slim" zone files). */
+gboolean plan_zone_to_utc(const char *zone_dir, const char *zone, const PlanLocal *local,
+			  gint64 *ret_utc, GError **error);
+/* "2026-12-01 02:00:00 +08:00"; in UTC, "+00:00", if the zone cannot be used. Never NULL. */
+char *plan_zone_format(const char *zone_dir, const char *zone, gint64 utc);

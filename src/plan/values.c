@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: ISC */
+#include "plan/plan-private.h"
+
+#define DAY_S (24 * 3600)
+#define GRACE_MAX_S (7 * DAY_S)
+#define OUTAGE_MAX_S DAY_S
+
+/* Refuses with the text of a USAGE error of util. */
+static gboolean refuse_with(GError **error, const char *key, const char *value, GError *why)
+{
+	gboolean ok = plan_refuse(error, key, value, "%s", why->message);
+	g_error_free(why);
+	return ok;
+}
+
+static gboolean check_item(const char *value, const char *item, GError **error)
+{
+	GError *why = NULL;
+	gboolean out = item[0] == '-';
+	const char *name = item + out;
+	gboolean group = name[0] == '@';
+	if (item[0] == '\0')
+		return plan_refuse(
+		    error, "Release-To", value,
+		    "an empty item: a comma too many; items are separated by one comma");
+	if (strpbrk(item, " \t;"))
+		return plan_refuse(
+		    error, "Release-To", value,
+		    "bases and groups are separated by commas, as in \"haikou, @asia\"");
+	if (out && strcmp(name, "all") == 0)
+		return plan_refuse(error, "Release-To", value,
+				   "\"-all\" leaves nothing; name the bases that are to get it");
+	if (!group && strcmp(name, "all") != 0 && g_ascii_strcasecmp(name, "all") == 0)
+		return plan_refuse(error, "Release-To", value, "write all, in small letters");
+	if (!util_name_check(group ? "group" : "base", name + group, &why))
+		return refuse_with(error, "Release-To", value, why);
+	return TRUE;
+}
+
+gboolean plan_set_to(Plan *plan, const char *value, GError **error)
+{
+	g_auto(GStrv) items = g_strsplit(value, ",", -1);
+	gboolean any = FALSE;
+	for (guint i = 0; items[i]; i++) {
+		if (!check_item(value, g_strstrip(items[i]), error))
+			return FALSE;
+		any = any || items[i][0] != '-';
+	}
+	if (!any)
+		return plan_refuse(
+		    error, "Release-To", value,
+		    "it only leaves bases out; write \"all, %s\" if the others are meant", value);
+	plan->to = g_steal_pointer(&items);
+	return TRUE;
+}
+
+gboolean plan_set_version(Plan *plan, const char *value, GError **error)
+{
+	GError *why = NULL;
+	if (!util_version_check(value, &why))
+		return refuse_with(error, "Release-Version", value, why);
+	plan->version = g_strdup(value);
+	return TRUE;
+}
+
+gboolean plan_set_app(Plan *plan, const char *value, GError **error)
+{
+	GError *why = NULL;
+	if (!util_name_check("app", value, &why))
+		return refuse_with(error, "Release-App", value, why);
+	plan->app = g_strdup(value);
+	return TRUE;
+}
+
+gboolean plan_set_gate(Plan *plan, const char *value, GError **error)
+{
+	static const char *const gates[] = {"alone", "all-staged", "quorum", NULL};
+	(void)plan; /* `alone` is the only gate yet: nothing to note */
+	if (strcmp(value, "alone") == 0)
+		return TRUE;
+	if (strcmp(value, "all-staged") == 0 || g_str_has_prefix(value, "quorum "))
+		return plan_refuse(
+		    error, "Release-Gate", value,
+		    "not yet: use \"alone\" (each base goes at its time), look at "
+		    "\"tagship status\" before then, and withdraw the release by deleting "
+		    "the tag if too few are staged");
+	const char *nearest = util_text_nearest(value, gates);
+	return plan_refuse(error, "Release-Gate", value, "no gate is called so; did you mean %s?",
+			   nearest ? nearest : "alone");
+}
+
+gboolean plan_set_cut_off(Plan *plan, const char *value, GError **error)
+{
+	gboolean hold = strcmp(value, "hold") == 0;
+	if (!hold && strcmp(value, "go") != 0)
+		return plan_refuse(
+		    error, "Release-If-Cut-Off", value,
+		    "it must be go (activate at the preset time, line or no line) or hold "
+		    "(wait for an operator)");
+	plan->cut_off_hold = hold;
+	return TRUE;
+}
+
+/* "1h30m": numbers with units, largest first. FALSE with *ret_why. */
+static gboolean scan_duration(const char *value, gint64 *ret_s, const char **ret_why)
+{
+	static const struct {
+		char name;
+		gint64 s;
+	} units[] = {{'d', DAY_S}, {'h', 3600}, {'m', 60}, {'s', 1}};
+	gint64 total = 0;
+	guint unit = 0;
+	while (*value) {
+		gsize digits = strspn(value, "0123456789");
+		guint found = unit;
+		while (found < G_N_ELEMENTS(units) && units[found].name != value[digits])
+			found++;
+		*ret_why = "write a number and a unit, as 90s, 30m, 2h, 1d or 1h30m";
+		if (digits > 0 && value[digits] == '\0')
+			*ret_why = "its last number has no unit; write s, m, h or d behind it";
+		if (digits == 0 || digits > 9 || found == G_N_ELEMENTS(units))
+			return FALSE;
+		total += g_ascii_strtoll(value, NULL, 10) * units[found].s;
+		unit = found + 1;
+		value += digits + 1;
+	}
+	*ret_s = total;
+	return TRUE;
+}
+
+static gboolean set_duration(const char *key, const char *value, gint64 min_s, gint64 max_s,
+			     gint64 *ret_s, GError **error)
+{
+	const char *why = NULL;
+	gint64 s = 0;
+	if (!scan_duration(value, &s, &why))
+		return plan_refuse(error, key, value, "not a duration: %s", why);
+	if (s < min_s || s > max_s)
+		return plan_refuse(error, key, value, "it must be from %ds to %dh", (int)min_s,
+				   (int)(max_s / 3600));
+	*ret_s = s;
+	return TRUE;
+}
+
+gboolean plan_set_grace(Plan *plan, const char *value, GError **error)
+{
+	return set_duration("Release-Grace", value, 0, GRACE_MAX_S, &plan->grace_s, error);
+}
+
+gboolean plan_set_max_outage(Plan *plan, const char *value, GError **error)
+{
+	return set_duration("Release-Max-Outage", value, 1, OUTAGE_MAX_S, &plan->max_outage_s,
+			    error);
+}
