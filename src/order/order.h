@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Orders and reports: the text that travels in a ledger. Pure; formats are trailer text whose
+ * first line is "Tagship-Order: 1" or "Tagship-Report: 1". An unknown format number is
+ * UNSUPPORTED; an unknown key is CORRUPT unless it starts with "X-" (such lines are for later
+ * versions, and formatting again drops them).
+ *
+ *   g_autoptr(Order) order = order_new(ORDER_KIND_ORDER);    fill in; strings are owned by it
+ *   order_add_bundle(order, …);
+ *   g_autofree char *text = order_format(order);
+ *   g_autoptr(Order) again = order_parse(text, strlen(text), &error);
+ *
+ * There is one way to write an order: keys in the order below, none twice but Bundle, numbers
+ * without leading zeros, no empty values. Anything else is CORRUPT, so that the text of a parsed
+ * order formats to the same bytes. Format 1, with what each kind has:
+ *
+ *   Tagship-Order: 1
+ *   Kind: order | cancel | heartbeat
+ *   Seq: 1 and up
+ *   Written: 2026-11-24T07:20:00Z
+ *   Base: NAME                            heartbeat ends here
+ *   Release: 40 hex digits
+ *   App: NAME                             cancel goes on with Reason
+ *   Tag: TAG NAME
+ *   Version: TAG NAME
+ *   Root: 64 hex digits
+ *   Commit: 40 hex digits
+ *   Files: 0 to 2^31 - 1
+ *   Bytes: 0 to 2^50
+ *   At: 2026-12-01T02:00:00Z
+ *   Now: yes | no
+ *   Grace-S: 0 to 7 days
+ *   Max-Outage-S: 0 to 24 h
+ *   If-Cut-Off: go | hold
+ *   Local: one line of 1 to 200 bytes     may be absent
+ *   Reason: 1 to 4,096 bytes              may be absent; lines after the first are folded
+ *   Bundle: OLD SHA256 BYTES CODEC DECODED MEMORY     any number, a different OLD each
+ *
+ * A report likewise; every key but the last two must be there:
+ *
+ *   Tagship-Report: 1
+ *   Base: NAME
+ *   Incarnation: 1 and up
+ *   Release: 40 hex digits                "-" where a whole app is held or unheld; then
+ *   Seq: 1 and up                         0,
+ *   App: NAME
+ *   Version: TAG NAME                     "-" and
+ *   Root: 64 hex digits                   "-"
+ *   Event: staged | live | …              see ReportEvent
+ *   Time: 2026-12-01T02:00:04Z
+ *   Serves: 64 hex digits | -
+ *   Outage-Ms: -1 to 31 days
+ *   Detail: 1 to 4,096 bytes              absent when empty
+ *   Log-End: 1 to 65,536 bytes            absent when empty
+ *
+ * Formatting cuts texts to these lengths (Log-End at its start) and replaces control characters by
+ * '?'; fields that must be there and are NULL give text that parsing refuses.
+ * No crash behaviour: nothing is written.
+ */
+#pragma once
+
+#include "util/util.h"
+
+#define ORDER_TEXT_MAX (256 * 1024)
+#define ORDER_LINE_MAX 200         /* bytes of local_text */
+#define ORDER_NOTE_MAX 4096        /* bytes of reason and detail */
+#define REPORT_LOG_MAX (64 * 1024) /* bytes of log_end */
+
+typedef enum {
+	ORDER_KIND_ORDER,    /* run version at time */
+	ORDER_KIND_CANCEL,   /* withdraw order `release` */
+	ORDER_KIND_HEARTBEAT /* nothing, but central was alive at written_utc */
+} OrderKind;
+
+/* One way to get the tree: from old_root ("-": from nothing) by this bundle. */
+typedef struct {
+	char *old_root;
+	char *sha256; /* of the bundle file */
+	guint64 bytes;
+	char *codec;
+	guint64 decoded_bytes;
+	guint64 memory_bytes;
+} OrderBundle;
+
+typedef struct {
+	OrderKind kind;
+	guint64 seq; /* counts up by one per ledger; ranks revisions and equal times */
+	gint64 written_utc;
+	char *base;
+	/* all below: ORDER; CANCEL has release, app and reason; HEARTBEAT nothing */
+	char *release; /* tag object id, 40 hex */
+	char *app;
+	char *tag; /* the plan tag's name */
+	char *version;
+	char *root;
+	char *commit;
+	guint64 files;
+	guint64 bytes;   /* of all files */
+	gint64 at_utc;   /* go-live; for is_now the time of the push */
+	gboolean is_now; /* as soon as staged, until at_utc + 24 h */
+	gint64 grace_s;
+	gint64 max_outage_s; /* 0: the base's own */
+	gboolean cut_off_hold;
+	char *local_text; /* go-live in the base's zone, for people */
+	char *reason;
+	GPtrArray *bundles; /* OrderBundle; may be empty: the base is thought to hold the tree */
+} Order;
+
+Order *order_new(OrderKind kind);
+Order *order_copy(const Order *order);
+void order_free(Order *order);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Order, order_free)
+void order_add_bundle(Order *order, const char *old_root, const char *sha256, guint64 bytes,
+		      const char *codec, guint64 decoded_bytes, guint64 memory_bytes);
+
+/* One bundle as trailer value "OLD SHA256 BYTES CODEC DECODED MEMORY", and back. Records of
+ * central use the same form. */
+char *order_bundle_format(const OrderBundle *bundle);
+OrderBundle *order_bundle_parse(const char *text, GError **error);
+void order_bundle_free(OrderBundle *bundle);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(OrderBundle, order_bundle_free)
+/* The entry for this old root, or NULL. */
+const OrderBundle *order_find_bundle(const Order *order, const char *old_root);
+
+char *order_format(const Order *order);
+Order *order_parse(const char *text, gsize len, GError **error);
+/* A line for people: "order 12: shop v1.4.0 at 2026-12-01T02:00:00Z". */
+char *order_summary(const Order *order);
+
+/* What a base did, or found. */
+typedef enum {
+	REPORT_STAGED,
+	REPORT_LIVE,
+	REPORT_ROLLED_BACK,
+	REPORT_DOWN,
+	REPORT_FAILED,
+	REPORT_MISSED,
+	REPORT_CANCELLED,
+	REPORT_SUPERSEDED,
+	REPORT_TOO_LATE, /* a cancel that came after the commit point */
+	REPORT_HELD,     /* an operator holds it; text says why */
+	REPORT_UNHELD
+} ReportEvent;
+/* "staged", "live", "rolled-back", … */
+const char *report_event_name(ReportEvent event);
+gboolean report_event_parse(const char *name, ReportEvent *ret_event);
+/* TRUE for the events after which the order is over. */
+gboolean report_event_ends(ReportEvent event);
+
+typedef struct {
+	char *base;
+	gint64 incarnation;
+	char *release;
+	guint64 seq;
+	char *app;
+	char *version;
+	char *root;        /* of the order */
+	char *serves_root; /* what serves after the event, or "-" */
+	ReportEvent event;
+	gint64 event_utc;
+	gint64 outage_ms; /* stop called to healthy, -1 if there was none */
+	char *detail;     /* reason or note, may be empty */
+	char *log_end;    /* last lines of output, may be empty */
+} Report;
+
+Report *report_new(void);
+void report_free(Report *report);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Report, report_free)
+char *report_format(const Report *report);
+Report *report_parse(const char *text, gsize len, GError **error);
+/* "RELEASE.SEQ.EVENT", its identity within one base and a file name ("-" for a NULL release). */
+char *report_key(const Report *report);
