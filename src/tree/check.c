@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: ISC */
+/* Is the tree what its manifest says? In full, and from stat numbers taken earlier. */
+#include <errno.h>
+#include <unistd.h>
+
+#include "tree/tree-private.h"
+
+#define NAMED_MAX 5
+#define STAT_HEAD "tagship-stat 1\n"
+
+/* Differences found so far. */
+typedef struct {
+	GPtrArray *paths;  /* char *, all */
+	GString *named;    /* the first few, with what is wrong */
+	GHashTable *known; /* the paths again */
+} Findings;
+
+static void findings_init(Findings *found)
+{
+	found->paths = g_ptr_array_new_with_free_func(g_free);
+	found->named = g_string_new(NULL);
+	found->known = g_hash_table_new(g_str_hash, g_str_equal);
+}
+
+static void findings_clear(Findings *found)
+{
+	g_hash_table_unref(found->known);
+	g_string_free(found->named, TRUE);
+	g_clear_pointer(&found->paths, g_ptr_array_unref);
+}
+
+static void findings_add(Findings *found, const char *path, const char *what)
+{
+	if (g_hash_table_contains(found->known, path))
+		return;
+	char *copy = g_strdup(path);
+	g_ptr_array_add(found->paths, copy);
+	g_hash_table_add(found->known, copy);
+	if (found->paths->len > NAMED_MAX)
+		return;
+	g_autofree char *name = tree_name(path);
+	g_string_append_printf(found->named, "%s%s (%s)", found->named->len ? ", " : "", name,
+			       what);
+}
+
+/* TRUE if nothing was found; clears. */
+static gboolean findings_result(Findings *found, GPtrArray **ret_altered, GError **error)
+{
+	guint count = found->paths->len;
+	if (count > NAMED_MAX)
+		g_string_append_printf(found->named, " and %u more", count - NAMED_MAX);
+	if (count > 0)
+		util_error_set(error, TS_ERROR_CORRUPT, "%u %s not as released: %s", count,
+			       count == 1 ? "entry is" : "entries are", found->named->str);
+	if (ret_altered)
+		*ret_altered = g_ptr_array_ref(found->paths);
+	findings_clear(found);
+	return count == 0;
+}
+
+/* What the inode and link target say against the manifest; NULL if all is well so far. */
+static const char *compare_node(const ManifestEntry *entry, const struct stat *st,
+				const char *target)
+{
+	mode_t type = entry->type == MANIFEST_DIR    ? S_IFDIR
+		      : entry->type == MANIFEST_FILE ? S_IFREG
+						     : S_IFLNK;
+	if ((st->st_mode & S_IFMT) != type)
+		return "another type";
+	if (entry->type != MANIFEST_LINK && (st->st_mode & 07777) != entry->mode)
+		return "another mode";
+	if (st->st_mtim.tv_sec != entry->mtime_s)
+		return "another time";
+	if (entry->type == MANIFEST_FILE && (guint64)st->st_size != entry->size)
+		return "another size";
+	if (entry->type == MANIFEST_LINK && g_strcmp0(target, entry->target) != 0)
+		return "another target";
+	return NULL;
+}
+
+static void queue_hash(GArray *jobs, const ManifestEntry *entry)
+{
+	TreeHash job = {.path = entry->path, .size = entry->size};
+	g_array_append_val(jobs, job);
+}
+
+/* Hashes the queued files and notes those that differ. */
+static gboolean check_hashes(int dirfd, const Manifest *manifest, GArray *jobs, Findings *found,
+			     GError **error)
+{
+	if (!tree_hash_files(dirfd, jobs, NULL, error))
+		return FALSE;
+	for (guint i = 0; i < jobs->len; i++) {
+		const TreeHash *job = &g_array_index(jobs, TreeHash, i);
+		const ManifestEntry *entry = manifest_find(manifest, job->path);
+		if (job->changed || memcmp(job->sha256, entry->sha256, UTIL_SHA256_BYTES) != 0)
+			findings_add(found, job->path, "altered");
+	}
+	return TRUE;
+}
+
+/* Compares what was walked; files that look right are queued for hashing. */
+static void check_nodes(const Manifest *manifest, const GArray *nodes, GArray *jobs,
+			Findings *found)
+{
+	g_autofree guint8 *seen = g_malloc0((gsize)manifest_count(manifest) + 1);
+	for (guint i = 0; i < nodes->len; i++) {
+		const TreeNode *node = &g_array_index(nodes, TreeNode, i);
+		guint index = 0;
+		if (!manifest_index(manifest, node->path, &index)) {
+			findings_add(found, node->path, "extra");
+			continue;
+		}
+		seen[index] = 1;
+		const ManifestEntry *entry = manifest_entry(manifest, index);
+		const char *what = compare_node(entry, &node->st, node->target);
+		if (what)
+			findings_add(found, node->path, what);
+		else if (entry->type == MANIFEST_FILE)
+			queue_hash(jobs, entry);
+	}
+	for (guint i = 0; i < manifest_count(manifest); i++)
+		if (!seen[i])
+			findings_add(found, manifest_entry(manifest, i)->path, "missing");
+}
+
+gboolean tree_check(int dirfd, const Manifest *manifest, GPtrArray **ret_altered, GError **error)
+{
+	g_autoptr(GArray) nodes = tree_walk(dirfd, NULL, error);
+	if (!nodes)
+		return FALSE;
+	g_autoptr(GArray) jobs = g_array_new(FALSE, TRUE, sizeof(TreeHash));
+	Findings found;
+	findings_init(&found);
+	check_nodes(manifest, nodes, jobs, &found);
+	if (!check_hashes(dirfd, manifest, jobs, &found, error)) {
+		findings_clear(&found);
+		return FALSE;
+	}
+	return findings_result(&found, ret_altered, error);
+}
+
+static char *stat_line(const struct stat *st)
+{
+	return g_strdup_printf("%" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " %" G_GINT64_FORMAT
+			       " %" G_GINT64_FORMAT ".%09ld %" G_GINT64_FORMAT ".%09ld",
+			       (guint64)st->st_dev, (guint64)st->st_ino, (gint64)st->st_size,
+			       (gint64)st->st_mtim.tv_sec, st->st_mtim.tv_nsec,
+			       (gint64)st->st_ctim.tv_sec, st->st_ctim.tv_nsec);
+}
+
+/* The last folder opened: most entries share it with the one before. */
+typedef struct {
+	int dirfd;
+	int fd;
+	char *path;
+} Folder;
+
+static void folder_clear(Folder *folder)
+{
+	util_closep(&folder->fd);
+	folder->fd = -1;
+	g_clear_pointer(&folder->path, g_free);
+}
+
+/* stat and, for links, target of a path beneath; NOT_FOUND if it is not there. */
+static gboolean folder_stat(Folder *folder, const char *path, struct stat *ret_st,
+			    char **ret_target, GError **error)
+{
+	g_autofree char *parent = g_path_get_dirname(path);
+	const char *slash = strrchr(path, '/');
+	const char *name = slash ? slash + 1 : path;
+	*ret_target = NULL;
+	if (!folder->path || strcmp(folder->path, parent) != 0) {
+		folder_clear(folder);
+		folder->fd =
+		    util_fs_open_beneath(folder->dirfd, parent, O_PATH | O_DIRECTORY, 0, error);
+		if (folder->fd < 0)
+			return FALSE;
+		folder->path = g_steal_pointer(&parent);
+	}
+	if (fstatat(folder->fd, name, ret_st, AT_SYMLINK_NOFOLLOW) != 0)
+		return util_error_errno(error, errno, "%s", path);
+	if (!S_ISLNK(ret_st->st_mode))
+		return TRUE;
+	*ret_target = util_fs_readlink(folder->fd, name, error);
+	return *ret_target != NULL;
+}
+
+char *tree_stat_take(int dirfd, const Manifest *manifest, GError **error)
+{
+	g_autoptr(GString) text = g_string_new(STAT_HEAD);
+	Folder folder = {.dirfd = dirfd, .fd = -1};
+	gboolean ok = TRUE;
+	for (guint i = 0; ok && i < manifest_count(manifest); i++) {
+		const char *path = manifest_entry(manifest, i)->path;
+		g_autofree char *target = NULL;
+		struct stat st;
+		ok = folder_stat(&folder, path, &st, &target, error);
+		if (!ok)
+			break;
+		g_autofree char *line = stat_line(&st);
+		g_autofree char *name = manifest_quote(path);
+		g_string_append_printf(text, "%s %s\n", line, name);
+	}
+	folder_clear(&folder);
+	return ok ? g_string_free(g_steal_pointer(&text), FALSE) : NULL;
+}
+
+/* The numbers by quoted path; damaged lines are left out: their entries are looked at in full. */
+static GHashTable *parse_stats(const char *stats, gsize len)
+{
+	GHashTable *lines = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	const char *end = stats + len;
+	if (len < strlen(STAT_HEAD) || memcmp(stats, STAT_HEAD, strlen(STAT_HEAD)) != 0)
+		return lines;
+	for (const char *p = stats + strlen(STAT_HEAD); p < end;) {
+		const char *newline = memchr(p, '\n', (gsize)(end - p));
+		if (!newline)
+			break;
+		const char *space = memrchr(p, ' ', (gsize)(newline - p));
+		if (space)
+			g_hash_table_insert(lines,
+					    g_strndup(space + 1, (gsize)(newline - space) - 1),
+					    g_strndup(p, (gsize)(space - p)));
+		p = newline + 1;
+	}
+	return lines;
+}
+
+/* A folder whose numbers changed: is there a name that does not belong? */
+static gboolean check_extra(int dirfd, const char *path, const Manifest *manifest, Findings *found,
+			    GError **error)
+{
+	g_autoptr(GPtrArray) names = tree_list(dirfd, path, error);
+	if (!names)
+		return FALSE;
+	for (guint i = 0; i < names->len; i++) {
+		const char *name = g_ptr_array_index(names, i);
+		g_autofree char *full =
+		    strcmp(path, ".") == 0 ? g_strdup(name) : g_strconcat(path, "/", name, NULL);
+		if (!manifest_find(manifest, full))
+			findings_add(found, full, "extra");
+	}
+	return TRUE;
+}
+
+/* One entry: unchanged numbers are enough, else everything about it is looked at. */
+static gboolean check_stat(Folder *folder, const Manifest *manifest, const ManifestEntry *entry,
+			   GHashTable *lines, GArray *jobs, Findings *found, GError **error)
+{
+	g_autofree char *target = NULL;
+	g_autofree char *name = manifest_quote(entry->path);
+	g_autoptr(GError) inner = NULL;
+	struct stat st;
+	if (!folder_stat(folder, entry->path, &st, &target, &inner)) {
+		findings_add(found, entry->path,
+			     g_error_matches(inner, TS_ERROR, TS_ERROR_NOT_FOUND) ? "missing"
+										  : inner->message);
+		return TRUE;
+	}
+	g_autofree char *line = stat_line(&st);
+	if (g_strcmp0(line, g_hash_table_lookup(lines, name)) == 0)
+		return TRUE;
+	const char *what = compare_node(entry, &st, target);
+	if (what)
+		findings_add(found, entry->path, what);
+	else if (entry->type == MANIFEST_FILE)
+		queue_hash(jobs, entry);
+	else if (entry->type == MANIFEST_DIR)
+		return check_extra(folder->dirfd, entry->path, manifest, found, error);
+	return TRUE;
+}
+
+gboolean tree_stat_check(int dirfd, const char *stats, gsize len, const Manifest *manifest,
+			 GError **error)
+{
+	g_autoptr(GHashTable) lines = parse_stats(stats, len);
+	g_autoptr(GArray) jobs = g_array_new(FALSE, TRUE, sizeof(TreeHash));
+	Folder folder = {.dirfd = dirfd, .fd = -1};
+	Findings found;
+	findings_init(&found);
+	/* the top folder was renamed into place since: always listed */
+	gboolean ok = check_extra(dirfd, ".", manifest, &found, error);
+	for (guint i = 0; ok && i < manifest_count(manifest); i++)
+		ok = check_stat(&folder, manifest, manifest_entry(manifest, i), lines, jobs, &found,
+				error);
+	folder_clear(&folder);
+	ok = ok && check_hashes(dirfd, manifest, jobs, &found, error);
+	if (!ok) {
+		findings_clear(&found);
+		return FALSE;
+	}
+	return findings_result(&found, NULL, error);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: ISC */
+/* Shared by the files of this room only. */
+#pragma once
+
+#include "tree/tree.h"
+
+/* One name found on disk. */
+typedef struct {
+	char *path;
+	char *target; /* symlinks */
+	struct stat st;
+} TreeNode;
+
+/* Everything beneath dirfd, in no particular order; links are not followed. skip: as TreeScan. */
+GArray *tree_walk(int dirfd, const char *const *skip, GError **error);
+
+/* Names in one folder ("." for the top), without "." and "..". */
+GPtrArray *tree_list(int dirfd, const char *path, GError **error);
+
+/* One file to hash. */
+typedef struct {
+	const char *path; /* borrowed */
+	guint64 size;     /* what is expected */
+	guint8 sha256[UTIL_SHA256_BYTES];
+	gboolean changed; /* another size, no regular file, or changed while it was read */
+} TreeHash;
+
+/* Hashes all jobs on all cores; FALSE only if something cannot be read. */
+gboolean tree_hash_files(int dirfd, GArray *jobs, const UtilProgress *progress, GError **error);
+
+/* "reading PATH: " and the like, the path made safe to print. */
+char *tree_name(const char *path);
