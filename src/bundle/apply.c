@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: ISC */
+/* Applying a delta: the new tree from the old one and a bundle. */
+#include "bundle/bundle-private.h"
+
+/* What is being built. */
+typedef struct {
+	BundleReader *reader;
+	const BundleInfo *info;
+	const BundleTree *old_tree;
+	const DeltaTree *old_list;
+	const DeltaChanges *changes;
+	Manifest *manifest; /* of the new tree; hashes of new contents are filled in on the way */
+	const UtilProgress *progress;
+	int dirfd;
+	/* the file whose content comes next */
+	guint order_at;
+	int fd; /* -1: not made yet */
+	UtilSha256 *sha;
+	guint64 left;
+	guint64 bytes_done; /* of contents */
+} Apply;
+
+/* Makes folders and links, in byte order of path: a folder before what is in it. */
+static gboolean make_names(Apply *apply, GError **error)
+{
+	for (guint i = 0; i < manifest_count(apply->manifest); i++) {
+		const ManifestEntry *entry = manifest_entry(apply->manifest, i);
+		if (entry->type == MANIFEST_DIR && !tree_make_dir(apply->dirfd, entry->path, error))
+			return FALSE;
+		if (entry->type == MANIFEST_LINK &&
+		    !tree_make_link(apply->dirfd, entry->path, entry->target, error))
+			return FALSE;
+	}
+	return TRUE;
+}
+
+/* Files whose content the old tree has. */
+static gboolean copy_files(Apply *apply, GError **error)
+{
+	guint count = apply->changes->items->len;
+	for (guint i = 0; i < count; i++) {
+		const DeltaItem *item = delta_changes_item(apply->changes, i);
+		if (item->entry.type != DELTA_FILE || item->source == DELTA_NEW ||
+		    item->source == DELTA_TWIN)
+			continue;
+		const ManifestEntry *from = manifest_entry(apply->old_tree->manifest, item->from);
+		GError *inner = NULL;
+		if (!tree_copy_file(apply->old_tree->dirfd, from->path, apply->dirfd,
+				    item->entry.path, from, &inner)) {
+			/* of a tree whose manifest says it is there */
+			if (g_error_matches(inner, TS_ERROR, TS_ERROR_NOT_FOUND))
+				inner->code = TS_ERROR_CORRUPT;
+			g_propagate_prefixed_error(error, inner, "old tree: ");
+			return FALSE;
+		}
+		util_progress(apply->progress, "copying", i, count);
+	}
+	return TRUE;
+}
+
+static const DeltaItem *current_item(const Apply *apply, guint *ret_index)
+{
+	*ret_index = g_array_index(apply->changes->order, guint, apply->order_at);
+	return delta_changes_item(apply->changes, *ret_index);
+}
+
+static gboolean begin_file(Apply *apply, GError **error)
+{
+	guint index = 0;
+	const DeltaItem *item = current_item(apply, &index);
+	apply->fd = tree_make_file(apply->dirfd, item->entry.path, error);
+	apply->left = item->entry.size;
+	apply->sha = util_sha256_new();
+	return apply->fd >= 0;
+}
+
+static gboolean end_file(Apply *apply, GError **error)
+{
+	guint index = 0;
+	guint8 digest[UTIL_SHA256_BYTES];
+	(void)current_item(apply, &index); /* only the index is wanted */
+	util_sha256_finish(apply->sha, digest);
+	g_clear_pointer(&apply->sha, util_sha256_free);
+	manifest_set_sha256(apply->manifest, index, digest);
+	apply->order_at++;
+	int fd = apply->fd;
+	apply->fd = -1;
+	return g_close(fd, error);
+}
+
+/* Ends files that are complete and begins empty ones, until content is wanted again. */
+static gboolean advance(Apply *apply, GError **error)
+{
+	while (apply->order_at < apply->changes->order->len) {
+		if (apply->fd < 0 && !begin_file(apply, error))
+			return FALSE;
+		if (apply->left > 0)
+			return TRUE;
+		if (!end_file(apply, error))
+			return FALSE;
+	}
+	return TRUE;
+}
+
+/* Decoded bytes, on to the files in their order. Segments and files add up to the same: the change
+ * list was checked for that, and the caller never gives more than a segment has. */
+static gboolean put_content(Apply *apply, const guint8 *data, gsize len, GError **error)
+{
+	while (len > 0) {
+		if (!advance(apply, error))
+			return FALSE;
+		g_assert(apply->left > 0);
+		gsize part = (gsize)MIN(apply->left, len);
+		util_sha256_update(apply->sha, data, part);
+		if (!util_fs_write_all(apply->fd, data, part, error))
+			return FALSE;
+		apply->left -= part;
+		apply->bytes_done += part;
+		data += part;
+		len -= part;
+	}
+	util_progress(apply->progress, "decoding", apply->bytes_done,
+		      apply->changes->content_bytes);
+	return TRUE;
+}
+
+/* Feeds one block of a member; *left: content bytes the segment may still give. */
+static gboolean decode_block(Apply *apply, DeltaCoder *coder, guint8 *out, DeltaBuffers *buffers,
+			     DeltaRun run, guint64 *left, gboolean *ret_done, GError **error)
+{
+	do {
+		buffers->out = out;
+		buffers->out_len = BUNDLE_CHUNK;
+		if (!delta_coder_step(coder, buffers, run, ret_done, error))
+			return FALSE;
+		gsize made = BUNDLE_CHUNK - buffers->out_len;
+		if (made > *left)
+			return util_error_set(error, TS_ERROR_CORRUPT,
+					      "a segment holds more than its size");
+		*left -= made;
+		if (!put_content(apply, out, made, error))
+			return FALSE;
+	} while (!*ret_done && (buffers->in_len > 0 || buffers->out_len == 0));
+	return *ret_done
+		   ? buffers->in_len == 0 ||
+			 util_error_set(error, TS_ERROR_CORRUPT, "bytes after the end of a segment")
+		   : TRUE;
+}
+
+static gboolean decode_member(Apply *apply, DeltaCoder *coder, guint64 left, GError **error)
+{
+	g_autofree guint8 *out = g_malloc(BUNDLE_CHUNK);
+	gboolean done = FALSE;
+	for (;;) {
+		const guint8 *data = NULL;
+		gsize len = 0;
+		if (!bundle_reader_block(apply->reader, &data, &len, error))
+			return FALSE;
+		if (len > 0 && done)
+			return util_error_set(error, TS_ERROR_CORRUPT,
+					      "bytes after the end of a segment");
+		DeltaBuffers buffers = {.in = data, .in_len = len};
+		if (!done && !decode_block(apply, coder, out, &buffers,
+					   len > 0 ? DELTA_MORE : DELTA_LAST, &left, &done, error))
+			return FALSE;
+		if (len == 0)
+			break;
+	}
+	return left == 0 ||
+	       util_error_set(error, TS_ERROR_CORRUPT, "a segment holds less than its size");
+}
+
+static gboolean decode_segment(Apply *apply, guint number, GError **error)
+{
+	const DeltaSegment *segment =
+	    &g_array_index(apply->changes->segments, DeltaSegment, number);
+	DeltaStream stream = delta_segment_stream(segment);
+	g_autofree char *name = g_strdup_printf("contents-%u", number + 1);
+	guint64 size = 0;
+	gboolean ok = FALSE;
+	if (!bundle_reader_open_member(apply->reader, name, &size, error))
+		return FALSE;
+	guint8 *refs =
+	    bundle_read_refs(apply->old_tree, apply->old_list, apply->changes, segment, &ok, error);
+	g_autoptr(DeltaCoder) coder = ok ? delta_decoder_new(&stream, refs, error) : NULL;
+	g_free(refs); /* the coder has its copy */
+	if (!ok)
+		return FALSE;
+	if (coder && decode_member(apply, coder, segment->bytes, error))
+		return TRUE;
+	g_prefix_error(error, "bundle: %s: ", name);
+	return FALSE;
+}
+
+/* New files that have the content of another new file. */
+static gboolean copy_twins(Apply *apply, GError **error)
+{
+	for (guint i = 0; i < apply->changes->items->len; i++) {
+		const DeltaItem *item = delta_changes_item(apply->changes, i);
+		if (item->entry.type != DELTA_FILE || item->source != DELTA_TWIN)
+			continue;
+		const ManifestEntry *twin = manifest_entry(apply->manifest, item->from);
+		manifest_set_sha256(apply->manifest, i, twin->sha256);
+		if (!tree_copy_file(apply->dirfd, twin->path, apply->dirfd, item->entry.path, twin,
+				    error))
+			return FALSE;
+	}
+	return TRUE;
+}
+
+static gboolean build(Apply *apply, GError **error)
+{
+	if (!make_names(apply, error) || !copy_files(apply, error))
+		return FALSE;
+	for (guint i = 0; i < apply->changes->segments->len; i++)
+		if (!decode_segment(apply, i, error))
+			return FALSE;
+	return advance(apply, error) && bundle_reader_finish(apply->reader, error) &&
+	       copy_twins(apply, error);
+}
+
+/* When it went wrong: files used in part were not hashed on the way. An altered one explains the
+ * failure better than what it led to. */
+static void blame_old_file(const Apply *apply, GError **error)
+{
+	for (guint i = 0; i < apply->changes->refs->len; i++) {
+		const DeltaRef *ref = &g_array_index(apply->changes->refs, DeltaRef, i);
+		const ManifestEntry *entry =
+		    manifest_entry(apply->old_tree->manifest, ref->old_index);
+		guint8 digest[UTIL_SHA256_BYTES] = {0};
+		if (ref->length == entry->size)
+			continue;
+		util_autofd int fd = tree_open_file(apply->old_tree->dirfd, entry->path, NULL);
+		if (fd >= 0 && util_sha256_fd(fd, digest, NULL, NULL) &&
+		    memcmp(digest, entry->sha256, sizeof digest) == 0)
+			continue;
+		g_autofree char *name = util_text_printable(entry->path, -1);
+		g_clear_error(error);
+		util_error_set(error, TS_ERROR_CORRUPT,
+			       "old tree: %s: its content is not what the manifest says", name);
+		return;
+	}
+}
+
+DeltaChanges *bundle_read_changes(BundleReader *reader, const BundleInfo *info,
+				  const BundleTree *old_tree, const BundleList *old_list,
+				  guint64 memory_bytes, GError **error)
+{
+	char root[UTIL_SHA256_HEX];
+	bundle_tree_root(old_tree, root);
+	if (strcmp(root, info->old_root) != 0) {
+		util_error_set(error, TS_ERROR_CORRUPT,
+			       "the bundle starts from root %s, but the old tree is %s",
+			       info->old_root, root);
+		return NULL;
+	}
+	guint64 taken = BUNDLE_FIXED_BYTES + bundle_reader_memory(reader) +
+			bundle_manifest_memory(old_tree->manifest);
+	guint64 left = memory_bytes > taken ? memory_bytes - taken : 0;
+	g_autoptr(GByteArray) encoded = NULL;
+	if (!bundle_reader_member(reader, "changes", (gsize)MIN(left, G_MAXUINT32 / 2), &encoded,
+				  error))
+		return NULL;
+	DeltaChanges *changes =
+	    delta_changes_decode(encoded->data, encoded->len, &old_list->tree, left, error);
+	if (!changes)
+		g_prefix_error(error, "bundle: ");
+	return changes;
+}
+
+/* The sums that can be known before anything is written. */
+static gboolean check_sums(const Apply *apply, guint64 memory_bytes, GError **error)
+{
+	guint64 memory = BUNDLE_FIXED_BYTES + bundle_reader_memory(apply->reader) +
+			 bundle_manifest_memory(apply->old_tree->manifest) +
+			 bundle_manifest_memory(apply->manifest) + apply->changes->list_bytes;
+	guint64 segments = delta_changes_memory(apply->changes);
+	if (manifest_bytes(apply->manifest) != apply->info->decoded_bytes)
+		return util_error_set(error, TS_ERROR_CORRUPT,
+				      "bundle: header and change list differ in size");
+	if (segments > memory_bytes || memory > memory_bytes - segments)
+		return util_error_set(error, TS_ERROR_REFUSED,
+				      "bundle: it needs more than the %" G_GUINT64_FORMAT
+				      " bytes of memory allowed",
+				      memory_bytes);
+	return TRUE;
+}
+
+gboolean bundle_apply_delta(BundleReader *reader, const BundleInfo *info,
+			    const BundleTree *old_tree, int new_dirfd, const BundleLimits *limits,
+			    Manifest **ret_manifest, GError **error)
+{
+	guint64 memory = limits->memory_bytes ? limits->memory_bytes : BUNDLE_MEMORY_BYTES;
+	g_auto(BundleList) old_list = {0};
+	bundle_list_init(&old_list, old_tree->manifest);
+	g_autoptr(DeltaChanges) changes =
+	    bundle_read_changes(reader, info, old_tree, &old_list, memory, error);
+	g_autoptr(Manifest) manifest =
+	    changes ? bundle_changes_manifest(changes, old_tree->manifest, error) : NULL;
+	if (!manifest)
+		return FALSE;
+	Apply apply = {.reader = reader,
+		       .info = info,
+		       .old_tree = old_tree,
+		       .old_list = &old_list.tree,
+		       .changes = changes,
+		       .manifest = manifest,
+		       .progress = limits->progress,
+		       .dirfd = new_dirfd,
+		       .fd = -1};
+	if (!check_sums(&apply, memory, error))
+		return FALSE;
+	gboolean ok = build(&apply, error);
+	char root[UTIL_SHA256_HEX];
+	manifest_root(manifest, root);
+	if (!ok || strcmp(root, info->new_root) != 0) {
+		if (ok)
+			util_error_set(error, TS_ERROR_CORRUPT,
+				       "bundle: what it made has root %s, not %s", root,
+				       info->new_root);
+		blame_old_file(&apply, error);
+		ok = FALSE;
+	}
+	util_closep(&apply.fd);
+	util_sha256_free(apply.sha);
+	if (ok)
+		*ret_manifest = g_steal_pointer(&manifest);
+	return ok;
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: ISC */
+/* The "changes" member: the change list, coded after the old tree's paths. */
+#include "delta/delta-private.h"
+
+/* Tried in this order; the smallest wins. Small values of one column after the other want no
+ * position bits. */
+static const guint8 candidates[] = {0, 3};
+
+GByteArray *delta_old_names(const DeltaTree *old_tree)
+{
+	gsize total = 0;
+	guint first = old_tree->count;
+	while (first > 0 && total < DELTA_NAMES_MAX)
+		total += strlen(old_tree->entries[--first].path) + 1;
+	GByteArray *names = g_byte_array_sized_new((guint)total + 1);
+	for (guint i = first; i < old_tree->count; i++) {
+		const char *path = old_tree->entries[i].path;
+		g_byte_array_append(names, (const guint8 *)path, (guint)strlen(path));
+		g_byte_array_append(names, (const guint8 *)"\n", 1);
+	}
+	if (names->len > DELTA_NAMES_MAX)
+		g_byte_array_remove_range(names, 0, names->len - DELTA_NAMES_MAX);
+	return names;
+}
+
+guint64 delta_changes_list_bytes(const DeltaChanges *changes, const DeltaTree *old_tree)
+{
+	g_autoptr(GByteArray) list = delta_changes_format(changes, old_tree);
+	guint64 bytes =
+	    2 * (guint64)list->len + (guint64)old_tree->count * DELTA_LISTED * sizeof(DeltaItem);
+	guint files = 0;
+	for (guint i = 0; i < changes->items->len; i++) {
+		const DeltaItem *item = delta_changes_item(changes, i);
+		bytes += item->source == DELTA_KEPT
+			     ? 0
+			     : DELTA_LISTED * sizeof *item + strlen(item->entry.path) + 1 +
+				   (item->entry.target ? strlen(item->entry.target) : 0) + 1;
+		files += item->entry.type == DELTA_FILE && item->source == DELTA_NEW;
+	}
+	/* order and references: at most that much text and memory each; slices of large files */
+	guint refs = files + changes->deleted->len;
+	return bytes + (guint64)refs * (2 * sizeof(DeltaRef) + 32) + changes->content_bytes / 4096 +
+	       4096;
+}
+
+static GByteArray *encode_with(const GByteArray *list, const GByteArray *names, guint8 props,
+			       GError **error)
+{
+	DeltaStream stream = {DELTA_CODEC_LZMA2, props, list->len, names->len};
+	g_autoptr(GByteArray) out = g_byte_array_new();
+	g_byte_array_append(out, &props, 1);
+	delta_put_varint(out, list->len);
+	g_autoptr(DeltaCoder) coder = delta_encoder_new(&stream, names->data, error);
+	if (!coder || !delta_coder_all(coder, list->data, list->len, out, G_MAXUINT, error)) {
+		g_prefix_error(error, "change list: ");
+		return NULL;
+	}
+	return g_steal_pointer(&out);
+}
+
+GByteArray *delta_changes_encode(const DeltaChanges *changes, const DeltaTree *old_tree,
+				 GError **error)
+{
+	g_autoptr(GByteArray) list = delta_changes_format(changes, old_tree);
+	g_autoptr(GByteArray) names = delta_old_names(old_tree);
+	g_autoptr(GByteArray) best = NULL;
+	for (guint i = 0; i < G_N_ELEMENTS(candidates); i++) {
+		g_autoptr(GByteArray) out = encode_with(list, names, candidates[i], error);
+		if (!out)
+			return NULL;
+		if (best && best->len <= out->len)
+			continue;
+		g_clear_pointer(&best, g_byte_array_unref);
+		best = g_steal_pointer(&out);
+	}
+	return g_steal_pointer(&best);
+}
+
+static GByteArray *decode(const guint8 *data, gsize len, const DeltaTree *old_tree,
+			  guint64 max_bytes, GError **error)
+{
+	DeltaReader reader = {data, data + len};
+	DeltaStream stream = {.codec = DELTA_CODEC_LZMA2};
+	if (!delta_get_byte(&reader, &stream.props) ||
+	    !delta_get_varint(&reader, G_MAXUINT32, &stream.content_bytes)) {
+		util_error_set(error, TS_ERROR_CORRUPT,
+			       "the change list is damaged: its beginning");
+		return NULL;
+	}
+	g_autoptr(GByteArray) names = delta_old_names(old_tree);
+	stream.ref_bytes = names->len;
+	guint64 memory = delta_decoder_memory(&stream);
+	if (memory == G_MAXUINT64 || memory + stream.content_bytes > max_bytes) {
+		util_error_set(error, TS_ERROR_CORRUPT,
+			       "the change list claims %" G_GUINT64_FORMAT
+			       " bytes, more than the memory allowed",
+			       stream.content_bytes);
+		return NULL;
+	}
+	g_autoptr(DeltaCoder) coder = delta_decoder_new(&stream, names->data, error);
+	g_autoptr(GByteArray) list = g_byte_array_new();
+	if (!coder || !delta_coder_all(coder, reader.at, (gsize)(reader.end - reader.at), list,
+				       stream.content_bytes, error)) {
+		g_prefix_error(error, "change list: ");
+		return NULL;
+	}
+	if (list->len != stream.content_bytes) {
+		util_error_set(error, TS_ERROR_CORRUPT, "the change list is damaged: its length");
+		return NULL;
+	}
+	return g_steal_pointer(&list);
+}
+
+DeltaChanges *delta_changes_decode(const guint8 *data, gsize len, const DeltaTree *old_tree,
+				   guint64 max_bytes, GError **error)
+{
+	g_autoptr(GByteArray) list = decode(data, len, old_tree, max_bytes, error);
+	return list ? delta_changes_parse(list->data, list->len, old_tree, max_bytes, error) : NULL;
+}

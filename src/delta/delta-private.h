@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: ISC */
+/* Shared by the files of this room only. */
+#pragma once
+
+#include "delta/delta.h"
+
+/* The columns of a change list, in the order they are written. */
+typedef enum {
+	COLUMN_OPS,
+	COLUMN_ADDS,
+	COLUMN_BASES,
+	COLUMN_CUTS,
+	COLUMN_NAMES,
+	COLUMN_TARGETS,
+	COLUMN_MTIMES,
+	COLUMN_SIZES,
+	COLUMN_SOURCES,
+	COLUMN_ORDER,
+	COLUMN_SEGMENTS,
+	COLUMN_REFS
+} DeltaColumn;
+#define COLUMNS (COLUMN_REFS + 1)
+
+/* Low bits of an op or add byte. */
+#define KIND_MASK 7
+#define OP_DELETED 0
+#define OP_SAME 1
+#define OP_NEW 2
+#define OP_SOURCE 3
+#define OP_TARGET 4
+#define ADD_NEW 0
+#define ADD_TWIN 1
+#define ADD_COPIED 2
+#define ADD_DIR 3
+#define ADD_LINK 4
+
+#define FLAG_MODE 8 /* flipped, or of an added file: 0755 */
+#define MTIME_SHIFT 4
+#define MTIME_DEFAULT 0
+#define MTIME_BEFORE 1
+#define MTIME_GIVEN 2
+#define FLAGS_MAX (MTIME_GIVEN << MTIME_SHIFT | FLAG_MODE | KIND_MASK)
+
+/* While read, an item stands in two lists, each up to twice as long as needed. */
+#define DELTA_LISTED 4
+
+static inline guint64 delta_zigzag(gint64 value)
+{
+	return (guint64)value << 1 ^ (value < 0 ? G_MAXUINT64 : 0);
+}
+
+static inline gint64 delta_unzigzag(guint64 value)
+{
+	return (gint64)(value >> 1 ^ (value & 1 ? G_MAXUINT64 : 0));
+}
+
+void delta_put_varint(GByteArray *out, guint64 value);
+static inline void delta_put_zigzag(GByteArray *out, gint64 value)
+{
+	delta_put_varint(out, delta_zigzag(value));
+}
+
+/* Bytes being read; every getter is FALSE at or after the end. */
+typedef struct {
+	const guint8 *at;
+	const guint8 *end;
+} DeltaReader;
+
+gboolean delta_get_byte(DeltaReader *reader, guint8 *ret_byte);
+/* Shortest form only, at most max. */
+gboolean delta_get_varint(DeltaReader *reader, guint64 max, guint64 *ret_value);
+gboolean delta_get_zigzag(DeltaReader *reader, gint64 *ret_value);
+/* base + a zigzag step, within 0 ... count - 1. */
+gboolean delta_get_index(DeltaReader *reader, guint expected, guint count, guint *ret_index);
+/* Text up to a NUL, which is consumed; borrowed. */
+gboolean delta_get_text(DeltaReader *reader, const char **ret_text);
+
+DeltaChanges *delta_changes_new(void);
+gboolean delta_codec_known(guint8 id);
+/* The old paths that both sides prime the change list's coder with. */
+GByteArray *delta_old_names(const DeltaTree *old_tree);
+
+/* Its path was not there, or as something of another type. */
+gboolean delta_item_added(const DeltaItem *item, const DeltaTree *old_tree);
+/* The old file whose bytes a new content most likely resembles. */
+gboolean delta_counterpart(const DeltaItem *item, const DeltaTree *old_tree, DeltaRef *ret_ref);
+
+/* Gives items with new content and without a basis one of the old files in `candidates` (guint
+ * indexes, ascending) where a name is like theirs. Each is given once. */
+void delta_pair(DeltaChanges *changes, const DeltaTree *old_tree, const GArray *candidates);
+/* File name extension with its dot, or "". */
+const char *delta_extension(const char *path);

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What a delta says and how it is coded: pure bytes, no files. The bundle room reads and writes.
+ *
+ *   writer   changes = delta_diff(&old, &new)               what happened, names paired
+ *            delta_plan(changes, &old, &limits)             order of contents, segments
+ *            bytes = delta_changes_encode(changes, &old)    the "changes" member
+ *            per segment: coder = delta_encoder_new(...), delta_coder_step(...)
+ *   reader   changes = delta_changes_decode(bytes, len, &old, max, &error)
+ *            per segment: coder = delta_decoder_new(...), delta_coder_step(...)
+ *
+ * Old and new trees are lists in byte order of path (DeltaTree), borrowed from a manifest that must
+ * outlive the DeltaChanges made with it. The reader trusts nothing: every index, length and sum is
+ * checked before it is used, and the caller compares the root of what came out.
+ *
+ * THE CHANGE LIST, format 1. The member is
+ *
+ *   props (1 byte)  varint LEN  LEN bytes as raw LZMA2 with those lc/lp/pb
+ *
+ * whose preset dictionary is the old tree's paths, one a line, the last DELTA_NAMES_MAX bytes of
+ * them, and whose dictionary size is that plus LEN. Varints are little-endian base 128, `z` marks
+ * zigzag. The LEN bytes are: z DEFAULT-MTIME, then these columns, each as varint length and bytes:
+ *
+ *   ops      per stretch of the old tree: varint number of entries that stay as they are, then one
+ *            op byte for the next entry (missing at the very end of the tree):
+ *              bits 0-2  0 deleted  1 same content  2 new content  3 content of another file
+ *                        4 new link target
+ *              bit 3     the mode flips between 0644 and 0755
+ *              bits 4-5  mtime: 0 DEFAULT-MTIME  1 as before  2 in column mtimes
+ *   adds     per added path, ascending: one byte
+ *              bits 0-2  0 new content  1 content of another new file  2 content of its basis
+ *                        3 folder  4 link
+ *              bit 3     mode 0755 (files)
+ *              bits 4-5  mtime: 0 DEFAULT-MTIME  1 that of its basis  2 in column mtimes
+ *   bases    per added path: varint 0: no basis; else 1 + z(index of an old entry - (the basis
+ *            before + 1)): the name is like that entry's
+ *   cuts     varint 0 or 1: the bytes kept of a basis are counted from its start or from its end;
+ *            then per added path: varint bytes kept of the basis' path (no basis: of the start of
+ *            the added path before), varint bytes left out of the basis there (no basis: missing,
+ *            all the rest of the path before is left out), z (bytes put in their place - bytes left
+ *            out (no basis: - 0))
+ *   names    what is put in their place, for all added paths
+ *   targets  link targets, each ending with NUL
+ *   mtimes   z (mtime - DEFAULT-MTIME)
+ *   sizes    per file with new content: z (size - size before, or of its basis, or 0)
+ *   sources  per op 3: varint 2 * index of an old file, or 2 * n + 1: the n-th new content;
+ *            per add 1: varint n
+ *   order    per new content: z (n - (n before + 1)): the order in which contents follow each other
+ *   segments per segment: codec byte, props byte, flags byte, varint content bytes, varint number
+ *            of listed references
+ *   refs     per reference: varint 2 * z (index of an old file - (index before + 1)), plus 1 if
+ *            only a part: varint offset, varint length
+ *
+ * New contents are numbered n = 0, 1, … first in order of ops, then of adds.
+ *
+ * CONTENTS. All new contents, one after the other in `order`, cut into segments at any byte. Each
+ * segment is coded by itself, with a preset dictionary (reference) made of
+ *   - its listed references;
+ *   - flag 1: the old counterparts (basis, if a file) of the files that begin in it, in order;
+ *   - flag 2: the last components of all added paths, one a line, the last DELTA_ADDED_MAX bytes of
+ *     them: builds name their files by hashes, and refer to them by these names.
+ * Codec 1 is raw LZMA2 with an end marker and a dictionary as large as reference and content
+ * together.
+ * New codecs and ways to expand files (archives) get new codec numbers, op kinds and columns under
+ * a new format number.
+ */
+#pragma once
+
+#include "util/util.h"
+
+#define DELTA_NAMES_MAX (4 * 1024 * 1024)
+#define DELTA_ADDED_MAX (1024 * 1024)
+#define DELTA_NONE G_MAXUINT
+
+/* Flags of a segment. */
+#define DELTA_COUNTERPARTS 1
+#define DELTA_ADDED_NAMES 2
+
+typedef enum { DELTA_DIR = 'd', DELTA_FILE = 'f', DELTA_LINK = 'l' } DeltaType;
+
+/* One entry of a tree; pointers are borrowed. */
+typedef struct {
+	const char *path;
+	const char *target;   /* links */
+	const guint8 *sha256; /* files, UTIL_SHA256_BYTES; the reader leaves it NULL */
+	guint64 size;
+	gint64 mtime_s;
+	guint16 mode;
+	DeltaType type;
+} DeltaEntry;
+
+typedef struct {
+	const DeltaEntry *entries; /* in byte order of path */
+	guint count;
+} DeltaTree;
+
+typedef enum {
+	DELTA_KEPT,   /* as `from` in the old tree: same path, content, mode and mtime */
+	DELTA_COPIED, /* content of the old file `from` */
+	DELTA_NEW,    /* its content travels */
+	DELTA_TWIN    /* content of the item `from`, which is DELTA_NEW */
+} DeltaSource;
+
+/* Bytes of which a segment's coder can make something. */
+typedef enum { DELTA_TEXT, DELTA_BINARY, DELTA_PACKED } DeltaKind;
+#define DELTA_KINDS 3
+
+/* One entry of the new tree. For folders and links source is KEPT (from: the old entry) or NEW. */
+typedef struct {
+	DeltaEntry entry;
+	DeltaSource source;
+	guint from;     /* see DeltaSource; else DELTA_NONE */
+	guint basis;    /* old entry of the same or most similar name, or DELTA_NONE */
+	DeltaKind kind; /* of new contents; set by the writer before delta_plan */
+} DeltaItem;
+
+typedef struct {
+	guint old_index; /* a file of the old tree */
+	guint64 offset, length;
+} DeltaRef;
+
+typedef struct {
+	guint8 codec, props, flags;
+	guint64 bytes;     /* of content */
+	guint64 ref_bytes; /* of the whole reference, added names included */
+	guint first_ref, n_refs;
+	guint n_listed; /* of those; the others are counterparts */
+} DeltaSegment;
+
+typedef struct {
+	GArray *items;    /* DeltaItem, in byte order of path: the new tree */
+	GArray *deleted;  /* guint: old entries whose path is gone, ascending */
+	GArray *order;    /* guint: items with new content, in the order of their contents */
+	GArray *segments; /* DeltaSegment */
+	GArray *refs;     /* DeltaRef, of all segments */
+	GStringChunk *strings;
+	gint64 default_mtime_s;
+	guint64 content_bytes; /* of all DELTA_NEW files */
+	guint64 list_bytes;    /* memory that reading this list took; set by the reader */
+} DeltaChanges;
+
+void delta_changes_free(DeltaChanges *changes);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(DeltaChanges, delta_changes_free)
+DeltaItem *delta_changes_item(const DeltaChanges *changes, guint index);
+/* Peak memory of decoding any one segment. */
+guint64 delta_changes_memory(const DeltaChanges *changes);
+/* The added names that a segment with DELTA_ADDED_NAMES has at the end of its reference. */
+GByteArray *delta_changes_added_names(const DeltaChanges *changes, const DeltaTree *old_tree);
+
+/* Both trees need their hashes. Pairs new names with old ones; order and segments are empty. */
+DeltaChanges *delta_diff(const DeltaTree *old_tree, const DeltaTree *new_tree);
+
+/* What kind of bytes a file holds, by its beginning (some KiB) and name. */
+DeltaKind delta_kind(const char *path, const guint8 *data, gsize len);
+
+typedef struct {
+	guint64 decode_bytes; /* memory a decoder may take for one segment */
+	guint64 encode_bytes; /* the same for an encoder, output buffer included */
+} DeltaLimits;
+
+/* Fills order, segments and refs. REFUSED if the limits are too small for anything. */
+gboolean delta_plan(DeltaChanges *changes, const DeltaTree *old_tree, const DeltaLimits *limits,
+		    GError **error);
+
+/* The bytes of the "changes" member. */
+GByteArray *delta_changes_encode(const DeltaChanges *changes, const DeltaTree *old_tree,
+				 GError **error);
+/* CORRUPT for anything that does not fit together or would take more than max_bytes of memory
+ * (known before it is taken). */
+DeltaChanges *delta_changes_decode(const guint8 *data, gsize len, const DeltaTree *old_tree,
+				   guint64 max_bytes, GError **error);
+/* At least the list_bytes its reader will have, order and references included that the plan is
+ * still to add. */
+guint64 delta_changes_list_bytes(const DeltaChanges *changes, const DeltaTree *old_tree);
+/* The part after decompression. */
+GByteArray *delta_changes_format(const DeltaChanges *changes, const DeltaTree *old_tree);
+DeltaChanges *delta_changes_parse(const guint8 *data, gsize len, const DeltaTree *old_tree,
+				  guint64 max_bytes, GError **error);
+
+/* ---- coders: one interface for all codecs ---- */
+
+#define DELTA_CODEC_LZMA2 1
+
+/* Stream parameters, both sides need the same. */
+typedef struct {
+	guint8 codec;
+	guint8 props; /* LZMA2: (pb * 5 + lp) * 9 + lc, lc + lp <= 4 */
+	guint64 content_bytes;
+	guint64 ref_bytes;
+} DeltaStream;
+
+DeltaStream delta_segment_stream(const DeltaSegment *segment);
+/* The props that suit a kind of bytes. */
+guint8 delta_kind_props(DeltaKind kind);
+/* Memory of a coder, its copy of the reference and the caller's one included (which may be
+ * dropped once the coder is made); G_MAXUINT64 for unknown codecs or sizes they cannot do. */
+guint64 delta_encoder_memory(const DeltaStream *stream);
+guint64 delta_decoder_memory(const DeltaStream *stream);
+
+typedef struct DeltaCoder DeltaCoder;
+/* The reference is copied (or no longer needed) when this returns. */
+DeltaCoder *delta_encoder_new(const DeltaStream *stream, const guint8 *ref, GError **error);
+DeltaCoder *delta_decoder_new(const DeltaStream *stream, const guint8 *ref, GError **error);
+void delta_coder_free(DeltaCoder *coder);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(DeltaCoder, delta_coder_free)
+
+/* What is still to be read, and where there is still room; a step moves both on. */
+typedef struct {
+	const guint8 *in;
+	gsize in_len;
+	guint8 *out;
+	gsize out_len;
+} DeltaBuffers;
+
+typedef enum {
+	DELTA_MORE,  /* there will be more input */
+	DELTA_FLUSH, /* encoders: all so far must come out; done when *ret_done */
+	DELTA_LAST   /* this is the last input */
+} DeltaRun;
+
+/* One step; *ret_done when a flush is complete or the stream has ended. A decoder that needs more
+ * than DELTA_LAST gave it, or gets more after its end, is CORRUPT. */
+gboolean delta_coder_step(DeltaCoder *coder, DeltaBuffers *buffers, DeltaRun run,
+			  gboolean *ret_done, GError **error);
+/* What a decoder has taken so far; .xz only. */
+guint64 delta_coder_memory(const DeltaCoder *coder);
+/* All at once, for what fits in memory; appends to out. */
+gboolean delta_coder_all(DeltaCoder *coder, const guint8 *data, gsize len, GByteArray *out,
+			 gsize max_bytes, GError **error);
+
+/* The .xz container: whole-file filter of bundles. Encoders take a flush between members, so that
+ * coded contents, which do not shrink, are stored instead of coded again. */
+DeltaCoder *delta_xz_encoder_new(guint64 dict_bytes, GError **error);
+/* One stream, checked to its end; a stream that needs more memory is REFUSED. */
+DeltaCoder *delta_xz_decoder_new(guint64 memory_bytes, GError **error);
+guint64 delta_xz_decoder_memory(guint64 dict_bytes);
