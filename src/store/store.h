@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: ISC */
+/* What must survive a crash: content-named files, the job queue, and journals. */
+#pragma once
+
+#include "store/blobs.h"
+#include "store/journal.h"
+#include "store/queue.h"
