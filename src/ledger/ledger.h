@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The ledger of one base: a small bare git repository (STATE/ledger/BASE.git, and its mirror).
+ *
+ *   refs/heads/orders    signed commits: message = summary line, empty line, order text; tree =
+ *                        { tag } (the raw tag object) or empty; gpgsig = SSHSIG, namespace git
+ *   refs/heads/reports   commits made by central: message = summary, empty line, report text;
+ *                        tree = { signature, keys/ }: the keys of all reports before it, each
+ *                        with its commit, so that a report sent twice is found without a walk
+ *
+ * HEAD names orders, so a plain `git log` reads well. A signed head vouches for all of its history.
+ * Append is objects, then the ref by compare and swap (AGAIN if it moved): a crash leaves the entry
+ * there or not.
+ */
+#pragma once
+
+#include "order/order.h"
+#include "repo/repo.h"
+
+#define LEDGER_ORDERS "refs/heads/orders"
+#define LEDGER_REPORTS "refs/heads/reports"
+#define LEDGER_SEEN "refs/tagship/seen"         /* mirror: fetched, not yet verified */
+#define LEDGER_ACCEPTED "refs/tagship/accepted" /* mirror: verified */
+
+typedef struct {
+	char oid[REPO_OID];
+	Order *order;
+	char *tag_oid_blob; /* blob with the tag object, or NULL */
+} LedgerEntry;
+
+/* Creates (or opens) STATE/ledger/BASE.git. */
+Repo *ledger_create(const char *state_path, const char *base, GError **error);
+Repo *ledger_open(const char *state_path, const char *base, GError **error);
+
+/* Sets order->seq to the last + 1 and appends, signed with key_file. tag_object may be NULL. An
+ * order that would not read back, or is for another base than the entries before, is refused. */
+gboolean ledger_append(Repo *ledger, Order *order, GBytes *tag_object, const char *key_file,
+		       char ret_oid[REPO_OID], GError **error);
+/* Entries from `ref` back to (not including) `until` (oid or NULL), oldest first. A missing
+ * ref gives an empty array; one that does not descend from `until` is CORRUPT. */
+GPtrArray *ledger_entries(Repo *ledger, const char *ref, const char *until, GError **error);
+/* The raw tag object of an entry, or NULL without error if it has none. */
+GBytes *ledger_entry_tag(Repo *ledger, const LedgerEntry *entry, GError **error);
+
+/* The check before a mirror accepts `head`: signed by one of keys, descends from `accepted`
+ * (REPO_ZERO, "" or NULL at first), every new entry parses, names this base, holds at most a tag
+ * object, and the sequence goes on by one (from 1). NOT_AUTHENTIC: no signature of these keys,
+ * a head that went back or was forked. CORRUPT: a signed ledger that is wrong, with the commit. The
+ * accepted head itself is always fine. */
+gboolean ledger_verify(Repo *mirror, const char *head, const char *accepted, const char *base,
+		       const char *const *keys, GError **error);
+
+/* Current orders folded from entries: newest revision of each release, cancels applied to
+ * `cancelled`. Keys are release ids, values LedgerOrder. */
+typedef struct {
+	Order *order;       /* newest revision */
+	gboolean cancelled; /* a cancel came after it */
+	char *cancel_reason;
+	guint64 cancel_seq;
+} LedgerOrder;
+GHashTable *ledger_fold(const GPtrArray *entries);
+
+/* Idempotent by report_key: a report already there gives its commit id again. The signature is the
+ * caller's to check. Two writers: the second tries again by itself. */
+gboolean ledger_report_append(Repo *ledger, const Report *report, const char *text,
+			      const char *signature, gint64 now_utc, char ret_oid[REPO_OID],
+			      GError **error);
+/* All reports, oldest first (Report *). */
+GPtrArray *ledger_reports(Repo *ledger, GError **error);
