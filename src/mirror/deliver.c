@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: ISC */
+#include "mirror/mirror-private.h"
+
+#define SIG_SUFFIX ".sig"
+
+/* A report that central has not confirmed. */
+typedef struct {
+	char *key;
+	char *text;
+	gsize len;
+	char *signature;
+	Report *report;
+} Pending;
+
+static void pending_free(Pending *pending)
+{
+	g_free(pending->key);
+	g_free(pending->text);
+	g_free(pending->signature);
+	report_free(pending->report);
+	g_free(pending);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Pending, pending_free)
+
+static gint oldest_first(gconstpointer a, gconstpointer b)
+{
+	const Pending *x = *(Pending *const *)a, *y = *(Pending *const *)b;
+	if (x->report->event_utc != y->report->event_utc)
+		return x->report->event_utc < y->report->event_utc ? -1 : 1;
+	if (x->report->seq != y->report->seq)
+		return x->report->seq < y->report->seq ? -1 : 1;
+	return strcmp(x->key, y->key);
+}
+
+/* The signature beside the report; made here if a crash came between the two files. */
+static char *read_signature(const MirrorSpec *spec, int dirfd, const Pending *pending,
+			    GError **error)
+{
+	g_autofree char *name = g_strconcat(pending->key, SIG_SUFFIX, NULL);
+	g_autoptr(GError) local = NULL;
+	char *signature = NULL;
+	if (util_fs_read_file(dirfd, name, WIRE_SIGNATURE_MAX, &signature, NULL, &local))
+		return signature;
+	if (g_error_matches(local, TS_ERROR, TS_ERROR_NOT_FOUND))
+		return util_sshsig_sign(spec->conf->key_file, UTIL_SSHSIG_NS_REPORT, pending->text,
+					pending->len, error);
+	g_propagate_error(error, g_steal_pointer(&local));
+	return NULL;
+}
+
+static Pending *read_pending(const MirrorSpec *spec, int dirfd, const char *key, GError **error)
+{
+	g_autoptr(Pending) pending = g_new0(Pending, 1);
+	pending->key = g_strdup(key);
+	if (util_fs_read_file(dirfd, key, WIRE_REPORT_MAX, &pending->text, &pending->len, error)) {
+		pending->report = report_parse(pending->text, pending->len, error);
+		if (pending->report)
+			pending->signature = read_signature(spec, dirfd, pending, error);
+	}
+	if (pending->signature)
+		return g_steal_pointer(&pending);
+	g_prefix_error(error, "pending/%s: ", key);
+	return NULL;
+}
+
+/* Keeps the first error, so that one bad report does not keep back the others. */
+static void note_error(GError **first, GError *error)
+{
+	if (*first)
+		g_error_free(error);
+	else
+		*first = error;
+}
+
+/* All that can be sent, oldest first; NULL only if the folder cannot be read. */
+static GPtrArray *list_pending(const MirrorSpec *spec, int dirfd, GError **first, GError **error)
+{
+	g_autoptr(GPtrArray) names = util_fs_list(dirfd, ".", error);
+	if (!names)
+		return NULL;
+	GPtrArray *all = g_ptr_array_new_with_free_func((GDestroyNotify)pending_free);
+	for (guint i = 0; i < names->len; i++) {
+		const char *name = names->pdata[i];
+		GError *local = NULL;
+		if (g_str_has_suffix(name, SIG_SUFFIX))
+			continue;
+		Pending *pending = read_pending(spec, dirfd, name, &local);
+		if (pending)
+			g_ptr_array_add(all, pending);
+		else
+			note_error(first, local);
+	}
+	g_ptr_array_sort(all, oldest_first);
+	return all;
+}
+
+/* Sends one; *ret_commit is central's commit. *ret_line_ok: the error, if any, was central's
+ * judgement of this report, so that the next may fare better. */
+static gboolean send_one(Mirror *mirror, const Pending *pending, char **ret_commit,
+			 gboolean *ret_line_ok, GError **error)
+{
+	WireRequest request = {.verb = WIRE_REPORT};
+	*ret_line_ok = FALSE;
+	WireCall *call = mirror_call(mirror, &request, error);
+	if (!call)
+		return FALSE;
+	UtilStream *stream = wire_call_stream(call);
+	if (!wire_part_write(stream, pending->text, pending->len, error) ||
+	    !wire_part_write(stream, pending->signature, strlen(pending->signature), error) ||
+	    !stream->shut(stream, error))
+		return mirror_call_failed(call, error);
+	g_autoptr(GError) local = NULL;
+	if (!wire_reply_read(stream, NULL, &local)) {
+		(void)wire_call_finish(call, NULL); /* the reply has said it */
+		*ret_line_ok = wire_session_usable(mirror->session) &&
+			       !g_error_matches(local, TS_ERROR, TS_ERROR_AGAIN);
+		g_propagate_error(error, g_steal_pointer(&local));
+		return FALSE;
+	}
+	g_autofree char *commit = util_stream_read_line(stream, REPO_OID, &local);
+	(void)wire_call_finish(call, NULL); /* the line below is what counts */
+	if (!commit || !util_oid_hex_ok(commit))
+		return util_error_set(error, TS_ERROR_AGAIN,
+				      "central confirmed without a commit id%s%s",
+				      local ? ": " : "", local ? local->message : "");
+	*ret_commit = g_steal_pointer(&commit);
+	return TRUE;
+}
+
+/* The signature first: a crash in between leaves a report that is signed and sent once more. */
+static gboolean forget(const MirrorSpec *spec, int dirfd, const Pending *pending,
+		       const char *commit, GError **error)
+{
+	g_autofree char *signature = g_strconcat(pending->key, SIG_SUFFIX, NULL);
+	if (spec->delivered)
+		spec->delivered(spec->user_data, pending->report, commit);
+	return util_fs_unlink(dirfd, signature, error) &&
+	       util_fs_unlink(dirfd, pending->key, error);
+}
+
+gboolean mirror_deliver(Mirror *mirror, guint *ret_sent, GError **error)
+{
+	GError *first = NULL;
+	guint sent = 0;
+	util_autofd int dirfd = util_fs_open_dir(mirror->spec->root_dirfd, "pending", error);
+	g_autoptr(GPtrArray) all =
+	    dirfd < 0 ? NULL : list_pending(mirror->spec, dirfd, &first, error);
+	if (!all) {
+		g_clear_error(&first);
+		return FALSE;
+	}
+	for (guint i = 0; i < all->len; i++) {
+		const Pending *pending = all->pdata[i];
+		g_autofree char *commit = NULL;
+		gboolean line_ok = TRUE;
+		GError *local = NULL;
+		if (send_one(mirror, pending, &commit, &line_ok, &local) &&
+		    forget(mirror->spec, dirfd, pending, commit, &local)) {
+			sent++;
+			continue;
+		}
+		g_prefix_error(&local, "report %s: ", pending->key);
+		note_error(&first, local);
+		if (!line_ok)
+			break;
+	}
+	*ret_sent = sent;
+	if (!first)
+		return TRUE;
+	g_propagate_error(error, first);
+	return FALSE;
+}

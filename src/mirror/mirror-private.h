@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: ISC */
+/* The open mirror, and what its files share. */
+#pragma once
+
+#include "mirror/mirror.h"
+
+struct Mirror {
+	const MirrorSpec *spec;
+	Repo *repo;
+	WireSession *session; /* NULL: not connected */
+	char *upstream;       /* of the session */
+	guint64 in, out;      /* of earlier sessions */
+};
+
+/* Opens ROOT/mirror.git, made if it is not there. */
+Repo *mirror_repo(const MirrorSpec *spec, GError **error);
+
+/* A call on a usable session; connects anew where the last one was lost. */
+WireCall *mirror_call(Mirror *mirror, const WireRequest *request, GError **error);
+/* For a call whose input could not be written: central's own words if it sent any, else what
+ * *error says already. Always ends the call and gives FALSE. */
+gboolean mirror_call_failed(WireCall *call, GError **error);
+
+/* accept.c: accepts `head` ("" : only what is accepted already) and writes accepted/APP. */
+typedef struct {
+	gboolean moved;
+	gboolean behind; /* head is older than what is accepted */
+} MirrorAccepted;
+gboolean mirror_accept_head(const MirrorSpec *spec, Repo *repo, const char *head,
+			    MirrorAccepted *ret, GError **error);
+/* The accepted commit, "" for none. */
+gboolean mirror_ref(Repo *repo, const char *ref, char ret_oid[REPO_OID], GError **error);
+
+/* contact.c: what is known after an attempt; never fails the attempt itself. */
+typedef struct {
+	const char *upstream;
+	const WireHelloReply *reply; /* NULL: it did not come that far */
+	gboolean behind;
+	const GError *error; /* NULL: all went well */
+} MirrorContact;
+void mirror_contact_write(const MirrorSpec *spec, const MirrorContact *contact);

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The base's side of the line: delivers reports, fetches the ledger, verifies and accepts it,
+ * and downloads what the orders need. Staging is another program's work.
+ *
+ *   ROOT/mirror.git               refs/tagship/seen, refs/tagship/accepted
+ *   ROOT/accepted/APP             text: the accepted orders of one app (see mirror_orders_*)
+ *   ROOT/partial/HASH[.part]      bundles
+ *   ROOT/pending/KEY, KEY.sig     reports central has not confirmed
+ *   ROOT/lock/APP                 held while orders of that app are accepted
+ *   ROOT/contact                  trailer text of the last attempt: Time, and Error if it failed;
+ *                                 Good-Time, Head, Central-Now, Clock-Offset-S (ours minus
+ *                                 central's) and Upstream of the last one that did not; Behind if
+ *                                 central's ledger is older than what was accepted here
+ *
+ *   g_autoptr(Mirror) mirror = mirror_open(&spec, error);
+ *   mirror_deliver(mirror, &sent, error) ... mirror_update(mirror, &moved, error) ...
+ *   mirror_download(mirror, bundle->sha256, bundle->bytes, error) ...
+ *
+ * The spec and all it points to must outlive the mirror. After AGAIN from the line the mirror
+ * connects anew by itself at its next call.
+ *
+ * Crash: refs and files are replaced whole; `accepted` is written again from the ref at each pull.
+ */
+#pragma once
+
+#include "conf/conf.h"
+#include "ledger/ledger.h"
+#include "store/store.h"
+#include "wire/wire.h"
+
+typedef struct {
+	const char *root_path;
+	int root_dirfd;
+	const ConfBase *conf;
+	UtilClock *clock;
+	const UtilProgress *progress;
+	/* "APP ROOT VERSION" of what is live, and "APP REASON" of holds, for hello */
+	const char *const *live;
+	const char *const *held;
+	gint64 incarnation;
+	int lock_wait_ms;   /* for an app's lock; 0: 10 s */
+	const char *codecs; /* bundle codecs this base reads; NULL: "plain delta" */
+	/* Told of each report that central has in its ledger, before the pending files go; may be
+	 * NULL. Told again after a crash in between. */
+	void (*delivered)(gpointer user_data, const Report *report, const char *commit);
+	gpointer user_data;
+} MirrorSpec;
+
+typedef struct Mirror Mirror;
+/* Connects to the first upstream that answers. */
+Mirror *mirror_open(const MirrorSpec *spec, GError **error);
+void mirror_close(Mirror *mirror);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Mirror, mirror_close)
+
+/* Sends pending reports, oldest first; confirmed ones are removed. One that central refuses stays
+ * and does not keep back the others; the first such error is given at the end. ret_sent is set in
+ * either case. */
+gboolean mirror_deliver(Mirror *mirror, guint *ret_sent, GError **error);
+/* hello, fetch if the head moved, verify, accept, write accepted/APP. AGAIN also if an app's lock
+ * was held all the while (it is activating): the next pull accepts. A central that was restored and
+ * knows less than this base is no error here: nothing moves, ROOT/contact says Behind. */
+gboolean mirror_update(Mirror *mirror, gboolean *ret_moved, GError **error);
+/* One bundle, resuming; afterwards partial/HASH is complete and checked. AGAIN also while another
+ * program downloads (ROOT/lock/.download). */
+gboolean mirror_download(Mirror *mirror, const char *sha256, guint64 bytes, GError **error);
+/* Asks for a bundle from old_root ("-": none) to root; AGAIN: being made. */
+gboolean mirror_want(Mirror *mirror, const char *old_root, const char *root, GError **error);
+/* Bytes of payload over the line so far. */
+void mirror_bytes(const Mirror *mirror, guint64 *ret_in, guint64 *ret_out);
+
+/* Verifies and accepts whatever refs/tagship/seen already holds, without a line (after a plain
+ * `git fetch`, or an import). */
+gboolean mirror_accept(const MirrorSpec *spec, gboolean *ret_moved, GError **error);

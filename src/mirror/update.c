@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: ISC */
+#include "mirror/mirror-private.h"
+
+#define SOFTWARE "tagship " TAGSHIP_VERSION
+#define DEFAULT_CODECS "plain delta"
+#define MAX_PACK_BYTES (64 * 1024 * 1024)
+
+/* What this base says of itself. */
+static char *hello_text(const MirrorSpec *spec, const char *accepted)
+{
+	WireHello hello = {.software = (char[]){SOFTWARE},
+			   .base = spec->conf->name,
+			   .incarnation = spec->incarnation,
+			   .formats = (char[]){WIRE_HELLO_FORMATS},
+			   .memory_bytes = (guint64)spec->conf->memory_mb * 1024 * 1024,
+			   .now_utc = util_clock_now_utc(spec->clock)};
+	g_autofree char *codecs = g_strdup(spec->codecs ? spec->codecs : DEFAULT_CODECS);
+	g_auto(GStrv) live = g_strdupv((char **)(gsize)spec->live);
+	g_auto(GStrv) held = g_strdupv((char **)(gsize)spec->held);
+	hello.codecs = codecs;
+	hello.live = live;
+	hello.held = held;
+	g_strlcpy(hello.head, accepted[0] ? accepted : "-", sizeof hello.head);
+	return wire_hello_format(&hello);
+}
+
+static WireHelloReply *read_reply(UtilStream *stream, GError **error)
+{
+	gint64 length = -1;
+	if (!wire_reply_read(stream, &length, error))
+		return NULL;
+	if (length < 0 || length > WIRE_HELLO_MAX) {
+		util_error_set(error, TS_ERROR_CORRUPT, "hello was answered without its length");
+		return NULL;
+	}
+	g_autofree char *text = g_malloc((gsize)length);
+	if (!util_stream_read_full(stream, text, (gsize)length, error))
+		return NULL;
+	return wire_hello_reply_parse(text, (gsize)length, error);
+}
+
+static WireHelloReply *say_hello(Mirror *mirror, const char *accepted, GError **error)
+{
+	WireRequest request = {.verb = WIRE_HELLO};
+	g_autofree char *text = hello_text(mirror->spec, accepted);
+	WireCall *call = mirror_call(mirror, &request, error);
+	if (!call)
+		return NULL;
+	UtilStream *stream = wire_call_stream(call);
+	if (!util_stream_puts(stream, text, error) || !stream->shut(stream, error)) {
+		(void)mirror_call_failed(call, error); /* always FALSE */
+		return NULL;
+	}
+	g_autoptr(WireHelloReply) reply = read_reply(stream, error);
+	if (!reply) {
+		(void)wire_call_finish(call, NULL); /* the reply has said it */
+		return NULL;
+	}
+	return wire_call_finish(call, error) ? g_steal_pointer(&reply) : NULL;
+}
+
+typedef struct {
+	Mirror *mirror;
+	WireCall *call;
+} Fetching;
+
+static UtilStream *open_upload_pack(const char *service, gpointer user_data, GError **error)
+{
+	Fetching *fetching = user_data;
+	WireRequest request = {.verb = WIRE_UPLOAD_PACK};
+	g_assert(strcmp(service, "git-upload-pack") == 0 && !fetching->call);
+	fetching->call = mirror_call(fetching->mirror, &request, error);
+	return fetching->call ? wire_call_stream(fetching->call) : NULL;
+}
+
+static gboolean fetch_orders(Mirror *mirror, GError **error)
+{
+	Fetching fetching = {.mirror = mirror};
+	RepoFetchSpec spec = {.connect = open_upload_pack,
+			      .user_data = &fetching,
+			      .refspec = "+" LEDGER_ORDERS ":" LEDGER_SEEN,
+			      .max_pack_bytes = MAX_PACK_BYTES,
+			      .progress = mirror->spec->progress};
+	gboolean ok = repo_fetch(mirror->repo, &spec, error);
+	if (!fetching.call)
+		return ok;
+	/* What was fetched is complete and will be verified; how git ended adds nothing. */
+	if (ok)
+		(void)wire_call_finish(fetching.call, NULL);
+	else
+		wire_call_abort(fetching.call);
+	return ok;
+}
+
+/* TRUE if central's head is something this base has accepted long ago, or nothing at all while
+ * this base has accepted something. */
+static gboolean central_is_behind(Repo *repo, const char *head, const char *accepted,
+				  gboolean *ret_behind, GError **error)
+{
+	*ret_behind = FALSE;
+	if (accepted[0] == '\0' || strcmp(head, accepted) == 0)
+		return TRUE;
+	if (strcmp(head, "-") == 0) {
+		*ret_behind = TRUE;
+		return TRUE;
+	}
+	return !repo_object_exists(repo, head) ||
+	       repo_is_ancestor(repo, head, accepted, ret_behind, error);
+}
+
+/* Brings refs/tagship/seen to central's head, if that is news. */
+static gboolean see_head(Mirror *mirror, const WireHelloReply *reply, const char *accepted,
+			 char ret_head[REPO_OID], gboolean *ret_behind, GError **error)
+{
+	ret_head[0] = '\0';
+	if (!central_is_behind(mirror->repo, reply->head, accepted, ret_behind, error))
+		return FALSE;
+	if (*ret_behind || strcmp(reply->head, "-") == 0 || strcmp(reply->head, accepted) == 0)
+		return TRUE;
+	if (!mirror_ref(mirror->repo, LEDGER_SEEN, ret_head, error))
+		return FALSE;
+	/* fetched before, but not accepted: a lock was held, or it is not authentic */
+	if (strcmp(ret_head, reply->head) == 0)
+		return TRUE;
+	return fetch_orders(mirror, error) &&
+	       mirror_ref(mirror->repo, LEDGER_SEEN, ret_head, error);
+}
+
+static gboolean update(Mirror *mirror, MirrorAccepted *ret, WireHelloReply **ret_reply,
+		       GError **error)
+{
+	char accepted[REPO_OID] = "", head[REPO_OID] = "";
+	gboolean behind = FALSE;
+	if (!mirror_ref(mirror->repo, LEDGER_ACCEPTED, accepted, error))
+		return FALSE;
+	*ret_reply = say_hello(mirror, accepted, error);
+	if (!*ret_reply || !see_head(mirror, *ret_reply, accepted, head, &behind, error) ||
+	    !mirror_accept_head(mirror->spec, mirror->repo, head, ret, error))
+		return FALSE;
+	ret->behind = ret->behind || behind;
+	return TRUE;
+}
+
+gboolean mirror_update(Mirror *mirror, gboolean *ret_moved, GError **error)
+{
+	g_autoptr(GError) local = NULL;
+	g_autoptr(WireHelloReply) reply = NULL;
+	MirrorAccepted accepted = {0};
+	gboolean ok = update(mirror, &accepted, &reply, &local);
+	MirrorContact contact = {.upstream = mirror->upstream,
+				 .reply = reply,
+				 .behind = accepted.behind,
+				 .error = local};
+	mirror_contact_write(mirror->spec, &contact);
+	if (ok)
+		*ret_moved = accepted.moved;
+	else
+		g_propagate_error(error, g_steal_pointer(&local));
+	return ok;
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: ISC */
+/* The verbs "want" and "get": what a base may have is what its own ledger names. */
+#include "serve/serve-private.h"
+
+#define CHUNK_BYTES (64 * 1024)
+
+static int open_bundles(Serve *serve, GError **error)
+{
+	return util_fs_open_dir(serve->state_dirfd, "bundles", error);
+}
+
+/* Asks the worker for a bundle from old_root to the order's tree. */
+static gboolean hint_want(Serve *serve, const Order *order, const char *old_root, GError **error)
+{
+	g_autoptr(UtilTrailers) hint = util_trailers_new();
+	util_trailers_add(hint, "Base", serve->spec->base);
+	util_trailers_add(hint, "App", order->app);
+	util_trailers_add(hint, "Release", order->release);
+	util_trailers_add(hint, "Old", old_root);
+	util_trailers_add(hint, "New", order->root);
+	return serve_hint(serve, "want", hint, error);
+}
+
+/* The newest order that is not cancelled and leads to this root; NULL if there is none.
+ * *ret_cancelled: there is one, but cancelled. */
+static const Order *order_for_root(GHashTable *orders, const char *root, gboolean *ret_cancelled)
+{
+	GHashTableIter iter;
+	gpointer value = NULL;
+	const Order *best = NULL;
+	g_hash_table_iter_init(&iter, orders);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		const LedgerOrder *candidate = value;
+		if (g_strcmp0(candidate->order->root, root) != 0)
+			continue;
+		if (candidate->cancelled)
+			*ret_cancelled = TRUE;
+		else if (!best || candidate->order->seq > best->seq)
+			best = candidate->order;
+	}
+	return best;
+}
+
+gboolean serve_want(Serve *serve, const WireRequest *request, GError **error)
+{
+	gboolean cancelled = FALSE;
+	g_autoptr(GPtrArray) entries = serve_entries(serve, error);
+	if (!entries)
+		return FALSE;
+	g_autoptr(GHashTable) orders = ledger_fold(entries);
+	const Order *order = order_for_root(orders, request->hash, &cancelled);
+	if (!order)
+		return util_error_set(error, cancelled ? TS_ERROR_REFUSED : TS_ERROR_NOT_FOUND,
+				      cancelled ? "the order for %.8s is cancelled"
+						: "no order of this base leads to %.8s",
+				      request->hash);
+	if (strcmp(request->old_root, request->hash) == 0)
+		return util_error_set(error, TS_ERROR_USAGE, "old and new root are the same");
+	const OrderBundle *bundle = order_find_bundle(order, request->old_root);
+	util_autofd int bundles = open_bundles(serve, error);
+	if (bundles < 0)
+		return FALSE;
+	if (bundle && store_blob_exists(bundles, bundle->sha256))
+		return serve_ok(serve, -1, error);
+	if (!hint_want(serve, order, request->old_root, error))
+		return FALSE;
+	gboolean from_nothing = strcmp(request->old_root, "-") == 0;
+	return util_error_set(error, TS_ERROR_AGAIN, "the bundle from %.8s to %.8s is being made",
+			      from_nothing ? "nothing" : request->old_root, request->hash);
+}
+
+/* The newest order that names this bundle, and the bundle's entry in it. */
+static const Order *order_for_bundle(const GPtrArray *entries, const char *sha256,
+				     const OrderBundle **ret_bundle)
+{
+	for (guint i = entries->len; i > 0; i--) {
+		const LedgerEntry *entry = entries->pdata[i - 1];
+		const GPtrArray *bundles = entry->order->bundles;
+		for (guint j = 0; bundles && j < bundles->len; j++) {
+			*ret_bundle = bundles->pdata[j];
+			if (strcmp((*ret_bundle)->sha256, sha256) == 0)
+				return entry->order;
+		}
+	}
+	return NULL;
+}
+
+/* The file was pruned or lost: have it made again. */
+static gboolean make_again(Serve *serve, const Order *order, const OrderBundle *bundle,
+			   GError **error)
+{
+	if (!hint_want(serve, order, bundle->old_root, error))
+		return FALSE;
+	return util_error_set(error, TS_ERROR_AGAIN,
+			      "the bundle %.8s is no longer here; it is being made again",
+			      bundle->sha256);
+}
+
+static gboolean send_file(Serve *serve, int fd, guint64 offset, guint64 size, GError **error)
+{
+	g_autofree char *chunk = g_malloc(CHUNK_BYTES);
+	if (!serve_ok(serve, (gint64)(size - offset), error))
+		return FALSE;
+	while (offset < size) {
+		gsize len = (gsize)MIN(CHUNK_BYTES, size - offset);
+		if (!util_fs_pread_full(fd, chunk, len, offset, error) ||
+		    !serve->stream->write(serve->stream, chunk, len, error))
+			return FALSE;
+		offset += len;
+	}
+	return TRUE;
+}
+
+gboolean serve_get(Serve *serve, const WireRequest *request, GError **error)
+{
+	const OrderBundle *bundle = NULL;
+	guint64 size = 0;
+	g_autoptr(GError) local = NULL;
+	g_autoptr(GPtrArray) entries = serve_entries(serve, error);
+	if (!entries)
+		return FALSE;
+	const Order *order = order_for_bundle(entries, request->hash, &bundle);
+	if (!order)
+		return util_error_set(error, TS_ERROR_NOT_FOUND,
+				      "no order of this base names the bundle %.8s", request->hash);
+	util_autofd int bundles = open_bundles(serve, error);
+	if (bundles < 0)
+		return FALSE;
+	util_autofd int fd = store_blob_open(bundles, request->hash, &size, &local);
+	if (g_error_matches(local, TS_ERROR, TS_ERROR_NOT_FOUND))
+		return make_again(serve, order, bundle, error);
+	if (fd < 0) {
+		g_propagate_error(error, g_steal_pointer(&local));
+		return FALSE;
+	}
+	if (request->offset > size)
+		return util_error_set(error, TS_ERROR_USAGE,
+				      "offset %" G_GUINT64_FORMAT " is past the end: the bundle "
+				      "has %" G_GUINT64_FORMAT " bytes",
+				      request->offset, size);
+	return send_file(serve, fd, request->offset, size, error);
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: ISC */
+/* The verb "hello": who calls, what runs there, how far each side's ledger goes. */
+#include "serve/serve-private.h"
+
+#define SOFTWARE "tagship " TAGSHIP_VERSION
+
+/* A ref of the ledger, or "-" where there is none yet. */
+static gboolean head_of(Repo *ledger, const char *ref, char ret_head[41], GError **error)
+{
+	g_autoptr(GError) local = NULL;
+	char oid[REPO_OID] = "";
+	if (ledger && repo_ref_get(ledger, ref, oid, &local)) {
+		g_strlcpy(ret_head, oid, 41);
+		return TRUE;
+	}
+	g_strlcpy(ret_head, "-", 41);
+	if (!local || g_error_matches(local, TS_ERROR, TS_ERROR_NOT_FOUND))
+		return TRUE;
+	g_propagate_error(error, g_steal_pointer(&local));
+	return FALSE;
+}
+
+/* The ledger, or NULL without error if this base has none yet. */
+static gboolean open_ledger(Serve *serve, Repo **ret_ledger, GError **error)
+{
+	g_autoptr(GError) local = NULL;
+	*ret_ledger = ledger_open(serve->spec->state_path, serve->spec->base, &local);
+	if (*ret_ledger || g_error_matches(local, TS_ERROR, TS_ERROR_NOT_FOUND))
+		return TRUE;
+	g_propagate_error(error, g_steal_pointer(&local));
+	return FALSE;
+}
+
+/* TRUE if the base has accepted what our orders do not contain. */
+static gboolean base_is_ahead(Repo *ledger, const char *base_head, const char *our_head,
+			      gboolean *ret_ahead, GError **error)
+{
+	gboolean contained = FALSE;
+	*ret_ahead = FALSE;
+	if (strcmp(base_head, "-") == 0 || strcmp(base_head, our_head) == 0)
+		return TRUE;
+	if (strcmp(our_head, "-") != 0 && repo_object_exists(ledger, base_head) &&
+	    !repo_is_ancestor(ledger, base_head, our_head, &contained, error))
+		return FALSE;
+	*ret_ahead = !contained;
+	return TRUE;
+}
+
+static gboolean check_identity(const ServeSpec *spec, const WireHello *hello, GError **error)
+{
+	if (strcmp(hello->base, spec->base) != 0)
+		return util_error_set(error, TS_ERROR_REFUSED,
+				      "this key belongs to base \"%s\", the caller says it is "
+				      "\"%s\"; its base.cfg or its key is another's",
+				      spec->base, hello->base);
+	if (hello->incarnation != spec->incarnation)
+		return util_error_set(error, TS_ERROR_REFUSED,
+				      "base \"%s\" is in its incarnation %" G_GINT64_FORMAT
+				      ", the caller is incarnation %" G_GINT64_FORMAT
+				      "; replaced hardware must stay away",
+				      spec->base, spec->incarnation, hello->incarnation);
+	return TRUE;
+}
+
+static gboolean record_contact(Serve *serve, const WireHello *hello, gboolean ahead, gint64 now,
+			       GError **error)
+{
+	g_autoptr(UtilTrailers) contact = util_trailers_new();
+	util_trailers_add_time(contact, "Time", now);
+	util_trailers_add(contact, "Software", hello->software);
+	util_trailers_add(contact, "Formats", hello->formats);
+	util_trailers_add(contact, "Codecs", hello->codecs);
+	util_trailers_add_int(contact, "Memory-Bytes", (gint64)hello->memory_bytes);
+	util_trailers_add(contact, "Head", hello->head);
+	util_trailers_add(contact, "Ahead", ahead ? "yes" : NULL);
+	util_trailers_add_int(contact, "Clock-Offset-S", hello->now_utc - now);
+	for (guint i = 0; hello->live[i]; i++)
+		util_trailers_add(contact, "Live", hello->live[i]);
+	for (guint i = 0; hello->held[i]; i++)
+		util_trailers_add(contact, "Held", hello->held[i]);
+	g_autofree char *text = util_trailers_format(contact);
+	g_autofree char *path = g_strconcat("contacts/", serve->spec->base, NULL);
+	return util_fs_mkdir(serve->state_dirfd, "contacts", 0750, error) &&
+	       util_fs_write_file(serve->state_dirfd, path, text, strlen(text), 0640, error);
+}
+
+gboolean serve_hello(Serve *serve, const WireRequest *request, GError **error)
+{
+	(void)request; /* has no arguments */
+	gsize len = 0;
+	gboolean ahead = FALSE;
+	gint64 now = util_clock_now_utc(serve->spec->clock);
+	g_autofree char *text = wire_read_all(serve->stream, WIRE_HELLO_MAX, &len, error);
+	g_autoptr(WireHello) hello = text ? wire_hello_parse(text, len, error) : NULL;
+	g_autoptr(Repo) ledger = NULL;
+	char head[41] = "-", reports_head[41] = "-";
+	if (!hello || !check_identity(serve->spec, hello, error) ||
+	    !open_ledger(serve, &ledger, error) || !head_of(ledger, LEDGER_ORDERS, head, error) ||
+	    !head_of(ledger, LEDGER_REPORTS, reports_head, error) ||
+	    !base_is_ahead(ledger, hello->head, head, &ahead, error) ||
+	    !record_contact(serve, hello, ahead, now, error))
+		return FALSE;
+	WireHelloReply reply = {.software = (char[]){SOFTWARE}, .now_utc = now};
+	g_strlcpy(reply.head, head, sizeof reply.head);
+	g_strlcpy(reply.reports_head, reports_head, sizeof reply.reports_head);
+	g_autofree char *answer = wire_hello_reply_format(&reply);
+	return serve_ok(serve, (gint64)strlen(answer), error) &&
+	       util_stream_puts(serve->stream, answer, error);
+}

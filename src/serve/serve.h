@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Central's end of the line: one verb for one base, as sshd's forced command (or over a socket
+ * pair). Identity is the name on the command line, never what the peer says. A base reaches its own
+ * ledger and the bundles its ledger names, nothing else.
+ *
+ *   g_autoptr(UtilStream) stream = util_stream_from_fds(0, 1, timeout_ms);
+ *   if (!serve_verb(&spec, ssh_original_command, stream, &error)) return
+ * util_error_exit_status(error);
+ *
+ * Writes: reports (ledger, compare and swap), hints into queue/in (Hint: want, report), and
+ * STATE/contacts/BASE (trailer text: Time, Software, Formats, Codecs, Memory-Bytes, Head, Ahead,
+ * Clock-Offset-S, Live and Held lines of the last hello; Ahead is there if the base has accepted
+ * orders that this ledger lacks: central was restored). A crash leaves either done or not done; the
+ * base asks again.
+ */
+#pragma once
+
+#include "ledger/ledger.h"
+#include "store/store.h"
+#include "wire/proto.h"
+
+typedef struct {
+	const char *state_path;
+	const char *base;
+	const char *base_key; /* public key its reports are signed with */
+	gint64 incarnation;
+	UtilClock *clock;
+} ServeSpec;
+
+/* Answers the verb line on the stream; upload-pack execs git on descriptors 0 and 1 and does not
+ * return on success. An error reply was sent already when FALSE comes back (for the log and exit
+ * status). */
+gboolean serve_verb(const ServeSpec *spec, const char *verb_line, UtilStream *stream,
+		    GError **error);

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: ISC */
+#include "wire/hello.h"
+#include "wire/proto.h"
+
+#define FORMAT_NUMBER "1"
+#define WORDS_MAX 300 /* longest value of one line */
+#define APP_LINE_MAX 600
+#define LISTS_MAX (WIRE_HELLO_MAX - 4096) /* all Live and Held lines; the rest is small */
+
+void wire_hello_free(WireHello *hello)
+{
+	if (!hello)
+		return;
+	g_free(hello->software);
+	g_free(hello->base);
+	g_free(hello->formats);
+	g_free(hello->codecs);
+	g_strfreev(hello->live);
+	g_strfreev(hello->held);
+	g_free(hello);
+}
+
+void wire_hello_reply_free(WireHelloReply *reply)
+{
+	if (!reply)
+		return;
+	g_free(reply->software);
+	g_free(reply);
+}
+
+/* A value must stay one line of the text. */
+static void add_line(UtilTrailers *trailers, const char *key, const char *value)
+{
+	g_autofree char *line = g_strdup(value);
+	util_trailers_add(trailers, key, g_strdelimit(line, "\n\t", ' '));
+}
+
+/* As many as central will take: a long list of reasons must not cost the base its contact. */
+static void add_lines(UtilTrailers *trailers, const char *key, char **lines, gsize *left)
+{
+	for (guint i = 0; lines && lines[i] && i < WIRE_HELLO_LIST_MAX; i++) {
+		g_autofree char *line = g_strndup(lines[i], APP_LINE_MAX);
+		gsize cost = strlen(key) + strlen(": \n") + strlen(line);
+		if (cost > *left)
+			return;
+		*left -= cost;
+		add_line(trailers, key, line);
+	}
+}
+
+char *wire_hello_format(const WireHello *hello)
+{
+	gsize left = LISTS_MAX;
+	g_autoptr(UtilTrailers) trailers = util_trailers_new();
+	g_autofree char *memory = g_strdup_printf("%" G_GUINT64_FORMAT, hello->memory_bytes);
+	util_trailers_add(trailers, "Tagship-Hello", FORMAT_NUMBER);
+	add_line(trailers, "Software", hello->software);
+	util_trailers_add(trailers, "Base", hello->base);
+	util_trailers_add_int(trailers, "Incarnation", hello->incarnation);
+	add_line(trailers, "Formats", hello->formats);
+	add_line(trailers, "Codecs", hello->codecs);
+	util_trailers_add(trailers, "Memory-Bytes", memory);
+	util_trailers_add(trailers, "Head", hello->head);
+	util_trailers_add_time(trailers, "Now", hello->now_utc);
+	add_lines(trailers, "Live", hello->live, &left);
+	add_lines(trailers, "Held", hello->held, &left);
+	return util_trailers_format(trailers);
+}
+
+static UtilTrailers *parse_numbered(const char *text, gsize len, GError **error)
+{
+	g_autoptr(UtilTrailers) trailers = util_trailers_parse(text, len, error);
+	const char *number = NULL;
+	if (!trailers || !util_trailers_need(trailers, "Tagship-Hello", &number, error))
+		return NULL;
+	if (strcmp(number, FORMAT_NUMBER) != 0) {
+		g_autofree char *shown =
+		    util_text_printable(number, (gssize)MIN(strlen(number), 20));
+		util_error_set(error, TS_ERROR_UNSUPPORTED,
+			       "hello of format %s; this program speaks format " FORMAT_NUMBER
+			       ": update the older side",
+			       shown);
+		return NULL;
+	}
+	return g_steal_pointer(&trailers);
+}
+
+/* A printable line of a sane length. */
+static gboolean need_words(const UtilTrailers *trailers, const char *key, char **ret,
+			   GError **error)
+{
+	const char *value = NULL;
+	if (!util_trailers_need(trailers, key, &value, error))
+		return FALSE;
+	if (strlen(value) > WORDS_MAX || strpbrk(value, "\n\t"))
+		return util_error_set(error, TS_ERROR_CORRUPT, "%s: not one line of up to %d bytes",
+				      key, WORDS_MAX);
+	*ret = g_strdup(value);
+	return TRUE;
+}
+
+static gboolean need_head(const UtilTrailers *trailers, const char *key, char ret_head[41],
+			  GError **error)
+{
+	const char *value = NULL;
+	if (!util_trailers_need(trailers, key, &value, error))
+		return FALSE;
+	if (strcmp(value, "-") != 0 && !util_oid_hex_ok(value))
+		return util_error_set(error, TS_ERROR_CORRUPT, "%s: neither a commit id nor \"-\"",
+				      key);
+	g_strlcpy(ret_head, value, 41);
+	return TRUE;
+}
+
+/* The app's name comes first in both kinds of line; a live one goes on with root and version. */
+static gboolean app_line_ok(const char *key, const char *value)
+{
+	g_auto(GStrv) words = g_strsplit(value, " ", 3);
+	if (!words[0] || !util_name_check("app", words[0], NULL))
+		return FALSE;
+	if (strcmp(key, "Held") == 0)
+		return TRUE;
+	return words[1] && util_sha256_hex_ok(words[1]) && words[2] &&
+	       util_version_check(words[2], NULL);
+}
+
+static gboolean take_lines(const UtilTrailers *trailers, const char *key, char ***ret_lines,
+			   GError **error)
+{
+	g_autoptr(GPtrArray) lines = g_ptr_array_new_with_free_func(g_free);
+	for (guint i = 0; i < util_trailers_count(trailers); i++) {
+		const char *value = util_trailers_value(trailers, i);
+		if (strcmp(util_trailers_key(trailers, i), key) != 0)
+			continue;
+		if (strlen(value) > APP_LINE_MAX || strpbrk(value, "\n\t") ||
+		    !app_line_ok(key, value))
+			return util_error_set(error, TS_ERROR_CORRUPT, "%s: line %u is not \"%s\"",
+					      key, lines->len + 1,
+					      strcmp(key, "Live") == 0 ? "APP ROOT VERSION"
+								       : "APP [REASON]");
+		if (lines->len == WIRE_HELLO_LIST_MAX)
+			return util_error_set(error, TS_ERROR_CORRUPT, "%s: more than %d lines",
+					      key, WIRE_HELLO_LIST_MAX);
+		g_ptr_array_add(lines, g_strdup(value));
+	}
+	g_ptr_array_add(lines, NULL);
+	*ret_lines = (char **)g_ptr_array_free(g_steal_pointer(&lines), FALSE);
+	return TRUE;
+}
+
+WireHello *wire_hello_parse(const char *text, gsize len, GError **error)
+{
+	g_autoptr(UtilTrailers) trailers = parse_numbered(text, len, error);
+	if (!trailers)
+		return NULL;
+	g_autoptr(WireHello) hello = g_new0(WireHello, 1);
+	gint64 memory_bytes = 0;
+	if (!need_words(trailers, "Software", &hello->software, error) ||
+	    !need_words(trailers, "Base", &hello->base, error) ||
+	    !util_name_check("base", hello->base, error) ||
+	    !util_trailers_need_int(trailers, "Incarnation", 1, G_MAXINT32, &hello->incarnation,
+				    error) ||
+	    !need_words(trailers, "Formats", &hello->formats, error) ||
+	    !need_words(trailers, "Codecs", &hello->codecs, error) ||
+	    !util_trailers_need_int(trailers, "Memory-Bytes", 0, G_MAXINT64, &memory_bytes,
+				    error) ||
+	    !need_head(trailers, "Head", hello->head, error) ||
+	    !util_trailers_need_time(trailers, "Now", &hello->now_utc, error) ||
+	    !take_lines(trailers, "Live", &hello->live, error) ||
+	    !take_lines(trailers, "Held", &hello->held, error)) {
+		g_prefix_error(error, "hello: ");
+		return NULL;
+	}
+	hello->memory_bytes = (guint64)memory_bytes;
+	return g_steal_pointer(&hello);
+}
+
+char *wire_hello_reply_format(const WireHelloReply *reply)
+{
+	g_autoptr(UtilTrailers) trailers = util_trailers_new();
+	util_trailers_add(trailers, "Tagship-Hello", FORMAT_NUMBER);
+	add_line(trailers, "Software", reply->software);
+	util_trailers_add(trailers, "Head", reply->head);
+	util_trailers_add_time(trailers, "Now", reply->now_utc);
+	util_trailers_add(trailers, "Reports-Head", reply->reports_head);
+	return util_trailers_format(trailers);
+}
+
+WireHelloReply *wire_hello_reply_parse(const char *text, gsize len, GError **error)
+{
+	g_autoptr(UtilTrailers) trailers = parse_numbered(text, len, error);
+	if (!trailers)
+		return NULL;
+	g_autoptr(WireHelloReply) reply = g_new0(WireHelloReply, 1);
+	if (!need_words(trailers, "Software", &reply->software, error) ||
+	    !need_head(trailers, "Head", reply->head, error) ||
+	    !util_trailers_need_time(trailers, "Now", &reply->now_utc, error) ||
+	    !need_head(trailers, "Reports-Head", reply->reports_head, error)) {
+		g_prefix_error(error, "central's hello: ");
+		return NULL;
+	}
+	return g_steal_pointer(&reply);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The two texts of a hello. Keys that are not known here are skipped, so that a newer peer can say
+ * more; a number other than 1 behind Tagship-Hello is UNSUPPORTED. All strings are owned by the
+ * struct, never NULL once parsed; lists are NULL-terminated.
+ */
+#pragma once
+
+#include "util/util.h"
+
+#define WIRE_HELLO_FORMATS "order=1 report=1 manifest=1 bundle=1"
+#define WIRE_HELLO_LIST_MAX 256 /* Live and Held lines each */
+
+typedef struct {
+	char *software;
+	char *base;
+	gint64 incarnation;
+	char *formats; /* "order=1 report=1 …" */
+	char *codecs;  /* "plain delta" */
+	guint64 memory_bytes;
+	char head[41]; /* accepted commit, or "-" */
+	gint64 now_utc;
+	char **live; /* "APP ROOT VERSION" */
+	char **held; /* "APP [REASON]" */
+} WireHello;
+
+/* Lists and reasons that would not fit WIRE_HELLO_MAX are cut. */
+char *wire_hello_format(const WireHello *hello);
+/* CORRUPT for what is missing or not of its form. */
+WireHello *wire_hello_parse(const char *text, gsize len, GError **error);
+void wire_hello_free(WireHello *hello);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(WireHello, wire_hello_free)
+
+typedef struct {
+	char *software;
+	char head[41]; /* of orders, or "-" */
+	gint64 now_utc;
+	char reports_head[41]; /* or "-" */
+} WireHelloReply;
+
+char *wire_hello_reply_format(const WireHelloReply *reply);
+WireHelloReply *wire_hello_reply_parse(const char *text, gsize len, GError **error);
+void wire_hello_reply_free(WireHelloReply *reply);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(WireHelloReply, wire_hello_reply_free)
