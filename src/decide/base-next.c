@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: ISC */
+#include "decide/base-private.h"
+
+/* The last second at which it may start. */
+static gint64 limit_of(const Order *order)
+{
+	return order->at_utc + (order->is_now ? DECIDE_NOW_LIMIT_S : order->grace_s);
+}
+
+static const char *why_missed(const DecideApp *app, const DecideOrder *order)
+{
+	if (order->state != ORDER_STAGED)
+		return "it was not staged before its grace was over";
+	if (order->held || app->held)
+		return "it was held until its grace was over";
+	return "its time and its grace passed while this base did not activate it";
+}
+
+static gboolean past_commit_point(OrderState state)
+{
+	return state == ORDER_ACTIVATING || state == ORDER_LIVE || state == ORDER_ROLLED_BACK ||
+	       state == ORDER_DOWN;
+}
+
+/* CANCEL, TOO_LATE, SUPERSEDE, MISS: TRUE if this order needs one. */
+static gboolean bookkeeping(const DecideApp *app, const DecideOrder *order,
+			    const DecideFacts *facts, DecideStep *ret_step)
+{
+	DecideStep step = {.order = order};
+	if (past_commit_point(order->state)) {
+		step.kind = STEP_TOO_LATE;
+		step.reason = order->cancel_reason ? order->cancel_reason : "";
+		if (!order->cancel_asked || order->too_late_said)
+			return FALSE;
+	} else if (order_state_ended(order->state)) {
+		return FALSE;
+	} else if (order->cancel_asked) {
+		step.kind = STEP_CANCEL;
+		step.reason = order->cancel_reason ? order->cancel_reason : "";
+	} else if (app->has_rank && decide_compare_rank(order->order->at_utc, order->order->seq,
+							app->rank_at_utc, app->rank_seq) < 0) {
+		step.kind = STEP_SUPERSEDE;
+		step.reason = "an order with a later go-live time went live";
+	} else if (facts->clock_trusted && facts->now_utc > limit_of(order->order)) {
+		step.kind = STEP_MISS;
+		step.reason = why_missed(app, order);
+	} else {
+		return FALSE;
+	}
+	*ret_step = step;
+	return TRUE;
+}
+
+/* May be activated as far as holds and staging go. */
+static gboolean is_ready(const DecideApp *app, const DecideOrder *order)
+{
+	return order->state == ORDER_STAGED && !order->held && !app->held;
+}
+
+static gboolean is_due(const DecideApp *app, const DecideOrder *order, gint64 now_utc)
+{
+	return is_ready(app, order) && (order->order->is_now || now_utc >= order->order->at_utc) &&
+	       now_utc <= limit_of(order->order);
+}
+
+/* `before` runs ahead only where the time is known ahead. */
+static gboolean wants_before(const DecideApp *app, const DecideOrder *order,
+			     const DecideFacts *facts)
+{
+	return facts->lead_s > 0 && is_ready(app, order) && !order->before_done &&
+	       !order->order->is_now && facts->now_utc < order->order->at_utc;
+}
+
+static void look_again(gint64 utc, gint64 now_utc, gint64 *next_utc)
+{
+	if (utc > now_utc && (*next_utc == 0 || utc < *next_utc))
+		*next_utc = utc;
+}
+
+static gint64 next_moment(const DecideApp *app, const DecideFacts *facts)
+{
+	gint64 next_utc = 0;
+	for (guint i = 0; i < app->orders->len; i++) {
+		const DecideOrder *order = app->orders->pdata[i];
+		if (order->state >= ORDER_ACTIVATING)
+			continue;
+		if (wants_before(app, order, facts))
+			look_again(order->order->at_utc - facts->lead_s, facts->now_utc, &next_utc);
+		if (is_ready(app, order))
+			look_again(order->order->at_utc, facts->now_utc, &next_utc);
+		if (facts->clock_trusted)
+			look_again(limit_of(order->order) + 1, facts->now_utc, &next_utc);
+	}
+	return next_utc;
+}
+
+static void next_to_stage(const DecideApp *app, DecideStep *step)
+{
+	for (guint i = 0; i < app->orders->len; i++) {
+		const DecideOrder *order = app->orders->pdata[i];
+		if (order->state == ORDER_ORDERED || order->state == ORDER_FETCHING) {
+			step->kind = STEP_STAGE;
+			step->order = order;
+			return;
+		}
+	}
+}
+
+static void next_to_activate(const DecideApp *app, const DecideFacts *facts, DecideStep *step)
+{
+	/* the highest that is due; else the first whose lead has begun */
+	for (guint i = app->orders->len; i > 0; i--) {
+		const DecideOrder *order = app->orders->pdata[i - 1];
+		if (is_due(app, order, facts->now_utc)) {
+			step->kind = STEP_ACTIVATE;
+			step->order = order;
+			return;
+		}
+	}
+	for (guint i = 0; i < app->orders->len; i++) {
+		const DecideOrder *order = app->orders->pdata[i];
+		if (wants_before(app, order, facts) &&
+		    facts->now_utc >= order->order->at_utc - facts->lead_s) {
+			step->kind = STEP_PREPARE;
+			step->order = order;
+			return;
+		}
+	}
+}
+
+void decide_app_next(const DecideApp *app, const DecideFacts *facts, gboolean stage,
+		     DecideStep *ret_step)
+{
+	DecideStep step = {.kind = STEP_NONE};
+	if (app->open_entry && !stage) {
+		step.kind = STEP_RECOVER;
+		step.order = &app->open_entry->pub;
+		*ret_step = step;
+		return;
+	}
+	for (guint i = 0; i < app->orders->len; i++)
+		if (bookkeeping(app, app->orders->pdata[i], facts, ret_step))
+			return;
+	if (stage)
+		next_to_stage(app, &step);
+	else
+		next_to_activate(app, facts, &step);
+	if (step.kind == STEP_NONE)
+		step.next_utc = next_moment(app, facts);
+	*ret_step = step;
+}
+
+DecideRecovery decide_recovery(const DecideOpen *open, gboolean has_unmigrate)
+{
+	if (open->switched && !open->undoing && open->attempt < 2)
+		return RECOVER_GO_ON;
+	return open->migrated && !has_unmigrate ? RECOVER_DOWN : RECOVER_UNDO;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: ISC */
+/* What base.c (state), base-fold.c (journal records) and base-next.c (steps) share. */
+#pragma once
+
+#include "decide/base.h"
+
+/* An order with what only the journal knows of it. `pub` comes first: orders are handed out as
+ * DecideOrder. pub.order is NULL while only the journal names the release. */
+typedef struct {
+	DecideOrder pub;
+	char *release;
+	char *staged_root;
+	gboolean accepted;
+} DecideEntry;
+
+/* A tree that was live, oldest first in DecideApp.history; the last one is live unless down. */
+typedef struct {
+	char *tree, *root, *version;
+	gint64 since_utc;
+} DecideLive;
+
+struct DecideApp {
+	char *name;
+	GHashTable *entries; /* release -> DecideEntry, owned */
+	GPtrArray *orders;   /* the accepted ones, sorted */
+	GPtrArray *history;
+	gboolean down;
+	gboolean held;
+	char *hold_reason;
+	/* rank of the highest order that ever went live */
+	gboolean has_rank;
+	gint64 rank_at_utc;
+	guint64 rank_seq;
+	char *last_release;
+	guint64 last_seq;
+	/* the open activation */
+	DecideEntry *open_entry;
+	UtilTrailers *intent;
+	DecideOpen open;
+};
+
+void decide_set_text(char **text, const char *value);
+/* Made if it is not there. */
+DecideEntry *decide_entry_for(DecideApp *app, const char *release);
+/* NULL if there is none. */
+DecideLive *decide_history_top(const DecideApp *app);
+DecideLive *decide_history_find(const DecideApp *app, const char *tree);
+/* <0, 0, >0 */
+gint decide_compare_rank(gint64 at_a, guint64 seq_a, gint64 at_b, guint64 seq_b);

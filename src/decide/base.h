@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What a base does next with one app: pure functions of (state, facts). The state is folded from
+ * the app's journal and the accepted orders; the shells in activate, stage and mirror perform the
+ * action and journal what came of it. Nothing here does I/O or looks at a clock.
+ *
+ *   DecideApp *app = decide_app_new(name);
+ *   for each journal record: decide_app_record(app, record, error);
+ *   for each accepted order: decide_app_order(app, order, cancelled, cancel_seq, cancel_reason);
+ *   DecideStep step; decide_app_next(app, &facts, FALSE, &step);
+ *   decide_app_free(app);
+ *
+ * All pointers handed out belong to the DecideApp.
+ *
+ * Journal records are trailers with "Event", "Time" and, where they concern an order, "Release",
+ * "Seq" and "Version". Events and their further keys ([]: may be missing):
+ *
+ *   staged        Root Tree                    complete tree (folder VERSION-ROOT8) beside live
+ *   stage-failed  Reason                       will be tried again
+ *   refused       Reason                       can never be staged here: the order has failed
+ *   held, unheld  [Release] [Reason] [By]      without Release: the whole app
+ *   before        [Reason]                     `before` ran (Reason: it failed)
+ *   intent        Root Tree [At] Attempt [From-Target] [From-Tree] [From-Root] [From-Version]
+ *                 [Dev Ino] [From-Dev From-Ino]
+ *                 [By]                         the commit point: "activating" from here on;
+ *                                              By: an operator goes back to Tree
+ *   stopped                                    `stop` has ended
+ *   migrated                                   `migrate` begins: data may change from here on
+ *   switched                                   current points to Tree
+ *   started                                    `start` begins: the new version may run
+ *   undo          Reason                       undo begins
+ *   live          Root Tree [At] Outage-Ms     At: go-live time, else Time
+ *   rolled-back   [Root Tree Serves-Version] Outage-Ms Reason [By]   what serves now
+ *   down          Reason                       nothing healthy serves
+ *   failed        Reason                       never switched, the old version was not touched
+ *   missed, cancelled, superseded  Reason
+ *   too-late      Reason                       a cancel came after intent; said once
+ *   after         [Reason]                     `after` ran (Reason: it failed)
+ *   report        Key                          the report of that key was put into ROOT/pending
+ *   reported      Key Commit                   central has it
+ *   pruned        Tree                         removed from disk
+ *
+ * Records that are reported may also carry Detail, Log-End, Serves, Order-Version and Order-Root.
+ *
+ * An unknown event is CORRUPT. An event that cannot follow (an end for an order that has ended) is
+ * read and changes nothing; a phase without its intent, and an intent within another one, are
+ * CORRUPT.
+ *
+ * Rules. Orders of one app rank by (go-live time, sequence); when one goes live, every lower one
+ * that has not ended is superseded. Of several that are due the highest goes first, so that
+ * what it supersedes causes no outage; should it fail, the next is tried. A `now` order is due as
+ * soon as it is staged, and missed 24 h after its time. A hold stops activation only; an order held
+ * beyond its grace is missed. A cancel before `intent` ends the order, after it it is too late. A
+ * newer revision of an order that has ended changes nothing. A revision with another root needs
+ * staging again.
+ */
+#pragma once
+
+#include "order/order.h"
+
+#define DECIDE_NOW_LIMIT_S (24 * 3600)
+
+typedef enum {
+	ORDER_ORDERED,
+	ORDER_FETCHING,
+	ORDER_STAGED,
+	ORDER_ACTIVATING,
+	ORDER_LIVE,
+	ORDER_ROLLED_BACK,
+	ORDER_DOWN,
+	ORDER_FAILED,
+	ORDER_MISSED,
+	ORDER_CANCELLED,
+	ORDER_SUPERSEDED
+} OrderState;
+#define ORDER_STATE_COUNT (ORDER_SUPERSEDED + 1)
+const char *order_state_name(OrderState state);
+gboolean order_state_ended(OrderState state);
+
+/* One order as this base sees it. */
+typedef struct {
+	Order *order; /* newest accepted revision */
+	OrderState state;
+	gboolean cancel_asked; /* accepted cancel */
+	guint64 cancel_seq;
+	char *cancel_reason;
+	gboolean held; /* this order */
+	char *hold_reason;
+	char *tree;   /* once staged: VERSION-ROOT8 */
+	char *reason; /* of the last failure */
+	gint64 ended_utc;
+	gint64 outage_ms;
+	gboolean too_late_said;
+	gboolean before_done; /* `before` ran */
+	gboolean after_owed;  /* `before` or more ran, and `after` did not yet */
+} DecideOrder;
+
+typedef struct DecideApp DecideApp;
+
+DecideApp *decide_app_new(const char *app);
+void decide_app_free(DecideApp *app);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(DecideApp, decide_app_free)
+
+gboolean decide_app_record(DecideApp *app, const UtilTrailers *record, GError **error);
+/* After all records. Orders of another app, cancels and heartbeats are left out. */
+void decide_app_order(DecideApp *app, const Order *order, gboolean cancelled, guint64 cancel_seq,
+		      const char *cancel_reason);
+/* DecideOrder array, by go-live time, then sequence. */
+const GPtrArray *decide_app_orders(const DecideApp *app);
+const DecideOrder *decide_app_find(const DecideApp *app, const char *release);
+/* Live and last good trees by the journal; NULL if none. After `down` nothing is live, and
+ * what was live before is the last good. */
+const char *decide_app_live_tree(const DecideApp *app);
+const char *decide_app_live_root(const DecideApp *app);
+const char *decide_app_live_version(const DecideApp *app);
+const char *decide_app_last_good_tree(const DecideApp *app);
+gint64 decide_app_live_since(const DecideApp *app);
+gboolean decide_app_held(const DecideApp *app, const char **ret_reason);
+/* TRUE after `down`, until something serves again. */
+gboolean decide_app_is_down(const DecideApp *app);
+/* The release (and the sequence number it had) that the last change of what serves belongs to;
+ * NULL if there was none. An operator's rollback is reported under it. */
+const char *decide_app_last_release(const DecideApp *app, guint64 *ret_seq);
+/* Version and root of a tree that was live here, NULL if it never was or is pruned. */
+const char *decide_app_tree_version(const DecideApp *app, const char *tree);
+const char *decide_app_tree_root(const DecideApp *app, const char *tree);
+/* An order that has ended and whose `after` did not run yet, or NULL. */
+const DecideOrder *decide_app_owes_after(const DecideApp *app);
+
+/* An activation the journal shows as begun and not ended: what was done so far. */
+typedef struct {
+	const DecideOrder *order; /* NULL: none open */
+	gboolean stopped, migrated, switched, started, undoing;
+	gint64 attempt;
+	const char *tree, *from_tree, *from_root; /* from_*: NULL if unknown */
+	gint64 intent_utc;
+	const UtilTrailers *intent; /* the whole record of the first attempt */
+} DecideOpen;
+void decide_app_open(const DecideApp *app, DecideOpen *ret_open);
+
+typedef struct {
+	gint64 now_utc;
+	gboolean clock_trusted;
+	gint64 lead_s; /* of the app's `before`; 0 if it has none */
+} DecideFacts;
+
+typedef enum {
+	STEP_NONE,     /* wait until next_utc (0: for a pull) */
+	STEP_RECOVER,  /* an open activation: finish or undo it first */
+	STEP_CANCEL,   /* journal "cancelled" */
+	STEP_TOO_LATE, /* journal "too-late" */
+	STEP_SUPERSEDE,
+	STEP_MISS,
+	STEP_STAGE,   /* needs staging (pull and stage look here) */
+	STEP_PREPARE, /* due within lead: check the tree, run `before` */
+	STEP_ACTIVATE
+} DecideStepKind;
+
+typedef struct {
+	DecideStepKind kind;
+	const DecideOrder *order;
+	gint64 next_utc;    /* NONE: when to look again */
+	const char *reason; /* for people; NULL for NONE, RECOVER, STAGE, PREPARE, ACTIVATE */
+} DecideStep;
+
+/* The most urgent step. Staging steps are only given with stage TRUE, activation steps only with
+ * stage FALSE, the bookkeeping ones (CANCEL, TOO_LATE, SUPERSEDE, MISS) with both. */
+void decide_app_next(const DecideApp *app, const DecideFacts *facts, gboolean stage,
+		     DecideStep *ret_step);
+
+/* After a restart within an open activation (design section 7): */
+typedef enum {
+	RECOVER_UNDO,  /* before the switch, or a second interruption */
+	RECOVER_GO_ON, /* after the switch: start and health once more */
+	RECOVER_DOWN   /* migrated, no unmigrate: old code must not start */
+} DecideRecovery;
+DecideRecovery decide_recovery(const DecideOpen *open, gboolean has_unmigrate);
