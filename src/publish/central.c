@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <unistd.h>
+
+#include "publish/publish-private.h"
+
+#define CENTRAL_MARK "central.cfg"
+
+static const struct {
+	const char *path;
+	mode_t mode;
+} folders[] = {
+    {"apps.d", 0755},
+    {"bases.d", 0755},
+    {"ledger", 0755},
+    {"bundles", 0755},
+    {"queue", 0755},
+    {"log", 0755},
+    {"keys", 0700},
+    {"work", 0755},
+    {"tmp", 0700},
+    {"contacts", 0755},
+    {"bundles/by-roots", 0755},
+};
+
+static gboolean open_folders(Central *central, GError **error)
+{
+	central->dirfd = util_fs_open_dir(AT_FDCWD, central->path, error);
+	if (central->dirfd < 0)
+		return FALSE;
+	if (faccessat(central->dirfd, CENTRAL_MARK, F_OK, 0) != 0)
+		return util_error_set(
+		    error, TS_ERROR_NOT_FOUND,
+		    "%s is not a tagship state folder (no central.cfg in it); make "
+		    "one with \"tagship init %s\", or name yours with -C DIR or "
+		    "TAGSHIP_STATE",
+		    central->path, central->path);
+	central->queue_dirfd = util_fs_open_dir(central->dirfd, "queue", error);
+	if (central->queue_dirfd < 0)
+		return FALSE;
+	central->bundles_dirfd = util_fs_open_dir(central->dirfd, "bundles", error);
+	return central->bundles_dirfd >= 0;
+}
+
+Central *central_open(const char *state_path, GError **error)
+{
+	g_autoptr(Central) central = g_new0(Central, 1);
+	central->dirfd = central->queue_dirfd = central->bundles_dirfd = -1;
+	central->path = g_canonicalize_filename(state_path, NULL);
+	central->clock = util_clock_system();
+	central->key_file = g_build_filename(central->path, "keys", "central", NULL);
+	if (!open_folders(central, error))
+		return NULL;
+	central->conf = conf_central_load(central->dirfd, error);
+	if (!central->conf)
+		return NULL;
+	central->library = library_open(central->path, error);
+	if (!central->library)
+		return NULL;
+	return g_steal_pointer(&central);
+}
+
+void central_close(Central *central)
+{
+	if (!central)
+		return;
+	util_closep(&central->dirfd);
+	util_closep(&central->queue_dirfd);
+	util_closep(&central->bundles_dirfd);
+	if (central->library)
+		library_free(central->library);
+	conf_central_free(central->conf);
+	g_free(central->key_file);
+	g_free(central->path);
+	g_free(central);
+}
+
+gboolean central_create(const char *state_path, GError **error)
+{
+	if (!util_fs_mkdir_parents(AT_FDCWD, state_path, 0755, error))
+		return FALSE;
+	util_autofd int dirfd = util_fs_open_dir(AT_FDCWD, state_path, error);
+	if (dirfd < 0)
+		return FALSE;
+	if (faccessat(dirfd, CENTRAL_MARK, F_OK, 0) == 0)
+		return util_error_set(error, TS_ERROR_EXISTS,
+				      "%s is a tagship state folder already", state_path);
+	for (guint i = 0; i < G_N_ELEMENTS(folders); i++)
+		if (!util_fs_mkdir(dirfd, folders[i].path, folders[i].mode, error))
+			return FALSE;
+	util_autofd int queue = util_fs_open_dir(dirfd, "queue", error);
+	if (queue < 0 || !store_queue_init(queue, error))
+		return FALSE;
+	g_autofree char *key = g_build_filename(state_path, "keys", "central", NULL);
+	g_autoptr(GError) key_error = NULL;
+	if (!util_sshsig_keygen(key, "tagship central", &key_error) &&
+	    !g_error_matches(key_error, TS_ERROR, TS_ERROR_EXISTS)) {
+		g_propagate_error(error, g_steal_pointer(&key_error));
+		return FALSE;
+	}
+	g_autoptr(Library) library = library_open(state_path, error);
+	if (!library)
+		return FALSE;
+	/* last, because it is the mark of a complete state folder */
+	g_autofree char *text = conf_central_template();
+	return util_fs_write_file(dirfd, CENTRAL_MARK, text, strlen(text), 0644, error);
+}
+
+void publish_note(Central *central, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	g_autofree char *text = g_strdup_vprintf(format, args);
+	va_end(args);
+	g_autofree char *when = util_time_format_utc(util_clock_now_utc(central->clock));
+	g_autofree char *line = g_strdup_printf("%s %s\n", when, text);
+	util_autofd int fd = openat(central->dirfd, "log/worker.log",
+				    O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (fd >= 0)
+		(void)util_fs_write_all(fd, line, strlen(line), NULL); /* only a note */
+}
+
+/* ---- what pre-receive and the worker compile plans against ---- */
+
+struct PublishFacts {
+	GPtrArray *peers; /* ConfPeer */
+	PlanBase *bases;
+	GPtrArray *versions; /* char *, NULL-terminated */
+	char **app_names;
+	PlanFacts facts;
+};
+
+static gboolean facts_load_bases(PublishFacts *self, Central *central, const char *app,
+				 GError **error)
+{
+	g_auto(GStrv) names = conf_peer_names(central->dirfd, error);
+	if (!names)
+		return FALSE;
+	self->bases = g_new0(PlanBase, g_strv_length(names) + 1);
+	for (guint i = 0; names[i]; i++) {
+		ConfPeer *peer = conf_peer_load(central->dirfd, names[i], error);
+		if (!peer)
+			return FALSE;
+		g_ptr_array_add(self->peers, peer);
+		self->bases[i] =
+		    (PlanBase){.name = peer->name,
+			       .zone = peer->zone,
+			       .groups = (const char *const *)peer->groups,
+			       .runs_app = g_strv_contains((const char *const *)peer->apps, app)};
+	}
+	self->facts.n_bases = self->peers->len;
+	self->facts.bases = self->bases;
+	return TRUE;
+}
+
+PublishFacts *publish_facts_new(Central *central, const char *app, const char *const *app_names,
+				GError **error)
+{
+	g_autoptr(PublishFacts) self = g_new0(PublishFacts, 1);
+	self->peers = g_ptr_array_new_with_free_func((GDestroyNotify)conf_peer_free);
+	self->versions = g_ptr_array_new_with_free_func(g_free);
+	self->app_names = g_strdupv((char **)(gsize)app_names);
+	if (!facts_load_bases(self, central, app, error))
+		return NULL;
+	g_autoptr(GPtrArray) versions = library_versions(central->library, app, error);
+	if (!versions)
+		return NULL;
+	for (guint i = 0; i < versions->len; i++) {
+		const LibraryVersion *version = g_ptr_array_index(versions, i);
+		g_ptr_array_add(self->versions, g_strdup(version->version));
+	}
+	g_ptr_array_add(self->versions, NULL);
+	self->facts.versions = (const char *const *)self->versions->pdata;
+	self->facts.app_names = (const char *const *)self->app_names;
+	self->facts.zone_dir = central->conf->zone_dir;
+	self->facts.now_utc = self->facts.pushed_utc = util_clock_now_utc(central->clock);
+	return g_steal_pointer(&self);
+}
+
+const PlanFacts *publish_facts_plan(const PublishFacts *facts)
+{
+	return &facts->facts;
+}
+
+void publish_facts_free(PublishFacts *facts)
+{
+	if (!facts)
+		return;
+	g_ptr_array_unref(facts->peers);
+	g_ptr_array_unref(facts->versions);
+	g_strfreev(facts->app_names);
+	g_free(facts->bases);
+	g_free(facts);
+}

@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Orders: decided once in the release record, then fanned out to the ledgers. The fan-out compares
+ * what was decided with what each ledger holds and appends what is missing, so it may be
+ * interrupted anywhere and run again. One lock (STATE/fanout.lock) keeps two writers apart.
+ */
+#include "publish/publish-private.h"
+
+#define FANOUT_WAIT_MS (60 * 1000)
+
+static int fanout_lock(Central *central, GError **error)
+{
+	return util_fs_lock(central->dirfd, "fanout.lock", FANOUT_WAIT_MS, error);
+}
+
+/* ---- fan-out ---- */
+
+typedef struct {
+	Central *central;
+	const char *release;
+	GBytes *tag;
+	GHashTable *views;
+	GHashTable *decided; /* base -> orders decided so far (GUINT) */
+} FanOut;
+
+static Repo *ledger_of(Central *central, const char *base, GError **error)
+{
+	return ledger_open(central->path, base, error);
+}
+
+static gboolean append(FanOut *self, const char *base, Order *order, GError **error)
+{
+	g_autoptr(Repo) ledger = ledger_of(self->central, base, error);
+	char oid[REPO_OID];
+	return ledger &&
+	       ledger_append(ledger, order, order->kind == ORDER_KIND_ORDER ? self->tag : NULL,
+			     self->central->key_file, oid, error);
+}
+
+/* The n-th order decided for its base, appended if the ledger has fewer. */
+static gboolean fan_order(FanOut *self, const char *text, GError **error)
+{
+	g_autoptr(Order) order = order_parse(text, strlen(text), error);
+	if (!order)
+		return FALSE;
+	guint nth = GPOINTER_TO_UINT(g_hash_table_lookup(self->decided, order->base)) + 1;
+	g_hash_table_replace(self->decided, g_strdup(order->base), GUINT_TO_POINTER(nth));
+	LedgerView *view = ledger_views_get(self->views, self->central, order->base, error);
+	if (!view)
+		return FALSE;
+	guint have = GPOINTER_TO_UINT(g_hash_table_lookup(view->counts, self->release));
+	return have >= nth || append(self, order->base, order, error);
+}
+
+static gboolean fan_cancel(FanOut *self, const char *app, const UtilTrailers *text, gint64 time_utc,
+			   GError **error)
+{
+	const char *only = util_trailers_get(text, "Base");
+	GHashTableIter iter;
+	gpointer base = NULL;
+	g_hash_table_iter_init(&iter, self->decided);
+	while (g_hash_table_iter_next(&iter, &base, NULL)) {
+		if (only && strcmp(only, base) != 0)
+			continue;
+		LedgerView *view = ledger_views_get(self->views, self->central, base, error);
+		if (!view)
+			return FALSE;
+		if (g_hash_table_contains(view->cancels, self->release))
+			continue;
+		g_autoptr(Order) cancel = order_new(ORDER_KIND_CANCEL);
+		cancel->base = g_strdup(base);
+		cancel->release = g_strdup(self->release);
+		cancel->app = g_strdup(app);
+		cancel->reason = g_strdup(util_trailers_get(text, "Reason"));
+		cancel->written_utc = time_utc;
+		if (!append(self, base, cancel, error))
+			return FALSE;
+	}
+	return TRUE;
+}
+
+static gboolean fan_decision(FanOut *self, const char *app, const LibraryDecision *decision,
+			     GError **error)
+{
+	if (strcmp(decision->decision, "cancelled") == 0)
+		return fan_cancel(self, app, decision->text, decision->time_utc, error);
+	if (strcmp(decision->decision, "ordered") != 0)
+		return TRUE;
+	for (guint i = 0; i < util_trailers_count(decision->text); i++)
+		if (strcmp(util_trailers_key(decision->text, i), "Order") == 0 &&
+		    !fan_order(self, util_trailers_value(decision->text, i), error))
+			return FALSE;
+	return TRUE;
+}
+
+static gboolean fan_out_locked(Central *central, const char *app, const char *release,
+			       GError **error)
+{
+	g_autoptr(GPtrArray) decisions = library_decisions(central->library, app, release, error);
+	if (!decisions)
+		return FALSE;
+	g_autoptr(GBytes) tag = library_release_tag(central->library, app, release, error);
+	if (!tag)
+		return FALSE;
+	g_autoptr(GHashTable) views = ledger_views_new();
+	g_autoptr(GHashTable) decided =
+	    g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	FanOut self = {central, release, tag, views, decided};
+	for (guint i = 0; i < decisions->len; i++)
+		if (!fan_decision(&self, app, g_ptr_array_index(decisions, i), error))
+			return FALSE;
+	return TRUE;
+}
+
+gboolean publish_fan_out(Central *central, const char *app, const char *release, GError **error)
+{
+	util_autofd int lock = fanout_lock(central, error);
+	return lock >= 0 && fan_out_locked(central, app, release, error);
+}
+
+gboolean publish_fan_out_all(Central *central, GError **error)
+{
+	g_auto(GStrv) apps = conf_app_names(central->dirfd, error);
+	if (!apps)
+		return FALSE;
+	for (guint a = 0; apps[a]; a++) {
+		g_autoptr(GPtrArray) releases = library_releases(central->library, apps[a], error);
+		if (!releases)
+			return FALSE;
+		for (guint i = 0; i < releases->len; i++) {
+			g_autoptr(GError) failed = NULL;
+			const char *release = g_ptr_array_index(releases, i);
+			if (!publish_fan_out(central, apps[a], release, &failed))
+				publish_note(central, "alarm: %s: release %.12s: %s", apps[a],
+					     release, failed->message);
+		}
+	}
+	return TRUE;
+}
+
+/* ---- making orders ---- */
+
+static Order *new_order(JobRun *run, const PublishRelease *release, const PublishTarget *target,
+			const LibraryVersion *version, const LibraryDecision *accepted)
+{
+	Order *order = order_new(ORDER_KIND_ORDER);
+	const char *pushed = util_trailers_get(accepted->text, "Pushed");
+	order->written_utc = util_clock_now_utc(run->central->clock);
+	order->base = g_strdup(target->base);
+	order->release = g_strdup(release->release);
+	order->app = g_strdup(run->app->name);
+	order->tag = g_strdup(release->tag);
+	order->version = g_strdup(version->version);
+	order->root = g_strdup(version->root);
+	order->commit = g_strdup(version->commit);
+	order->files = version->files;
+	order->bytes = version->bytes;
+	order->at_utc = target->at_utc;
+	order->is_now = release->is_now;
+	if (release->is_now && pushed)
+		(void)util_time_parse_utc(pushed, &order->at_utc, NULL); /* keeps target's */
+	(void)util_trailers_opt_int(accepted->text, "Grace", 0, G_MAXINT64, 1800, &order->grace_s,
+				    NULL); /* our own record: parsed when it was written */
+	(void)util_trailers_opt_int(accepted->text, "Max-Outage", 0, G_MAXINT64, 0,
+				    &order->max_outage_s, NULL); /* as above */
+	if (order->max_outage_s == 0)
+		order->max_outage_s = run->app->max_outage_s;
+	order->cut_off_hold = g_strcmp0(util_trailers_get(accepted->text, "Cut-Off"), "hold") == 0;
+	order->local_text = g_strdup(target->local_text);
+	return order;
+}
+
+static gboolean add_bundle(JobRun *run, Order *order, const char *old_root,
+			   const LibraryVersion *version, OrderBundle **ret_bundle, GError **error)
+{
+	OrderBundle *bundle = publish_bundle(run, old_root, version, error);
+	if (!bundle)
+		return FALSE;
+	order_add_bundle(order, bundle->old_root, bundle->sha256, bundle->bytes, bundle->codec,
+			 bundle->decoded_bytes, bundle->memory_bytes);
+	*ret_bundle = bundle;
+	return TRUE;
+}
+
+static gint64 line_kbit(JobRun *run, const char *base)
+{
+	g_autoptr(ConfPeer) peer = conf_peer_load(run->central->dirfd, base, NULL);
+	return peer && peer->line_kbit > 0 ? peer->line_kbit : run->central->conf->line_kbit;
+}
+
+/* Bytes ordered for this base and not yet reported staged. */
+static guint64 queued_bytes(const LedgerView *view, const char *release)
+{
+	guint64 sum = 0;
+	GHashTableIter iter;
+	gpointer key = NULL, value = NULL;
+	g_hash_table_iter_init(&iter, view->orders);
+	while (g_hash_table_iter_next(&iter, &key, &value)) {
+		const LedgerOrder *entry = value;
+		gboolean reported = entry->cancelled || strcmp(key, release) == 0;
+		for (guint i = 0; !reported && i < view->reports->len; i++)
+			reported = strcmp(((Report *)g_ptr_array_index(view->reports, i))->release,
+					  key) == 0;
+		if (!reported && entry->order->bundles->len > 0)
+			sum += ((OrderBundle *)g_ptr_array_index(entry->order->bundles, 0))->bytes;
+	}
+	return sum;
+}
+
+static void say_target(JobRun *run, const PublishTarget *target, const Order *order,
+		       const OrderBundle *bundle, gint64 arrival_utc, gint64 now_utc)
+{
+	if (!bundle) {
+		job_say(run, "  %-16s nothing to transfer: it holds this tree already",
+			target->base);
+		return;
+	}
+	g_autofree char *size = util_text_bytes(bundle->bytes);
+	g_autofree char *away = util_text_duration(arrival_utc - now_utc);
+	const char *verdict = "as soon as staged";
+	if (!order->is_now)
+		verdict = arrival_utc <= order->at_utc ? "in time"
+			  : arrival_utc <= order->at_utc + order->grace_s
+			      ? "LATE, but within its grace"
+			      : "TOO LATE at this line rate";
+	job_say(run, "  %-16s %s (%s), arrives in about %s: %s", target->base, size, bundle->codec,
+		away, verdict);
+}
+
+/* One target's order, as text into `ordered`; a target whose time has passed goes into it as Late.
+ */
+static gboolean order_target(JobRun *run, const PublishRelease *release,
+			     const PublishTarget *target, const LibraryVersion *version,
+			     const LibraryDecision *accepted, UtilTrailers *ordered, GError **error)
+{
+	g_autoptr(Order) order = new_order(run, release, target, version, accepted);
+	g_autoptr(LedgerView) view = ledger_view_load(run->central, target->base, error);
+	g_autoptr(OrderBundle) bundle = NULL;
+	if (!view)
+		return FALSE;
+	const char *live = ledger_view_live_root(view, run->app->name);
+	if (!ledger_view_had_root(view, run->app->name, version->root) &&
+	    !add_bundle(run, order, live, version, &bundle, error))
+		return FALSE;
+	gint64 now = util_clock_now_utc(run->central->clock);
+	if (!order->is_now && now > order->at_utc + order->grace_s) {
+		g_autofree char *late = g_strdup_printf("%s its time %s and grace have passed",
+							target->base, target->local_text);
+		util_trailers_add(ordered, "Late", late);
+		job_say(run, "  %-16s not ordered: its time and grace have passed", target->base);
+		return TRUE;
+	}
+	gint64 arrival =
+	    bundle ? central_arrival_utc(now, bundle->bytes, queued_bytes(view, release->release),
+					 line_kbit(run, target->base))
+		   : now;
+	say_target(run, target, order, bundle, arrival, now);
+	order->seq = 1; /* the ledger counts; this is only the decision's text */
+	g_autofree char *text = order_format(order);
+	g_autofree char *when = util_time_format_utc(arrival);
+	g_autofree char *line = g_strdup_printf("%s %s", target->base, when);
+	util_trailers_add(ordered, "Order", text);
+	util_trailers_add(ordered, "Arrival", line);
+	return TRUE;
+}
+
+static const LibraryDecision *find_decision(const GPtrArray *decisions, const char *name)
+{
+	for (guint i = 0; i < decisions->len; i++) {
+		const LibraryDecision *decision = g_ptr_array_index(decisions, i);
+		if (strcmp(decision->decision, name) == 0)
+			return decision;
+	}
+	return NULL;
+}
+
+/* Decides and fans out under the lock, unless a cancel came first. */
+static gboolean decide_orders(JobRun *run, const char *release, UtilTrailers *ordered,
+			      gboolean *ret_cancelled, GError **error)
+{
+	Central *central = run->central;
+	util_autofd int lock = fanout_lock(central, error);
+	if (lock < 0)
+		return FALSE;
+	g_autoptr(GPtrArray) decisions =
+	    library_decisions(central->library, run->app->name, release, error);
+	if (!decisions)
+		return FALSE;
+	*ret_cancelled = find_decision(decisions, "cancelled") != NULL;
+	if (*ret_cancelled)
+		return TRUE;
+	return library_decide(central->library, run->app->name, release, "ordered", ordered, NULL,
+			      util_clock_now_utc(central->clock), error) &&
+	       fan_out_locked(central, run->app->name, release, error);
+}
+
+static gboolean order_new_release(JobRun *run, const PublishRelease *release,
+				  const GPtrArray *decisions, const LibraryVersion *version,
+				  GError **error)
+{
+	const LibraryDecision *accepted = find_decision(decisions, "accepted");
+	g_autoptr(UtilTrailers) ordered = util_trailers_new();
+	util_trailers_add(ordered, "Version", version->version);
+	util_trailers_add(ordered, "Root", version->root);
+	if (!accepted)
+		return util_error_set(error, TS_ERROR_CORRUPT, "release %.12s was never accepted",
+				      release->release);
+	for (guint i = 0; i < release->targets->len; i++)
+		if (!order_target(run, release, g_ptr_array_index(release->targets, i), version,
+				  accepted, ordered, error))
+			return FALSE;
+	if (!library_bind(run->central->library, run->app->name, version->version, error) ||
+	    !job_phase(run, "order", error))
+		return FALSE;
+	gboolean cancelled = FALSE;
+	if (!decide_orders(run, release->release, ordered, &cancelled, error))
+		return FALSE;
+	if (cancelled) {
+		job_say(run, "release %s was cancelled meanwhile; nothing is ordered",
+			release->tag);
+		return TRUE;
+	}
+	if (!util_trailers_get(ordered, "Order"))
+		return util_error_set(error, TS_ERROR_FAILED,
+				      "nothing is ordered: the time and grace of every base have "
+				      "passed; push a new plan");
+	job_say(run, "ordered: %s %s", run->app->name, version->version);
+	return TRUE;
+}
+
+gboolean publish_order_release(JobRun *run, const char *release_id, const LibraryVersion *version,
+			       GError **error)
+{
+	Central *central = run->central;
+	g_autoptr(GPtrArray) decisions =
+	    library_decisions(central->library, run->app->name, release_id, error);
+	if (!decisions)
+		return FALSE;
+	if (find_decision(decisions, "ordered")) {
+		job_say(run, "already ordered; completing what ledgers lack");
+		return publish_fan_out(central, run->app->name, release_id, error);
+	}
+	g_autoptr(PublishRelease) release =
+	    publish_release(central, run->app->name, release_id, error);
+	return release && job_phase(run, "bundle", error) &&
+	       order_new_release(run, release, decisions, version, error);
+}
+
+/* ---- a base holds another tree: a signed revision that covers it ---- */
+
+static const Order *newest_order(const LedgerView *view, const char *release)
+{
+	const LedgerOrder *entry = g_hash_table_lookup(view->orders, release);
+	return entry && !entry->cancelled ? entry->order : NULL;
+}
+
+static gboolean revise(JobRun *run, const Order *order, const LibraryVersion *version,
+		       GError **error)
+{
+	g_autoptr(Order) revised = order_copy(order);
+	g_autoptr(OrderBundle) bundle = NULL;
+	if (!add_bundle(run, revised, run->job->old_root, version, &bundle, error))
+		return FALSE;
+	revised->written_utc = util_clock_now_utc(run->central->clock);
+	g_autofree char *text = order_format(revised);
+	g_autoptr(UtilTrailers) ordered = util_trailers_new();
+	util_trailers_add(ordered, "Version", version->version);
+	util_trailers_add(ordered, "Root", version->root);
+	util_trailers_add(ordered, "Order", text);
+	gboolean cancelled = FALSE;
+	return decide_orders(run, order->release, ordered, &cancelled, error);
+}
+
+gboolean publish_job_bundle(JobRun *run, GError **error)
+{
+	Job *job = run->job;
+	g_autoptr(LedgerView) view = ledger_view_load(run->central, job->base, error);
+	if (!view)
+		return FALSE;
+	job_say(run, "base %s asks for a bundle from %.12s to %.12s", job->base, job->old_root,
+		job->root);
+	const Order *order = newest_order(view, job->oid);
+	if (!order || strcmp(order->root, job->root) != 0)
+		return util_error_set(error, TS_ERROR_REFUSED,
+				      "base %s has no open order for this tree", job->base);
+	g_autoptr(LibraryVersion) version =
+	    library_version(run->central->library, run->app->name, order->version, error);
+	if (!version || !job_phase(run, "bundle", error))
+		return FALSE;
+	if (order_find_bundle(order, job->old_root)) {
+		/* its file was lost: made again, it has the same bytes and name */
+		g_autoptr(OrderBundle) again = publish_bundle(run, job->old_root, version, error);
+		return again != NULL;
+	}
+	return revise(run, order, version, error);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: ISC */
+/* Shared between the files of the publish room. */
+#pragma once
+
+#include "publish/publish.h"
+
+/* A job being run: where it says what it does. */
+typedef struct {
+	Central *central;
+	Job *job;
+	int log_fd;
+	ConfApp *app;
+} JobRun;
+
+/* A line into the job's log, for the pusher and for people. */
+void job_say(JobRun *run, const char *format, ...) G_GNUC_PRINTF(2, 3);
+/* STATE/log/ID.ATTEMPT.log; caller frees. */
+char *publish_log_path(Central *central, const Job *job);
+/* Changes phase durably. */
+gboolean job_phase(JobRun *run, const char *phase, GError **error);
+
+/* One job to its end, whatever that is; FALSE only if the queue itself cannot be written. */
+gboolean publish_run_job(Central *central, Job *job, GError **error);
+
+/* jobs by kind; the text of *error is why the job failed */
+gboolean publish_job_tag(JobRun *run, GError **error);
+gboolean publish_job_branch(JobRun *run, GError **error);
+gboolean publish_job_bundle(JobRun *run, GError **error);
+
+/* Builds version `version` of run->app at `commit` into the library. */
+gboolean publish_build(JobRun *run, const char *repo_path, const char *commit, const char *version,
+		       gint64 tag_utc, LibraryVersion **ret_version, GError **error);
+
+/* The bundle from old_root ("-": nothing) to the tree of `version`: an existing one or a
+ * new one, proved by applying it. */
+OrderBundle *publish_bundle(JobRun *run, const char *old_root, const LibraryVersion *version,
+			    GError **error);
+
+/* From the accepted and built release to signed orders at all its targets. */
+gboolean publish_order_release(JobRun *run, const char *release, const LibraryVersion *version,
+			       GError **error);
+/* Completes what decisions say and ledgers lack, for one release. Idempotent. */
+gboolean publish_fan_out(Central *central, const char *app, const char *release, GError **error);
+/* For all releases that could still lack something. */
+gboolean publish_fan_out_all(Central *central, GError **error);
+
+/* Reads refs, makes jobs, moves `seen`. hint may be NULL. */
+gboolean publish_reconcile(Central *central, const char *app, const UtilTrailers *hint,
+			   GError **error);
+/* Every hint in the queue, each removed once everything it led to is durable. */
+gboolean publish_take_hints(Central *central, GError **error);
+
+/* What a base's ledger says: its orders folded, and its reports. */
+typedef struct {
+	GHashTable *orders;  /* release -> LedgerOrder */
+	GHashTable *counts;  /* release -> number of order entries (GUINT_TO_POINTER) */
+	GHashTable *cancels; /* releases with a cancel entry */
+	GPtrArray *reports;  /* Report, oldest first */
+} LedgerView;
+LedgerView *ledger_view_load(Central *central, const char *base, GError **error);
+void ledger_view_free(LedgerView *view);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(LedgerView, ledger_view_free)
+/* Root that serves `app` there now by its reports, or "-". */
+const char *ledger_view_live_root(const LedgerView *view, const char *app);
+/* TRUE if the base reported that it held this root and it may still be on its disk. */
+gboolean ledger_view_had_root(const LedgerView *view, const char *app, const char *root);
+
+/* base name -> LedgerView, loaded on demand; free with g_hash_table_unref. */
+GHashTable *ledger_views_new(void);
+LedgerView *ledger_views_get(GHashTable *views, Central *central, const char *base, GError **error);
+PublishRelease *publish_release_with(Central *central, GHashTable *views, const char *app,
+				     const char *release, GError **error);
+
+/* A line with time into STATE/log/worker.log; never fails loudly. */
+void publish_note(Central *central, const char *format, ...) G_GNUC_PRINTF(2, 3);

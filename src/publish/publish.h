@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Central's worker: from the queue to signed orders. One process (flock on STATE/worker.lock).
+ *
+ * A hint says that a repository's refs may have moved; the refs themselves are read and compared
+ * with what was dealt with (library_seen). Jobs are durable before "seen" is; each phase of a job
+ * is recorded in the library before its effect, and each effect is idempotent, so the worker may be
+ * killed anywhere and started again.
+ */
+#pragma once
+
+#include "build/build.h"
+#include "bundle/bundle.h"
+#include "conf/conf.h"
+#include "decide/central.h"
+#include "ledger/ledger.h"
+#include "library/library.h"
+#include "store/store.h"
+
+/* Central's open state folder. */
+typedef struct {
+	char *path;
+	int dirfd;
+	int queue_dirfd;
+	int bundles_dirfd;
+	ConfCentral *conf;
+	Library *library;
+	UtilClock *clock;
+	char *key_file; /* STATE/keys/central */
+} Central;
+
+/* Opens STATE; NOT_FOUND with what to do if it is none. */
+Central *central_open(const char *state_path, GError **error);
+void central_close(Central *central);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Central, central_close)
+/* Makes a new STATE with key, library, queue, central.cfg; EXISTS. */
+gboolean central_create(const char *state_path, GError **error);
+
+/* Runs until nothing is left to do (once) or for ever. Lock held elsewhere: AGAIN. */
+gboolean publish_worker(Central *central, gboolean once, GError **error);
+/* TRUE if a worker holds the lock now. */
+gboolean publish_worker_running(Central *central);
+
+/* What pre-receive needs to judge plans: bases, apps, versions. Lives as long as the returned
+ * object. */
+typedef struct PublishFacts PublishFacts;
+PublishFacts *publish_facts_new(Central *central, const char *app, const char *const *app_names,
+				GError **error);
+const PlanFacts *publish_facts_plan(const PublishFacts *facts);
+void publish_facts_free(PublishFacts *facts);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PublishFacts, publish_facts_free)
+
+/* One release folded from its record and the ledgers. */
+typedef struct {
+	char *base;
+	char *zone;
+	gint64 at_utc;
+	char *local_text;
+	CentralState state;
+	ReportEvent event; /* newest report, if reported */
+	gboolean reported;
+	gint64 event_utc;
+	gint64 outage_ms;
+	char *detail;
+	char *log_end;
+	guint64 seq;          /* of the newest order */
+	guint64 bundle_bytes; /* 0: nothing to transfer */
+	char *codec;
+	gint64 arrival_utc; /* expected, at the time of ordering */
+} PublishTarget;
+
+typedef struct {
+	char *app;
+	char *release;
+	char *tag;
+	char *version;
+	char *title;
+	char *state; /* "building", "build-failed", "bundling", "ordered", "cancelled", "history",
+			"live" (all), … */
+	gboolean is_now;
+	gint64 accepted_utc;
+	char *job;
+	char *reason;
+	char *tagger;
+	GPtrArray *targets; /* PublishTarget */
+} PublishRelease;
+PublishRelease *publish_release(Central *central, const char *app, const char *release,
+				GError **error);
+/* All releases of an app, newest accepted first; at most `max` (0: all). */
+GPtrArray *publish_releases(Central *central, const char *app, guint max, GError **error);
+void publish_release_free(PublishRelease *release);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PublishRelease, publish_release_free)
+
+/* Records the decision, then asks every ledger (or only `base`) to cancel. */
+gboolean publish_cancel(Central *central, const char *app, const char *release, const char *base,
+			const char *reason, GError **error);
+/* Makes a plan tag object of our own in the library: run `version` now at `base` (NULL: all that
+ * run the app); returns the job id. */
+char *publish_rollback(Central *central, const char *app, const char *version, const char *base,
+		       const char *who, GError **error);
+/* Puts a failed job back. */
+gboolean publish_retry(Central *central, const char *job_id, GError **error);
+/* Drops bundles, logs, versions and jobs no longer needed; says what it did through log_fd. */
+gboolean publish_gc(Central *central, gboolean dry_run, GString *ret_said, GError **error);
+
+/* Names of the apps built from this repository (NULL-terminated). */
+char **publish_apps_of_repo(Central *central, const char *repo_path, GError **error);
+
+/* Looks at the refs of the app's repository now, without a hint: at first sight all that is there
+ * is history. */
+gboolean publish_look(Central *central, const char *app, GError **error);

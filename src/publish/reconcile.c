@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * From refs to jobs. The refs of the source repository are the truth; `seen` in the library says
+ * which of them were dealt with. A hint only tells where to look, who pushed, and which refs were
+ * deleted on purpose: a tag that is missing without such a record is noted, never acted on,
+ * because an unreadable or restored repository must not cancel a fleet.
+ */
+#include <stdlib.h>
+
+#include "publish/publish-private.h"
+
+typedef struct {
+	Central *central;
+	ConfApp *app;
+	Repo *repo;
+	const UtilTrailers *hint; /* or NULL */
+	GHashTable *seen;
+	gboolean changed;
+	gint64 now_utc;
+} Reconcile;
+
+static gboolean branch_is_checked(const ConfApp *app, const char *ref)
+{
+	if (!g_str_has_prefix(ref, "refs/heads/"))
+		return FALSE;
+	for (guint i = 0; app->branches[i]; i++)
+		if (g_pattern_match_simple(app->branches[i], ref + strlen("refs/heads/")))
+			return TRUE;
+	return FALSE;
+}
+
+/* "tag" for an annotated tag, "branch" for a checked branch, NULL for nothing to do. */
+static const char *job_kind(Reconcile *self, const RepoRef *ref)
+{
+	if (branch_is_checked(self->app, ref->name))
+		return "branch";
+	if (!g_str_has_prefix(ref->name, "refs/tags/"))
+		return NULL;
+	RepoType type = REPO_BLOB;
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GBytes) raw =
+	    repo_object_read(self->repo, ref->oid, PLAN_MESSAGE_MAX * 4, &type, &error);
+	if (!raw) {
+		publish_note(self->central, "%s: %s cannot be read: %s", self->app->name, ref->name,
+			     error->message);
+		return NULL;
+	}
+	return type == REPO_TAG ? "tag" : NULL;
+}
+
+static gboolean make_job(Reconcile *self, const char *kind, const RepoRef *ref, GError **error)
+{
+	g_autofree char *id = job_id_for_ref(self->app->name, ref->name, ref->oid);
+	g_autoptr(Job) job = job_new(id, kind, self->app->name);
+	g_free(job->ref);
+	job->ref = g_strdup(ref->name);
+	g_free(job->oid);
+	job->oid = g_strdup(ref->oid);
+	const char *pusher = self->hint ? util_trailers_get(self->hint, "Pusher") : NULL;
+	if (pusher) {
+		g_free(job->pusher);
+		job->pusher = g_strdup(pusher);
+	}
+	job->attempt = 0;
+	job->created_utc = self->now_utc;
+	g_autoptr(GError) failed = NULL;
+	if (store_job_create(self->central->queue_dirfd, job, &failed) ||
+	    g_error_matches(failed, TS_ERROR, TS_ERROR_EXISTS))
+		return TRUE;
+	g_propagate_error(error, g_steal_pointer(&failed));
+	return FALSE;
+}
+
+static gboolean take_ref(Reconcile *self, const RepoRef *ref, gboolean first_sight, GError **error)
+{
+	gboolean tag = g_str_has_prefix(ref->name, "refs/tags/");
+	if (!tag && !branch_is_checked(self->app, ref->name))
+		return TRUE;
+	const char *before = g_hash_table_lookup(self->seen, ref->name);
+	if (before && strcmp(before, ref->oid) == 0)
+		return TRUE;
+	const char *kind = first_sight ? NULL : job_kind(self, ref);
+	if (kind && !make_job(self, kind, ref, error))
+		return FALSE;
+	g_hash_table_replace(self->seen, g_strdup(ref->name), g_strdup(ref->oid));
+	self->changed = TRUE;
+	return TRUE;
+}
+
+/* TRUE if the hint records that a push deleted this ref when it was at oid. */
+static gboolean deletion_recorded(const UtilTrailers *hint, const char *name, const char *oid)
+{
+	g_autofree char *want = g_strdup_printf("%s %s %s", oid, REPO_ZERO, name);
+	for (guint i = 0; hint && i < util_trailers_count(hint); i++)
+		if (strcmp(util_trailers_key(hint, i), "Update") == 0 &&
+		    strcmp(util_trailers_value(hint, i), want) == 0)
+			return TRUE;
+	return FALSE;
+}
+
+static gboolean withdraw(Reconcile *self, const char *name, const char *oid, GError **error)
+{
+	const char *pusher = util_trailers_get(self->hint, "Pusher");
+	g_autofree char *reason = g_strdup_printf(
+	    "tag %s was deleted by %s", name + strlen("refs/tags/"), pusher ? pusher : "a push");
+	g_autoptr(GError) failed = NULL;
+	if (publish_cancel(self->central, self->app->name, oid, NULL, reason, &failed) ||
+	    g_error_matches(failed, TS_ERROR, TS_ERROR_NOT_FOUND))
+		return TRUE;
+	g_propagate_error(error, g_steal_pointer(&failed));
+	return FALSE;
+}
+
+static gboolean take_missing(Reconcile *self, GHashTable *present, GError **error)
+{
+	g_autoptr(GList) names = g_hash_table_get_keys(self->seen);
+	for (GList *l = names; l; l = l->next) {
+		const char *name = l->data;
+		if (g_hash_table_contains(present, name))
+			continue;
+		const char *oid = g_hash_table_lookup(self->seen, name);
+		gboolean tag = g_str_has_prefix(name, "refs/tags/");
+		if (tag && !deletion_recorded(self->hint, name, oid)) {
+			publish_note(self->central,
+				     "alarm: %s: tag %s is gone from %s without a recorded "
+				     "deletion; nothing is cancelled",
+				     self->app->name, name, self->app->repo);
+			continue;
+		}
+		if (tag && !withdraw(self, name, oid, error))
+			return FALSE;
+		g_hash_table_remove(self->seen, name);
+		self->changed = TRUE;
+	}
+	return TRUE;
+}
+
+static gboolean reconcile_refs(Reconcile *self, gboolean first_sight, GError **error)
+{
+	g_autoptr(GPtrArray) refs = repo_ref_list(self->repo, "refs/", error);
+	if (!refs)
+		return FALSE;
+	g_autoptr(GHashTable) present = g_hash_table_new(g_str_hash, g_str_equal);
+	for (guint i = 0; i < refs->len; i++) {
+		RepoRef *ref = g_ptr_array_index(refs, i);
+		g_hash_table_add(present, ref->name);
+		if (!take_ref(self, ref, first_sight, error))
+			return FALSE;
+	}
+	return take_missing(self, present, error);
+}
+
+gboolean publish_reconcile(Central *central, const char *app, const UtilTrailers *hint,
+			   GError **error)
+{
+	Reconcile self = {
+	    .central = central, .hint = hint, .now_utc = util_clock_now_utc(central->clock)};
+	g_autoptr(ConfApp) conf = conf_app_load(central->dirfd, app, error);
+	g_autoptr(Repo) repo = conf ? repo_open(conf->repo, error) : NULL;
+	if (!repo)
+		return FALSE;
+	self.app = conf;
+	self.repo = repo;
+	g_autoptr(GError) failed = NULL;
+	g_autoptr(GHashTable) seen = library_seen(central->library, app, &failed);
+	if (failed) {
+		g_propagate_error(error, g_steal_pointer(&failed));
+		return FALSE;
+	}
+	gboolean first_sight = seen == NULL;
+	if (first_sight)
+		seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	self.seen = seen;
+	if (!reconcile_refs(&self, first_sight, error))
+		return FALSE;
+	if (!self.changed && !first_sight)
+		return TRUE;
+	/* only now, when every job is durable */
+	return library_seen_set(central->library, app, seen, self.now_utc, error);
+}
+
+/* ---- hints ---- */
+
+static gboolean same_repo(const char *a, const char *b)
+{
+	g_autofree char *real_a = realpath(a, NULL);
+	g_autofree char *real_b = realpath(b, NULL);
+	return strcmp(real_a ? real_a : a, real_b ? real_b : b) == 0;
+}
+
+static gboolean take_push(Central *central, const UtilTrailers *hint, GError **error)
+{
+	const char *path = util_trailers_get(hint, "Repo");
+	g_auto(GStrv) apps = conf_app_names(central->dirfd, error);
+	if (!apps)
+		return FALSE;
+	for (guint i = 0; apps[i]; i++) {
+		g_autoptr(GError) failed = NULL;
+		g_autoptr(ConfApp) app = conf_app_load(central->dirfd, apps[i], &failed);
+		if (app && path && !same_repo(app->repo, path))
+			continue;
+		if (!app || !publish_reconcile(central, apps[i], hint, &failed)) {
+			/* one bad application file or repository must not stop the others */
+			publish_note(central, "alarm: %s: %s", apps[i], failed->message);
+			if (g_error_matches(failed, TS_ERROR, TS_ERROR_NO_SPACE)) {
+				g_propagate_error(error, g_steal_pointer(&failed));
+				return FALSE;
+			}
+		}
+	}
+	return TRUE;
+}
+
+static gboolean take_want(Central *central, const UtilTrailers *hint, GError **error)
+{
+	const char *base = util_trailers_get(hint, "Base");
+	const char *app = util_trailers_get(hint, "App");
+	const char *release = util_trailers_get(hint, "Release");
+	const char *old_root = util_trailers_get(hint, "Old");
+	const char *root = util_trailers_get(hint, "New");
+	if (!base || !app || !release || !old_root || !root)
+		return TRUE;
+	g_autofree char *id =
+	    g_strdup_printf("%s-bundle-%s-%.8s-%.8s-%.7s", app, base, old_root, root, release);
+	g_autoptr(Job) job = job_new(id, "bundle", app);
+	g_free(job->oid);
+	g_free(job->base);
+	g_free(job->old_root);
+	g_free(job->root);
+	job->oid = g_strdup(release);
+	job->base = g_strdup(base);
+	job->old_root = g_strdup(old_root);
+	job->root = g_strdup(root);
+	job->created_utc = util_clock_now_utc(central->clock);
+	g_autoptr(Job) before = store_job_read(central->queue_dirfd, id, NULL);
+	if (before && (before->state == JOB_QUEUED || before->state == JOB_RUNNING))
+		return TRUE;
+	job->attempt = before ? before->attempt : 0;
+	return store_job_write(central->queue_dirfd, job, error);
+}
+
+static gboolean take_hint(Central *central, const char *name, GError **error)
+{
+	g_autoptr(GError) bad = NULL;
+	g_autoptr(UtilTrailers) hint = store_hint_read(central->queue_dirfd, name, &bad);
+	if (!hint) {
+		publish_note(central, "hint %s dropped: %s", name, bad->message);
+		return store_hint_remove(central->queue_dirfd, name, error);
+	}
+	const char *kind = util_trailers_get(hint, "Hint");
+	gboolean ok = TRUE;
+	if (g_strcmp0(kind, "push") == 0)
+		ok = take_push(central, hint, error);
+	else if (g_strcmp0(kind, "want") == 0)
+		ok = take_want(central, hint, error);
+	else if (g_strcmp0(kind, "given") == 0)
+		ok = publish_fan_out_all(central, error);
+	return ok && store_hint_remove(central->queue_dirfd, name, error);
+}
+
+gboolean publish_take_hints(Central *central, GError **error)
+{
+	g_autoptr(GPtrArray) names = store_hint_list(central->queue_dirfd, error);
+	if (!names)
+		return FALSE;
+	for (guint i = 0; i < names->len; i++)
+		if (!take_hint(central, g_ptr_array_index(names, i), error))
+			return FALSE;
+	return TRUE;
+}
+
+gboolean publish_look(Central *central, const char *app, GError **error)
+{
+	return publish_reconcile(central, app, NULL, error);
+}

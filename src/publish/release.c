@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: ISC */
+/* A release as people see it: its record folded with what the ledgers say. */
+#include "publish/publish-private.h"
+
+/* ---- one base's ledger ---- */
+
+static void ledger_order_maybe(LedgerView *view, const LedgerEntry *entry)
+{
+	const char *release = entry->order->release;
+	if (entry->order->kind == ORDER_KIND_CANCEL)
+		g_hash_table_add(view->cancels, g_strdup(release));
+	if (entry->order->kind != ORDER_KIND_ORDER)
+		return;
+	guint count = GPOINTER_TO_UINT(g_hash_table_lookup(view->counts, release)) + 1;
+	g_hash_table_replace(view->counts, g_strdup(release), GUINT_TO_POINTER(count));
+}
+
+LedgerView *ledger_view_load(Central *central, const char *base, GError **error)
+{
+	g_autoptr(Repo) ledger = ledger_open(central->path, base, error);
+	if (!ledger)
+		return NULL;
+	g_autoptr(LedgerView) view = g_new0(LedgerView, 1);
+	view->counts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	view->cancels = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	g_autoptr(GPtrArray) entries = ledger_entries(ledger, LEDGER_ORDERS, NULL, error);
+	if (!entries)
+		return NULL;
+	for (guint i = 0; i < entries->len; i++)
+		ledger_order_maybe(view, g_ptr_array_index(entries, i));
+	view->orders = ledger_fold(entries);
+	view->reports = ledger_reports(ledger, error);
+	return view->reports ? g_steal_pointer(&view) : NULL;
+}
+
+void ledger_view_free(LedgerView *view)
+{
+	if (!view)
+		return;
+	g_clear_pointer(&view->orders, g_hash_table_unref);
+	g_clear_pointer(&view->counts, g_hash_table_unref);
+	g_clear_pointer(&view->cancels, g_hash_table_unref);
+	g_clear_pointer(&view->reports, g_ptr_array_unref);
+	g_free(view);
+}
+
+const char *ledger_view_live_root(const LedgerView *view, const char *app)
+{
+	const char *root = "-";
+	for (guint i = 0; i < view->reports->len; i++) {
+		const Report *report = g_ptr_array_index(view->reports, i);
+		if (strcmp(report->app, app) == 0 && report->serves_root &&
+		    util_sha256_hex_ok(report->serves_root))
+			root = report->serves_root;
+	}
+	return root;
+}
+
+gboolean ledger_view_had_root(const LedgerView *view, const char *app, const char *root)
+{
+	for (guint i = 0; i < view->reports->len; i++) {
+		const Report *report = g_ptr_array_index(view->reports, i);
+		if (strcmp(report->app, app) == 0 && strcmp(report->root, root) == 0 &&
+		    (report->event == REPORT_STAGED || report->event == REPORT_LIVE))
+			return TRUE;
+	}
+	return FALSE;
+}
+
+GHashTable *ledger_views_new(void)
+{
+	return g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
+				     (GDestroyNotify)ledger_view_free);
+}
+
+LedgerView *ledger_views_get(GHashTable *views, Central *central, const char *base, GError **error)
+{
+	LedgerView *view = g_hash_table_lookup(views, base);
+	if (!view) {
+		view = ledger_view_load(central, base, error);
+		if (view)
+			g_hash_table_insert(views, g_strdup(base), view);
+	}
+	return view;
+}
+
+/* ---- the release ---- */
+
+static void target_free(gpointer data)
+{
+	PublishTarget *target = data;
+	g_free(target->base);
+	g_free(target->zone);
+	g_free(target->local_text);
+	g_free(target->detail);
+	g_free(target->log_end);
+	g_free(target->codec);
+	g_free(target);
+}
+
+void publish_release_free(PublishRelease *release)
+{
+	if (!release)
+		return;
+	g_free(release->app);
+	g_free(release->release);
+	g_free(release->tag);
+	g_free(release->version);
+	g_free(release->title);
+	g_free(release->state);
+	g_free(release->job);
+	g_free(release->reason);
+	g_free(release->tagger);
+	g_ptr_array_unref(release->targets);
+	g_free(release);
+}
+
+static PublishTarget *find_target(PublishRelease *release, const char *base)
+{
+	for (guint i = 0; i < release->targets->len; i++) {
+		PublishTarget *target = g_ptr_array_index(release->targets, i);
+		if (strcmp(target->base, base) == 0)
+			return target;
+	}
+	return NULL;
+}
+
+/* "BASE ZONE UTC LOCAL…" */
+static void add_target(PublishRelease *release, const char *line)
+{
+	g_auto(GStrv) words = g_strsplit(line, " ", 4);
+	gint64 at_utc = 0;
+	if (g_strv_length(words) < 4 || !util_time_parse_utc(words[2], &at_utc, NULL))
+		return;
+	PublishTarget *target = g_new0(PublishTarget, 1);
+	target->base = g_strdup(words[0]);
+	target->zone = g_strdup(words[1]);
+	target->at_utc = at_utc;
+	target->local_text = g_strdup(words[3]);
+	target->outage_ms = -1;
+	g_ptr_array_add(release->targets, target);
+}
+
+static void set_text(char **field, const UtilTrailers *text, const char *key)
+{
+	const char *value = util_trailers_get(text, key);
+	if (!value)
+		return;
+	g_free(*field);
+	*field = g_strdup(value);
+}
+
+static void set_state(PublishRelease *release, const char *state)
+{
+	g_free(release->state);
+	release->state = g_strdup(state);
+}
+
+static void fold_ordered(PublishRelease *release, const UtilTrailers *text)
+{
+	for (guint i = 0; i < util_trailers_count(text); i++) {
+		const char *value = util_trailers_value(text, i);
+		if (strcmp(util_trailers_key(text, i), "Arrival") != 0)
+			continue;
+		g_auto(GStrv) words = g_strsplit(value, " ", 2);
+		PublishTarget *target = find_target(release, words[0]);
+		if (target && words[1])
+			(void)util_time_parse_utc(words[1], &target->arrival_utc, NULL); /* 0 */
+	}
+}
+
+static void fold_cancelled(PublishRelease *release, const UtilTrailers *text)
+{
+	const char *only = util_trailers_get(text, "Base");
+	for (guint i = 0; i < release->targets->len; i++) {
+		PublishTarget *target = g_ptr_array_index(release->targets, i);
+		if (!only || strcmp(only, target->base) == 0)
+			target->state = CENTRAL_CANCEL_ASKED;
+	}
+	if (!only) {
+		set_state(release, "cancelled");
+		set_text(&release->reason, text, "Reason");
+	}
+}
+
+static void fold_decision(PublishRelease *release, const LibraryDecision *decision)
+{
+	static const struct {
+		const char *decision, *state;
+	} states[] = {{"accepted", "building"},
+		      {"refused", "refused"},
+		      {"built", "bundling"},
+		      {"build-failed", "build-failed"},
+		      {"ordered", "ordered"}};
+	const UtilTrailers *text = decision->text;
+	for (guint i = 0; i < G_N_ELEMENTS(states); i++)
+		if (strcmp(states[i].decision, decision->decision) == 0)
+			set_state(release, states[i].state);
+	set_text(&release->tag, text, "Tag");
+	set_text(&release->title, text, "Title");
+	set_text(&release->version, text, "Version");
+	set_text(&release->job, text, "Job");
+	set_text(&release->tagger, text, "Tagger");
+	if (strcmp(decision->decision, "build-failed") == 0 ||
+	    strcmp(decision->decision, "refused") == 0)
+		set_text(&release->reason, text, "Reason");
+	if (strcmp(decision->decision, "built") == 0)
+		g_clear_pointer(&release->reason, g_free);
+	if (strcmp(decision->decision, "accepted") == 0) {
+		release->accepted_utc = decision->time_utc;
+		release->is_now = g_strcmp0(util_trailers_get(text, "Now"), "yes") == 0;
+		for (guint i = 0; i < util_trailers_count(text); i++)
+			if (strcmp(util_trailers_key(text, i), "Target") == 0)
+				add_target(release, util_trailers_value(text, i));
+	}
+	if (strcmp(decision->decision, "ordered") == 0)
+		fold_ordered(release, text);
+	if (strcmp(decision->decision, "cancelled") == 0)
+		fold_cancelled(release, text);
+}
+
+static void fold_report(PublishTarget *target, const Report *report)
+{
+	if (report->event != REPORT_TOO_LATE || !target->reported) {
+		target->event = report->event;
+		target->event_utc = report->event_utc;
+	}
+	target->reported = TRUE;
+	if (report->outage_ms >= 0)
+		target->outage_ms = report->outage_ms;
+	if (report->detail && *report->detail) {
+		g_free(target->detail);
+		target->detail = g_strdup(report->detail);
+	}
+	if (report->log_end && *report->log_end) {
+		g_free(target->log_end);
+		target->log_end = g_strdup(report->log_end);
+	}
+	if (report_event_ends(report->event))
+		target->state = CENTRAL_ENDED;
+	else if (report->event == REPORT_STAGED && target->state == CENTRAL_ORDERED)
+		target->state = CENTRAL_STAGED;
+}
+
+static void fold_ledger(PublishTarget *target, const LedgerView *view, const char *release)
+{
+	const LedgerOrder *entry = g_hash_table_lookup(view->orders, release);
+	if (entry && entry->order) {
+		target->seq = entry->order->seq;
+		if (target->state == CENTRAL_NOT_ORDERED)
+			target->state = CENTRAL_ORDERED;
+		if (entry->order->bundles->len > 0) {
+			const OrderBundle *bundle = g_ptr_array_index(
+			    entry->order->bundles, entry->order->bundles->len - 1);
+			target->bundle_bytes = bundle->bytes;
+			g_free(target->codec);
+			target->codec = g_strdup(bundle->codec);
+		}
+	}
+	for (guint i = 0; i < view->reports->len; i++) {
+		const Report *report = g_ptr_array_index(view->reports, i);
+		if (strcmp(report->release, release) == 0)
+			fold_report(target, report);
+	}
+}
+
+/* How bad an end is: the worst one names the release. */
+static int badness(ReportEvent event)
+{
+	switch (event) {
+	case REPORT_DOWN:
+		return 7;
+	case REPORT_ROLLED_BACK:
+		return 6;
+	case REPORT_FAILED:
+		return 5;
+	case REPORT_MISSED:
+		return 4;
+	case REPORT_CANCELLED:
+		return 3;
+	case REPORT_SUPERSEDED:
+		return 2;
+	case REPORT_LIVE:
+		return 1;
+	case REPORT_STAGED:
+	case REPORT_TOO_LATE:
+	case REPORT_HELD:
+	case REPORT_UNHELD:
+		return 0;
+	}
+	return 0;
+}
+
+static void sum_up(PublishRelease *release)
+{
+	guint ended = 0, staged = 0, ordered = 0, asked = 0;
+	ReportEvent worst = REPORT_LIVE;
+	for (guint i = 0; i < release->targets->len; i++) {
+		const PublishTarget *target = g_ptr_array_index(release->targets, i);
+		ordered += target->state != CENTRAL_NOT_ORDERED;
+		staged += target->state == CENTRAL_STAGED;
+		asked += target->state == CENTRAL_CANCEL_ASKED && target->seq > 0;
+		if (target->state != CENTRAL_ENDED)
+			continue;
+		ended++;
+		if (badness(target->event) > badness(worst))
+			worst = target->event;
+	}
+	guint n = release->targets->len;
+	if (g_strcmp0(release->state, "cancelled") == 0 && asked > 0)
+		set_state(release, "cancel-asked");
+	if (g_strcmp0(release->state, "ordered") != 0 || n == 0)
+		return;
+	if (ended == n)
+		set_state(release, report_event_name(worst));
+	else if (staged + ended == n)
+		set_state(release, "staged");
+	else if (ordered == 0)
+		set_state(release, "late");
+}
+
+PublishRelease *publish_release_with(Central *central, GHashTable *views, const char *app,
+				     const char *release_id, GError **error)
+{
+	g_autoptr(GPtrArray) decisions =
+	    library_decisions(central->library, app, release_id, error);
+	if (!decisions)
+		return NULL;
+	g_autoptr(PublishRelease) release = g_new0(PublishRelease, 1);
+	release->app = g_strdup(app);
+	release->release = g_strdup(release_id);
+	release->state = g_strdup("accepted");
+	release->targets = g_ptr_array_new_with_free_func(target_free);
+	for (guint i = 0; i < decisions->len; i++)
+		fold_decision(release, g_ptr_array_index(decisions, i));
+	for (guint i = 0; i < release->targets->len; i++) {
+		PublishTarget *target = g_ptr_array_index(release->targets, i);
+		g_autoptr(GError) gone = NULL;
+		LedgerView *view = ledger_views_get(views, central, target->base, &gone);
+		if (view)
+			fold_ledger(target, view, release_id);
+		else if (!g_error_matches(gone, TS_ERROR, TS_ERROR_NOT_FOUND)) {
+			g_propagate_error(error, g_steal_pointer(&gone));
+			return NULL;
+		}
+	}
+	sum_up(release);
+	return g_steal_pointer(&release);
+}
+
+PublishRelease *publish_release(Central *central, const char *app, const char *release_id,
+				GError **error)
+{
+	g_autoptr(GHashTable) views = ledger_views_new();
+	return publish_release_with(central, views, app, release_id, error);
+}
+
+static gint newest_first(gconstpointer a, gconstpointer b)
+{
+	const PublishRelease *left = *(PublishRelease *const *)a;
+	const PublishRelease *right = *(PublishRelease *const *)b;
+	if (left->accepted_utc != right->accepted_utc)
+		return left->accepted_utc < right->accepted_utc ? 1 : -1;
+	return strcmp(left->release, right->release);
+}
+
+GPtrArray *publish_releases(Central *central, const char *app, guint max, GError **error)
+{
+	g_autoptr(GPtrArray) ids = library_releases(central->library, app, error);
+	if (!ids)
+		return NULL;
+	g_autoptr(GHashTable) views = ledger_views_new();
+	g_autoptr(GPtrArray) releases =
+	    g_ptr_array_new_with_free_func((GDestroyNotify)publish_release_free);
+	for (guint i = 0; i < ids->len; i++) {
+		PublishRelease *release =
+		    publish_release_with(central, views, app, g_ptr_array_index(ids, i), error);
+		if (!release)
+			return NULL;
+		g_ptr_array_add(releases, release);
+	}
+	g_ptr_array_sort(releases, newest_first);
+	if (max > 0 && releases->len > max)
+		g_ptr_array_set_size(releases, (gint)max);
+	return g_steal_pointer(&releases);
+}

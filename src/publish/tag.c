@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: ISC */
+/* The road of one annotated tag: plan, build, bundles, orders. Each phase is recorded first. */
+#include "publish/publish-private.h"
+
+typedef struct {
+	JobRun *run;
+	Repo *repo;
+	GBytes *raw; /* the tag object */
+	PlanTag *tag;
+	Plan *plan; /* NULL: an ordinary annotated tag */
+	char commit[REPO_OID];
+	char *version; /* the version this release runs */
+	gboolean plan_only;
+} TagRoad;
+
+static void road_clear(TagRoad *road)
+{
+	g_clear_pointer(&road->raw, g_bytes_unref);
+	g_clear_pointer(&road->tag, plan_tag_free);
+	g_clear_pointer(&road->plan, plan_free);
+	g_clear_pointer(&road->repo, repo_free);
+	g_clear_pointer(&road->version, g_free);
+}
+
+/* Rollback tags are objects of the library, all others of the app's repository. */
+static Repo *repo_with(JobRun *run, gboolean *ret_is_library, GError **error)
+{
+	Repo *library = library_repo(run->central->library);
+	*ret_is_library = strcmp(run->job->ref, "") == 0;
+	return repo_open(*ret_is_library ? repo_path(library) : run->app->repo, error);
+}
+
+static gboolean road_read(TagRoad *road, GError **error)
+{
+	gboolean ours = FALSE;
+	RepoType type = REPO_BLOB;
+	road->repo = repo_with(road->run, &ours, error);
+	if (!road->repo)
+		return FALSE;
+	road->raw =
+	    repo_object_read(road->repo, road->run->job->oid, PLAN_MESSAGE_MAX * 4, &type, error);
+	if (!road->raw)
+		return FALSE;
+	gsize len = 0;
+	const char *data = g_bytes_get_data(road->raw, &len);
+	road->tag = plan_tag_parse(data, len, error);
+	if (!road->tag ||
+	    !plan_parse(road->tag->message, road->tag->message_len, &road->plan, error))
+		return FALSE;
+	if (!repo_peel_commit(road->repo, road->run->job->oid, road->commit, error))
+		return FALSE;
+	const char *named = road->plan ? road->plan->version : NULL;
+	road->version = g_strdup(named ? named : road->tag->name);
+	road->plan_only = named && strcmp(named, road->tag->name) != 0;
+	return TRUE;
+}
+
+static UtilTrailers *accepted_text(TagRoad *road, const PlanTable *table)
+{
+	const Job *job = road->run->job;
+	UtilTrailers *text = util_trailers_new();
+	util_trailers_add(text, "Tag", road->tag->name);
+	util_trailers_add(text, "Title", table->title);
+	util_trailers_add(text, "Version", table->version);
+	util_trailers_add(text, "Plan-Only", table->plan_only ? "yes" : "no");
+	util_trailers_add(text, "Now", table->is_now ? "yes" : "no");
+	util_trailers_add_int(text, "Grace", table->grace_s);
+	util_trailers_add_int(text, "Max-Outage", table->max_outage_s);
+	util_trailers_add(text, "Cut-Off", table->cut_off_hold ? "hold" : "go");
+	util_trailers_add_time(text, "Pushed", job->created_utc);
+	util_trailers_add(text, "Job", job->id);
+	util_trailers_add(text, "Tagger", road->tag->tagger);
+	util_trailers_add(text, "Pusher", job->pusher);
+	for (guint i = 0; i < table->targets->len; i++) {
+		const PlanTarget *target = g_ptr_array_index(table->targets, i);
+		g_autofree char *when = util_time_format_utc(target->at_utc);
+		g_autofree char *line = g_strdup_printf("%s %s %s %s", target->base, target->zone,
+							when, target->local_text);
+		util_trailers_add(text, "Target", line);
+	}
+	return text;
+}
+
+/* The same tag name pushed again with another plan: the releases before it are withdrawn. */
+static gboolean withdraw_replaced(TagRoad *road, GError **error)
+{
+	Central *central = road->run->central;
+	const char *app = road->run->app->name;
+	g_autoptr(GPtrArray) releases = publish_releases(central, app, 0, error);
+	if (!releases)
+		return FALSE;
+	for (guint i = 0; i < releases->len; i++) {
+		const PublishRelease *release = g_ptr_array_index(releases, i);
+		if (strcmp(release->release, road->run->job->oid) == 0 ||
+		    g_strcmp0(release->tag, road->tag->name) != 0 ||
+		    strcmp(release->state, "cancelled") == 0)
+			continue;
+		g_autofree char *reason =
+		    g_strdup_printf("replaced by a new plan in tag %s", road->tag->name);
+		if (!publish_cancel(central, app, release->release, NULL, reason, error))
+			return FALSE;
+	}
+	return TRUE;
+}
+
+static PlanTable *compile(TagRoad *road, GError **error)
+{
+	Central *central = road->run->central;
+	const char *app = road->run->app->name;
+	g_auto(GStrv) apps = publish_apps_of_repo(central, road->run->app->repo, error);
+	if (!apps)
+		return NULL;
+	g_autoptr(PublishFacts) facts =
+	    publish_facts_new(central, app, (const char *const *)apps, error);
+	if (!facts)
+		return NULL;
+	/* judged as of the push: a busy worker must not turn a good plan into a bad one */
+	PlanFacts plan_facts = *publish_facts_plan(facts);
+	plan_facts.now_utc = plan_facts.pushed_utc = road->run->job->created_utc;
+	return plan_compile(road->plan, road->tag->name, &plan_facts, error);
+}
+
+/* The first decision on this release, unless it was taken before. */
+static gboolean accept_plan(TagRoad *road, GError **error)
+{
+	JobRun *run = road->run;
+	Library *library = run->central->library;
+	gint64 now = util_clock_now_utc(run->central->clock);
+	g_autoptr(GPtrArray) before =
+	    library_decisions(library, run->app->name, run->job->oid, NULL);
+	if (before)
+		return TRUE;
+	g_autoptr(GError) refused = NULL;
+	g_autoptr(PlanTable) table = compile(road, &refused);
+	g_autoptr(UtilTrailers) text = NULL;
+	if (!table) {
+		text = util_trailers_new();
+		util_trailers_add(text, "Tag", road->tag->name);
+		util_trailers_add(text, "Version", road->version);
+		util_trailers_add(text, "Job", run->job->id);
+		util_trailers_add(text, "Reason", refused->message);
+		if (!library_decide(library, run->app->name, run->job->oid, "refused", text,
+				    road->raw, now, error))
+			return FALSE;
+		g_propagate_error(error, g_steal_pointer(&refused));
+		return FALSE;
+	}
+	text = accepted_text(road, table);
+	return library_decide(library, run->app->name, run->job->oid, "accepted", text, road->raw,
+			      now, error);
+}
+
+static gboolean is_cancelled(TagRoad *road)
+{
+	g_autoptr(PublishRelease) release =
+	    publish_release(road->run->central, road->run->app->name, road->run->job->oid, NULL);
+	return release && (strcmp(release->state, "cancelled") == 0 ||
+			   strcmp(release->state, "cancel-asked") == 0);
+}
+
+static gboolean decide_build(TagRoad *road, const char *decision, const LibraryVersion *version,
+			     const char *reason, GError **error)
+{
+	JobRun *run = road->run;
+	if (!road->plan)
+		return TRUE;
+	g_autoptr(UtilTrailers) text = util_trailers_new();
+	util_trailers_add(text, "Version", road->version);
+	util_trailers_add(text, "Job", run->job->id);
+	util_trailers_add_int(text, "Attempt", run->job->attempt);
+	util_trailers_add(text, "Reason", reason);
+	if (version) {
+		util_trailers_add(text, "Root", version->root);
+		util_trailers_add(text, "Commit", version->commit);
+		util_trailers_add_int(text, "Files", (gint64)version->files);
+		util_trailers_add_int(text, "Bytes", (gint64)version->bytes);
+	}
+	return library_decide(run->central->library, run->app->name, run->job->oid, decision, text,
+			      NULL, util_clock_now_utc(run->central->clock), error);
+}
+
+static gboolean build_or_find(TagRoad *road, LibraryVersion **ret_version, GError **error)
+{
+	JobRun *run = road->run;
+	g_autoptr(GError) failed = NULL;
+	g_autoptr(LibraryVersion) known =
+	    library_version(run->central->library, run->app->name, road->version, &failed);
+	if (!known && !g_error_matches(failed, TS_ERROR, TS_ERROR_NOT_FOUND)) {
+		g_propagate_error(error, g_steal_pointer(&failed));
+		return FALSE;
+	}
+	g_clear_error(&failed);
+	if (known && (road->plan_only || strcmp(known->commit, road->commit) == 0)) {
+		job_say(run, "version %s is in the library: root %.12s", known->version,
+			known->root);
+		*ret_version = g_steal_pointer(&known);
+		return decide_build(road, "built", *ret_version, NULL, error);
+	}
+	if (road->plan_only)
+		return util_error_set(
+		    error, TS_ERROR_REFUSED,
+		    "Release-Version: %s is not in the library; push its tag first", road->version);
+	if (known && !central_version_check(road->version, road->commit,
+					    known->bound ? known->commit : NULL, error))
+		return FALSE;
+	if (publish_build(run, repo_path(road->repo), road->commit, road->version,
+			  road->tag->tagged_utc, ret_version, &failed))
+		return decide_build(road, "built", *ret_version, NULL, error);
+	(void)decide_build(road, "build-failed", NULL, failed->message, NULL); /* the job says it */
+	g_propagate_error(error, g_steal_pointer(&failed));
+	return FALSE;
+}
+
+static gboolean walk(TagRoad *road, GError **error)
+{
+	JobRun *run = road->run;
+	if (road->plan && road->plan->app && strcmp(road->plan->app, run->app->name) != 0) {
+		job_say(run, "tag %s is for app %s", road->tag->name, road->plan->app);
+		return TRUE;
+	}
+	if (road->plan && (!accept_plan(road, error) || !withdraw_replaced(road, error)))
+		return FALSE;
+	if (road->plan && is_cancelled(road)) {
+		job_say(run, "release %s was cancelled; nothing to do", road->tag->name);
+		return TRUE;
+	}
+	g_autoptr(LibraryVersion) version = NULL;
+	if (!build_or_find(road, &version, error))
+		return FALSE;
+	if (!road->plan) {
+		job_say(run,
+			"version %s is ready; no plan in this tag, so nothing is ordered. To "
+			"release it: git tag -a plan/NAME with \"Release-Version: %s\"",
+			version->version, version->version);
+		return TRUE;
+	}
+	return publish_order_release(run, run->job->oid, version, error);
+}
+
+gboolean publish_job_tag(JobRun *run, GError **error)
+{
+	TagRoad road = {.run = run};
+	gboolean ok = road_read(&road, error);
+	if (ok) {
+		job_say(run, "%s %s at %.12s", road.plan ? "release" : "version", road.tag->name,
+			road.commit);
+		ok = walk(&road, error);
+	}
+	road_clear(&road);
+	return ok;
+}
