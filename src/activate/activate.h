@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Activation at a base: at the preset time stop, switch, start, check health; or undo all of it.
+ * Needs no line. Links neither libgit2 nor libssh2.
+ *
+ *   ROOT/accepted/APP      the accepted orders (written by mirror)
+ *   ROOT/journal/APP       what was done (store/journal.h, events in decide/base.h)
+ *   ROOT/lock/APP          held while orders are accepted and while activating
+ *   ROOT/trees/            manifests and stat numbers of the trees held (written by stage)
+ *   ROOT/pending/          reports for central: KEY, and KEY.sig written before it
+ *   ROOT/log/APP/UTC-VERSION-PHASE.log    output of lifecycle commands
+ *   APP/current            symlink to releases/TREE, replaced by rename
+ *
+ *   ActivateApp *app = activate_open(&spec, 0, error);
+ *   activate_due(app, &next_utc, error);
+ *   activate_close(app);
+ *
+ * Lifecycle of one order. All commands are optional; each has its deadline, at which its process
+ * group gets SIGTERM and five seconds later SIGKILL.
+ *
+ *   before      lead_s ahead (after a check of the tree), else right before stop; failing:
+ *               `failed`, nothing was stopped
+ *   check       the staged tree against its stat numbers; altered: `failed`, nothing was stopped
+ *   intent      journaled: the commit point; then the tree moves to releases/
+ *   stop        skipped if nothing is current. Failing or hanging: undo, since the old server may
+ *               still run (but if the app is `down` it is only said)
+ *   migrate     failing: undo
+ *   switch      current -> releases/TREE
+ *   start       failing or hanging: undo
+ *   health      tried every health_every_ms until it passes, health_time_s are over, or undo has
+ *               to begin to fit into the maximum outage (see below); at least once
+ *   live        journaled, reported
+ *   after       whatever the outcome, also for an order that ended otherwise after `before` ran
+ *
+ * Undo: stop (if start was called), unmigrate (if migrate was called; where there is none, or it
+ * fails, old code is not started: `down`), switch back, start, health with its whole time. The
+ * old version healthy: `rolled-back`; else `down`. With no health command, start decides. A
+ * failing command never stops the undo; but if neither the new version could be stopped nor the old
+ * one be started, whatever answers the health check is not trusted: `down`. The first activation
+ * has nothing to go back to: undo removes `current` again, and the app is `down` (before the
+ * switch, and if migrate did not run: `failed`).
+ *
+ * Maximum outage: the order's, else the app's. Time for the undo is set aside from what was seen in
+ * this activation: twice stop plus start, one health try, one second; at most half of it.
+ *
+ * Environment: PATH, LANG, HOME=/, TAGSHIP_APP, TAGSHIP_PHASE, TAGSHIP_VERSION and TAGSHIP_TREE
+ * (absolute folder: what is being gone to; in undo the old tree, in `after` what serves, empty if
+ * nothing does), TAGSHIP_PREVIOUS_TREE (what is being left; may be empty), TAGSHIP_OUTCOME
+ * (`after`: the order's end; in undo "undo"; else empty). Working folder: APP. A server that start
+ * leaves running is never killed, unless start hits its deadline.
+ *
+ * An order for the tree that is live already becomes `live` at its time with outage 0 and
+ * "already live"; no command runs. If `current` is not what the journal says (changed by hand),
+ * what it points to is what undo returns to, and the report says so; if it is no symlink the order
+ * ends as `failed`.
+ *
+ * Crash: see decide_recovery; activate_due and activate_rollback first end an open activation.
+ * Recovery after the switch runs stop (if start was called), start and health once more; before it,
+ * undo also runs stop, as a stop command of before the crash may still be at work. The outage
+ * is then counted by the wall clock from intent.
+ *
+ * Reports: the journal record is written first and holds all that the report says; then the
+ * report is put into ROOT/pending, then the journal notes its key ("report"). activate_open makes
+ * those whose key is not noted: a report may be made twice, with the same text and key, never
+ * lost.
+ */
+#pragma once
+
+#include "conf/conf.h"
+#include "decide/base.h"
+#include "store/store.h"
+#include "tree/tree.h"
+
+typedef struct {
+	const char *root_path;
+	int root_dirfd;
+	const ConfBase *conf;
+	const ConfBaseApp *app;
+	UtilClock *clock;
+	gint64 incarnation;
+	/* told at each phase, for people; may be NULL */
+	void (*say)(const char *line, gpointer user_data);
+	gpointer user_data;
+} ActivateSpec;
+
+/* The number in ROOT/incarnation, 1 if there is no such file. */
+gboolean activate_incarnation(int root_dirfd, gint64 *ret_incarnation, GError **error);
+
+/* An app's state, loaded under its lock. */
+typedef struct ActivateApp ActivateApp;
+/* wait_ms as util_fs_lock; AGAIN if somebody else is at it. Copies the spec, not what it points
+ * to. */
+ActivateApp *activate_open(const ActivateSpec *spec, int wait_ms, GError **error);
+void activate_close(ActivateApp *app);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ActivateApp, activate_close)
+/* Valid until the next call that journals. */
+const DecideApp *activate_state(const ActivateApp *app);
+/* Read only, no lock (status). */
+DecideApp *activate_read(const ActivateSpec *spec, GError **error);
+/* What decide_app_next wants to know: the clock, whether it can be trusted (it is not earlier than
+ * the newest accepted order was written), the lead. */
+void activate_facts(const ActivateSpec *spec, const DecideApp *state, DecideFacts *ret_facts);
+
+/* Journals a record (Event and what it needs; Time, Version, Seq and the like are added) and, if
+ * the event is one central wants, makes the signed report. A report that cannot be made now is said
+ * and made later. Holds of a whole app are not reported: hello tells them. */
+gboolean activate_record(ActivateApp *app, UtilTrailers *record, GError **error);
+
+/* Runs `prepare` for a tree just staged. No lock, nothing journaled; FALSE: it failed. */
+gboolean activate_prepare(const ActivateSpec *spec, const Order *order, const char *tree,
+			  GError **error);
+
+/* Performs bookkeeping and at most one activation that is due, if any. ret_next_utc: when to look
+ * again (0: nothing in sight). Returns FALSE only if this base cannot work (journal, disk);
+ * a rolled-back release is TRUE and said. */
+gboolean activate_due(ActivateApp *app, gint64 *ret_next_utc, GError **error);
+/* Back to the last good tree now, as an operator's act; REFUSED if there is none. TRUE: done and
+ * journaled as rolled-back of the release that was live; FAILED: the tree did not become
+ * healthy, what was live before serves again or the app is down, as said. */
+gboolean activate_rollback(ActivateApp *app, const char *who, GError **error);

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: ISC */
+#include <unistd.h>
+
+#include "activate/activate-private.h"
+
+#define ACCEPTED_MAX_BYTES ((gsize)64 * 1024 * 1024)
+#define CLOCK_SLACK_S 60
+
+gboolean activate_incarnation(int root_dirfd, gint64 *ret_incarnation, GError **error)
+{
+	g_autoptr(GError) failed = NULL;
+	g_autofree char *text = NULL;
+	gint64 number = 1;
+	if (!util_fs_read_file(root_dirfd, "incarnation", 64, &text, NULL, &failed)) {
+		if (!g_error_matches(failed, TS_ERROR, TS_ERROR_NOT_FOUND)) {
+			g_propagate_error(error, g_steal_pointer(&failed));
+			return FALSE;
+		}
+	} else if (!g_ascii_string_to_signed(g_strstrip(text), 10, 1, G_MAXINT32, &number, NULL)) {
+		return util_error_set(error, TS_ERROR_CORRUPT,
+				      "incarnation: not a number from 1 on; `tagship base list` at "
+				      "central shows it");
+	}
+	*ret_incarnation = number;
+	return TRUE;
+}
+
+void activate_say(const ActivateSpec *spec, const char *version, const char *format, ...)
+{
+	if (!spec->say)
+		return;
+	va_list args;
+	va_start(args, format);
+	g_autofree char *text = g_strdup_vprintf(format, args);
+	va_end(args);
+	g_autofree char *line = g_strdup_printf("%s%s%s: %s", spec->app->name, version ? " " : "",
+						version ? version : "", text);
+	spec->say(line, spec->user_data);
+}
+
+gboolean activate_open_dir(ActivateApp *app, GError **error)
+{
+	if (app->app_dirfd >= 0)
+		return TRUE;
+	app->app_dirfd = util_fs_open_dir(AT_FDCWD, app->spec.app->dir, error);
+	if (app->app_dirfd < 0)
+		g_prefix_error(error, "%s: dir in base.cfg: ", app->spec.app->name);
+	return app->app_dirfd >= 0;
+}
+
+static GPtrArray *read_accepted(const ActivateSpec *spec, GError **error)
+{
+	g_autoptr(GError) failed = NULL;
+	g_autofree char *path = g_strconcat("accepted/", spec->app->name, NULL);
+	g_autofree char *text = NULL;
+	gsize len = 0;
+	if (!util_fs_read_file(spec->root_dirfd, path, ACCEPTED_MAX_BYTES, &text, &len, &failed)) {
+		if (g_error_matches(failed, TS_ERROR, TS_ERROR_NOT_FOUND))
+			return g_ptr_array_new_with_free_func((GDestroyNotify)accepted_order_free);
+		g_propagate_error(error, g_steal_pointer(&failed));
+		return NULL;
+	}
+	GPtrArray *accepted = accepted_parse(text, len, error);
+	if (!accepted)
+		g_prefix_error(error, "%s (the next pull writes it again): ", path);
+	return accepted;
+}
+
+static DecideApp *fold(const ActivateSpec *spec, const GPtrArray *records,
+		       const GPtrArray *accepted, GError **error)
+{
+	g_autoptr(DecideApp) state = decide_app_new(spec->app->name);
+	for (guint i = 0; i < records->len; i++) {
+		if (!decide_app_record(state, records->pdata[i], error)) {
+			g_prefix_error(error, "journal/%s, record %u: ", spec->app->name, i + 1);
+			return NULL;
+		}
+	}
+	for (guint i = 0; i < accepted->len; i++) {
+		const AcceptedOrder *a = accepted->pdata[i];
+		decide_app_order(state, a->order, a->cancelled, a->cancel_seq, a->cancel_reason);
+	}
+	return g_steal_pointer(&state);
+}
+
+static gboolean make_folders(const ActivateSpec *spec, GError **error)
+{
+	static const char *const folders[] = {"journal", "lock", "pending"};
+	for (guint i = 0; i < G_N_ELEMENTS(folders); i++)
+		if (!util_fs_mkdir(spec->root_dirfd, folders[i], 0755, error))
+			return FALSE;
+	return TRUE;
+}
+
+ActivateApp *activate_open(const ActivateSpec *spec, int wait_ms, GError **error)
+{
+	g_autoptr(ActivateApp) app = g_new0(ActivateApp, 1);
+	g_autofree char *lock = g_strconcat("lock/", spec->app->name, NULL);
+	g_autofree char *journal = g_strconcat("journal/", spec->app->name, NULL);
+	app->spec = *spec;
+	app->lock_fd = app->app_dirfd = -1;
+	if (!make_folders(spec, error))
+		return NULL;
+	app->lock_fd = util_fs_lock(spec->root_dirfd, lock, wait_ms, error);
+	if (app->lock_fd < 0)
+		return NULL;
+	app->journal = store_journal_open(spec->root_dirfd, journal, error);
+	app->accepted = app->journal ? read_accepted(spec, error) : NULL;
+	if (!app->accepted)
+		return NULL;
+	app->state = fold(spec, store_journal_records(app->journal), app->accepted, error);
+	if (!app->state)
+		return NULL;
+	activate_missing_reports(app);
+	return g_steal_pointer(&app);
+}
+
+void activate_close(ActivateApp *app)
+{
+	if (!app)
+		return;
+	g_clear_pointer(&app->state, decide_app_free);
+	g_clear_pointer(&app->accepted, g_ptr_array_unref);
+	g_clear_pointer(&app->journal, store_journal_close);
+	util_closep(&app->app_dirfd);
+	util_closep(&app->lock_fd);
+	g_free(app);
+}
+
+const DecideApp *activate_state(const ActivateApp *app)
+{
+	return app->state;
+}
+
+DecideApp *activate_read(const ActivateSpec *spec, GError **error)
+{
+	g_autofree char *journal = g_strconcat("journal/", spec->app->name, NULL);
+	g_autoptr(GPtrArray) records = store_journal_read(spec->root_dirfd, journal, error);
+	g_autoptr(GPtrArray) accepted = records ? read_accepted(spec, error) : NULL;
+	return accepted ? fold(spec, records, accepted, error) : NULL;
+}
+
+void activate_facts(const ActivateSpec *spec, const DecideApp *state, DecideFacts *ret_facts)
+{
+	const GPtrArray *orders = decide_app_orders(state);
+	gint64 now = util_clock_now_utc(spec->clock), written = 0;
+	for (guint i = 0; i < orders->len; i++)
+		written = MAX(written, ((const DecideOrder *)orders->pdata[i])->order->written_utc);
+	ret_facts->now_utc = now;
+	ret_facts->clock_trusted = now >= written - CLOCK_SLACK_S;
+	ret_facts->lead_s = phase_has(spec, CONF_PHASE_BEFORE) ? spec->app->lead_s : 0;
+}
+
+/* Adds what a reader of the record alone needs to make its report. */
+static void complete_record(ActivateApp *app, UtilTrailers *record)
+{
+	const char *release = util_trailers_get(record, "Release");
+	const DecideOrder *order = release ? decide_app_find(app->state, release) : NULL;
+	DecideOpen open;
+	decide_app_open(app->state, &open);
+	if (!order && open.order && g_strcmp0(open.order->order->release, release) == 0)
+		order = open.order;
+	if (!util_trailers_get(record, "Time"))
+		util_trailers_add_time(record, "Time", util_clock_now_utc(app->spec.clock));
+	if (!order)
+		return;
+	if (!util_trailers_get(record, "Seq"))
+		util_trailers_add_int(record, "Seq", (gint64)order->order->seq);
+	if (!util_trailers_get(record, "Version"))
+		util_trailers_add(record, "Version", order->order->version);
+	if (!activate_is_reportable(record))
+		return;
+	const char *live = decide_app_live_root(app->state);
+	util_trailers_add(record, "Order-Version", order->order->version);
+	util_trailers_add(record, "Order-Root", order->order->root);
+	if (!util_trailers_get(record, "Serves"))
+		util_trailers_add(record, "Serves", live ? live : "-");
+}
+
+gboolean activate_record(ActivateApp *app, UtilTrailers *record, GError **error)
+{
+	complete_record(app, record);
+	/* folded first: a record that could not be read again is never written */
+	g_autoptr(GPtrArray) records = g_ptr_array_new();
+	const GPtrArray *old = store_journal_records(app->journal);
+	for (guint i = 0; i < old->len; i++)
+		g_ptr_array_add(records, old->pdata[i]);
+	g_ptr_array_add(records, record);
+	g_autoptr(DecideApp) state = fold(&app->spec, records, app->accepted, error);
+	if (!state || !store_journal_append(app->journal, record, error))
+		return FALSE;
+	decide_app_free(app->state);
+	app->state = g_steal_pointer(&state);
+	if (activate_is_reportable(record))
+		activate_missing_reports(app);
+	return TRUE;
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: ISC */
+#include <unistd.h>
+
+#include "activate/activate-private.h"
+
+gboolean activation_down(Activation *a, const char *reason, GError **error)
+{
+	g_autoptr(UtilTrailers) record = activation_record(a, "down");
+	util_trailers_add(record, "Reason", reason);
+	util_trailers_add(record, "By", a->by);
+	util_trailers_add(record, "Serves", "-");
+	if (a->detail->len)
+		util_trailers_add(record, "Detail", a->detail->str);
+	if (a->log_end && *a->log_end)
+		util_trailers_add(record, "Log-End", a->log_end);
+	activate_say(&a->app->spec, a->version, "DOWN, nothing healthy serves: %s", reason);
+	return activate_record(a->app, record, error);
+}
+
+/* The new server, if it may run. FALSE: it may still run. */
+static gboolean stop_new(Activation *a, const ActivationEnv *env)
+{
+	g_auto(PhaseResult) result = {0};
+	gboolean unsure = a->recovering && !a->stopped && a->from.target;
+	if (!a->started && !unsure)
+		return TRUE;
+	if (phase_run(&env->env, CONF_PHASE_STOP, 0, &result))
+		return TRUE;
+	activation_note(a, "undo: %s", result.reason);
+	return FALSE;
+}
+
+/* FALSE: the data belongs to the new version, and old code must not start. */
+static gboolean take_back_migration(Activation *a, const ActivationEnv *env, char **ret_why)
+{
+	g_auto(PhaseResult) result = {0};
+	if (!a->migrated)
+		return TRUE;
+	if (!phase_has(&a->app->spec, CONF_PHASE_UNMIGRATE)) {
+		*ret_why = g_strdup("migrate ran and there is no unmigrate");
+		return FALSE;
+	}
+	if (phase_run(&env->env, CONF_PHASE_UNMIGRATE, 0, &result))
+		return TRUE;
+	activation_keep_log(a, &result);
+	*ret_why = g_steal_pointer(&result.reason);
+	return FALSE;
+}
+
+static gboolean switch_back(Activation *a, GError **error)
+{
+	int dirfd = a->app->app_dirfd;
+	if (!a->from.target)
+		return util_fs_unlink(dirfd, "current", error) && util_fs_fsync(dirfd, error);
+	g_autofree char *link = util_fs_readlink(dirfd, "current", NULL);
+	return g_strcmp0(link, a->from.target) == 0 ||
+	       util_fs_symlink_replace(dirfd, a->from.target, "current", error);
+}
+
+/* Says if what serves again is not what was released. */
+static void look_at_old_tree(Activation *a)
+{
+	guint64 dev = 0, ino = 0;
+	g_autoptr(GError) altered = NULL;
+	if (activate_tree_id(a->app, a->from.target, &dev, &ino) &&
+	    (dev != a->from.dev || ino != a->from.ino))
+		activation_note(a, "the folder of the old version was replaced meanwhile");
+	g_autofree char *path = a->from.tree ? g_strconcat("releases/", a->from.tree, NULL) : NULL;
+	if (path && a->from.root && !activate_check_tree(a->app, path, a->from.root, &altered))
+		activation_note(a, "the old version: %s", altered->message);
+}
+
+/* The old version serves again. */
+static gboolean rolled_back(Activation *a, const char *reason, gint64 outage_ms, GError **error)
+{
+	/* an operator's rollback that did not work leaves the release as it was: live */
+	gboolean still_live = a->by && a->from.tree && a->from.root;
+	g_autoptr(UtilTrailers) record = util_trailers_new();
+	util_trailers_add(record, "Event", still_live ? "live" : "rolled-back");
+	util_trailers_add(record, "Release", a->release);
+	util_trailers_add_int(record, "Seq", (gint64)a->seq);
+	util_trailers_add(record, "Version", still_live ? a->from.version : a->version);
+	util_trailers_add(record, "Serves", a->from.root ? a->from.root : "-");
+	util_trailers_add(record, "Root", a->from.root);
+	util_trailers_add(record, "Tree", a->from.tree);
+	util_trailers_add(record, "Serves-Version", a->from.version);
+	util_trailers_add_time(record, "At", a->at_utc);
+	util_trailers_add_int(record, "Outage-Ms", outage_ms);
+	util_trailers_add(record, "Reason", reason);
+	if (a->detail->len)
+		util_trailers_add(record, "Detail", a->detail->str);
+	if (a->log_end && *a->log_end)
+		util_trailers_add(record, "Log-End", a->log_end);
+	activate_say(&a->app->spec, a->version, "rolled back to %s, outage %.1f s: %s",
+		     a->from.version ? a->from.version : "what was there", (double)outage_ms / 1000,
+		     reason);
+	return activate_record(a->app, record, error);
+}
+
+/* Starts the old version and asks its health. */
+static gboolean restart_old(Activation *a, const ActivationEnv *env, gboolean new_stopped,
+			    char **ret_why)
+{
+	g_auto(PhaseResult) start = {0};
+	g_auto(PhaseResult) health = {0};
+	gboolean started = phase_run(&env->env, CONF_PHASE_START, 0, &start);
+	if (!started)
+		activation_note(a, "undo: %s", start.reason);
+	if (!started && !new_stopped && a->started) {
+		*ret_why = g_strdup("the new version could not be stopped and the old one not "
+				    "started: whichever answers");
+		return FALSE;
+	}
+	if (!phase_has(&a->app->spec, CONF_PHASE_HEALTH)) {
+		if (!started)
+			*ret_why = g_steal_pointer(&start.reason);
+		return started;
+	}
+	gint64 until_us = g_get_monotonic_time() + a->app->spec.app->health_time_s * G_USEC_PER_SEC;
+	if (phase_health(&env->env, until_us, &health))
+		return TRUE;
+	*ret_why = g_strdup_printf("the old version: %s", health.reason);
+	return FALSE;
+}
+
+static gboolean down_because(Activation *a, const char *reason, const char *why, GError **error)
+{
+	g_autofree char *both = g_strdup_printf("%s; undo: %s", reason, why);
+	return activation_down(a, both, error);
+}
+
+/* The first activation: before the switch nothing was touched. */
+static gboolean nothing_to_go_back_to(Activation *a, const char *reason, GError **error)
+{
+	if (a->switched || a->migrated)
+		return down_because(a, reason, "nothing was live before", error);
+	g_autoptr(UtilTrailers) record = activation_record(a, "failed");
+	util_trailers_add(record, "Reason", reason);
+	util_trailers_add(record, "By", a->by);
+	if (a->detail->len)
+		util_trailers_add(record, "Detail", a->detail->str);
+	return activate_record(a->app, record, error);
+}
+
+gboolean activation_undo(Activation *a, const char *reason, GError **error)
+{
+	g_auto(ActivationEnv) env = {0};
+	g_autoptr(GError) failed = NULL;
+	g_autofree char *why = NULL;
+	activation_env(a, TRUE, &env);
+	activate_say(&a->app->spec, a->version, "undo: %s", reason);
+	activation_phase(a, "undo", reason);
+	gboolean new_stopped = stop_new(a, &env);
+	if (!take_back_migration(a, &env, &why))
+		return down_because(a, reason, why, error);
+	if (!switch_back(a, &failed))
+		return down_because(a, reason, failed->message, error);
+	if (!a->from.target)
+		return nothing_to_go_back_to(a, reason, error);
+	if (!restart_old(a, &env, new_stopped, &why))
+		return down_because(a, reason, why, error);
+	gint64 outage_ms = activation_outage_ms(a);
+	look_at_old_tree(a);
+	return rolled_back(a, reason, outage_ms, error);
+}

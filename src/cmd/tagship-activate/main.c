@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * tagship-activate ROOT [--once|--wait]: does what is due at this base. Needs no line.
+ *
+ *   --once       (the default) what is due now or within the next 65 s, then ends: for timers
+ *   --wait       stays and does everything at its second; SIGTERM ends it after what it began
+ *   --app NAME   (used by itself) what is due now for one app
+ */
+#include <locale.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "cmd/tagship-activate/watch.h"
+
+#define LOCK_WAIT_MS (5 * 1000)
+
+typedef struct {
+	gboolean once, wait, version;
+	char *app;
+} Options;
+
+static void say(const char *line, gpointer user_data)
+{
+	(void)user_data; /* nothing to know */
+	g_print("%s\n", line);
+}
+
+static void ignore_signal(int signal_number)
+{
+	(void)signal_number; /* what was begun is ended first */
+}
+
+/* A handler, unlike "ignored", does not reach the commands and servers we start. */
+static void outlive_signals(void)
+{
+	static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+	struct sigaction action = {.sa_handler = ignore_signal, .sa_flags = SA_RESTART};
+	for (guint i = 0; i < G_N_ELEMENTS(signals); i++)
+		(void)sigaction(signals[i], &action, NULL); /* valid signals: cannot fail */
+}
+
+/* Reports are waiting: `tagship-base run` delivers them at once. */
+static void poke(int root_dirfd)
+{
+	g_autoptr(GPtrArray) pending = util_fs_list(root_dirfd, "pending", NULL);
+	if (pending && pending->len > 0)
+		(void)util_fs_write_file(root_dirfd, "poke", "", 0, 0644,
+					 NULL); /* next pull then */
+}
+
+static gboolean do_app(const char *root_path, int root_dirfd, const char *name, GError **error)
+{
+	gint64 next_utc = 0, incarnation = 1;
+	UtilClock *clock = util_clock_system();
+	g_autoptr(ConfBase) conf = conf_base_load(root_dirfd, root_path, error);
+	if (!conf || !activate_incarnation(root_dirfd, &incarnation, error))
+		return FALSE;
+	const ConfBaseApp *app = conf_base_app(conf, name);
+	if (!app)
+		return util_error_set(error, TS_ERROR_USAGE, "no app \"%s\" in %s/base.cfg", name,
+				      root_path);
+	ActivateSpec spec = {.root_path = root_path,
+			     .root_dirfd = root_dirfd,
+			     .conf = conf,
+			     .app = app,
+			     .clock = clock,
+			     .incarnation = incarnation,
+			     .say = say};
+	g_autoptr(ActivateApp) opened = activate_open(&spec, LOCK_WAIT_MS, error);
+	if (!opened)
+		return FALSE;
+	outlive_signals();
+	gboolean ok = TRUE;
+	do {
+		ok = activate_due(opened, &next_utc, error);
+		poke(root_dirfd);
+	} while (ok && next_utc > 0 && next_utc <= util_clock_now_utc(clock));
+	return ok;
+}
+
+static gboolean parse(int *argc, char ***argv, Options *options, GError **error)
+{
+	const GOptionEntry entries[] = {
+	    {"once", 0, 0, G_OPTION_ARG_NONE, &options->once,
+	     "What is due now or within 65 s, then end (default)", NULL},
+	    {"wait", 0, 0, G_OPTION_ARG_NONE, &options->wait,
+	     "Stay, and do everything at its second", NULL},
+	    {"app", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_STRING, &options->app,
+	     "Only this app, now", "NAME"},
+	    {"version", 0, 0, G_OPTION_ARG_NONE, &options->version, "Print the version", NULL},
+	    G_OPTION_ENTRY_NULL};
+	g_autoptr(GOptionContext) context = g_option_context_new("ROOT");
+	g_option_context_set_summary(context, "Activates at this base what is due.");
+	g_option_context_add_main_entries(context, entries, NULL);
+	if (!g_option_context_parse(context, argc, argv, error))
+		return FALSE;
+	if (options->version || (*argc == 2 && !(options->once && options->wait)))
+		return TRUE;
+	return util_error_set(error, TS_ERROR_USAGE,
+			      "usage: tagship-activate ROOT [--once|--wait]; ROOT is the folder "
+			      "with base.cfg");
+}
+
+static int run(const char *root, const Options *options, GError **error)
+{
+	g_autofree char *root_path = g_canonicalize_filename(root, NULL);
+	util_autofd int root_dirfd = util_fs_open_dir(AT_FDCWD, root_path, error);
+	if (root_dirfd < 0)
+		return 1;
+	if (options->app)
+		return do_app(root_path, root_dirfd, options->app, error) ? 0 : 1;
+	WatchSpec spec = {.root_path = root_path, .root_dirfd = root_dirfd, .once = !options->wait};
+	return watch_run(&spec, error);
+}
+
+int main(int argc, char **argv)
+{
+	Options options = {0};
+	g_autoptr(GError) error = NULL;
+	int status = 0;
+	(void)setlocale(LC_ALL, ""); /* else "C" */
+	if (parse(&argc, &argv, &options, &error)) {
+		if (options.version)
+			g_print("tagship-activate " TAGSHIP_VERSION "\n");
+		else
+			status = run(argv[1], &options, &error);
+	}
+	if (error) {
+		g_printerr("tagship-activate: %s\n", error->message);
+		status = util_error_exit_status(error);
+	}
+	g_free(options.app);
+	return status;
+}
