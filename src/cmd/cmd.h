@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What the two programs share: subcommand tables, common options, tables and progress on the
+ * terminal. A main is a table and one call:
+ *
+ *   static const CmdEntry commands[] = {{"status", "[APP]", "what runs where", cmd_status}, {0}};
+ *   int main(int argc, char **argv) { return cmd_main(&program, commands, argc, argv); }
+ *
+ * A subcommand calls cmd_options first, prints its result on stdout, and returns an exit status; if
+ * it sets *error, the text goes to stderr and the status comes from the error's code.
+ */
+#pragma once
+
+#include <json-glib/json-glib.h>
+
+#include "util/util.h"
+
+typedef struct CmdEntry CmdEntry;
+
+typedef struct {
+	const char *name;        /* "tagship" */
+	const char *summary;     /* one line */
+	const char *env;         /* TAGSHIP_STATE */
+	const char *default_dir; /* where the state is, unless -C or env says */
+	const char *dir_name;    /* "state folder" */
+} CmdProgram;
+
+typedef struct {
+	const CmdProgram *program;
+	const CmdEntry *entry;
+	char *dir; /* -C, environment or default; absolute */
+	gboolean json, quiet, verbose;
+	int argc;
+	char **argv; /* argv[0] is the subcommand */
+} Cmd;
+
+struct CmdEntry {
+	const char *name;
+	const char *args;
+	const char *summary;
+	int (*run)(Cmd *cmd, GError **error);
+};
+
+int cmd_main(const CmdProgram *program, const CmdEntry *commands, int argc, char **argv);
+
+/* Parses the subcommand's own options (may be NULL) and the common ones; what is left in
+ * cmd->argv[1..] must be min to max arguments. */
+gboolean cmd_options(Cmd *cmd, const GOptionEntry *own, int min, int max, GError **error);
+
+/* The folder of the program that runs now, to find its siblings; caller frees. */
+char *cmd_own_dir(void);
+/* A sibling program: beside us (build tree), else in `installed_dir`. */
+char *cmd_sibling(const char *name, const char *installed_dir);
+
+/* Who runs this: SUDO_USER, LOGNAME or the account's name; caller frees. */
+char *cmd_who(void);
+
+/* Prints unless -q. */
+void cmd_say(const Cmd *cmd, const char *format, ...) G_GNUC_PRINTF(2, 3);
+void cmd_print_json(JsonBuilder *builder);
+
+/* ---- tables ---- */
+
+typedef struct CmdTable CmdTable;
+/* `heads` NULL-terminated. */
+CmdTable *cmd_table_new(const char *const *heads);
+/* One cell per head; NULL ends early. Text is made printable. */
+void cmd_table_row(CmdTable *table, ...) G_GNUC_NULL_TERMINATED;
+/* Prints it and frees it; colours states on a terminal. */
+void cmd_table_print(CmdTable *table);
+gboolean cmd_colours(void);
+
+/* ---- progress ---- */
+
+/* A bar on a terminal, a line every ten seconds elsewhere, nothing with -q; on stderr. */
+UtilProgress *cmd_progress_new(const Cmd *cmd);
+void cmd_progress_free(UtilProgress *progress);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(UtilProgress, cmd_progress_free)

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: ISC */
+#include <unistd.h>
+
+#include "cmd/cmd.h"
+
+#define BAR_WIDTH 30
+#define BAR_EVERY_US (100 * 1000)
+#define LINE_EVERY_US (10 * G_USEC_PER_SEC)
+
+typedef struct {
+	UtilProgress progress;
+	gboolean tty, drawn;
+	gint64 last_us, start_us;
+	char *what;
+} Bar;
+
+static void bar_clear(Bar *bar)
+{
+	if (bar->drawn)
+		g_printerr("\r\033[K");
+	bar->drawn = FALSE;
+}
+
+static void bar_draw(Bar *bar, const char *what, guint64 done, guint64 total)
+{
+	g_autofree char *bytes = util_text_bytes(done);
+	if (total == 0) {
+		g_printerr("\r\033[K%s: %s", what, bytes);
+	} else {
+		guint filled = (guint)(done * BAR_WIDTH / total);
+		char cells[BAR_WIDTH + 1];
+		memset(cells, '.', BAR_WIDTH);
+		memset(cells, '#', MIN(filled, BAR_WIDTH));
+		cells[BAR_WIDTH] = '\0';
+		g_autofree char *of = util_text_bytes(total);
+		g_printerr("\r\033[K%-12s [%s] %3u%% %s of %s", what, cells,
+			   (guint)(done * 100 / total), bytes, of);
+	}
+	bar->drawn = TRUE;
+}
+
+static void bar_line(const char *what, guint64 done, guint64 total)
+{
+	g_autofree char *bytes = util_text_bytes(done);
+	g_autofree char *of = util_text_bytes(total);
+	g_printerr("%s: %s of %s\n", what, bytes, of);
+}
+
+static void bar_report(gpointer user_data, const char *what, guint64 done, guint64 total)
+{
+	Bar *bar = user_data;
+	gint64 now = g_get_monotonic_time();
+	gboolean fresh = g_strcmp0(bar->what, what) != 0;
+	if (fresh) {
+		g_free(bar->what);
+		bar->what = g_strdup(what);
+		bar->last_us = now;
+	}
+	if (now - bar->last_us < (bar->tty ? BAR_EVERY_US : LINE_EVERY_US))
+		return;
+	bar->last_us = now;
+	if (bar->tty)
+		bar_draw(bar, what, done, total);
+	else
+		bar_line(what, done, total);
+}
+
+UtilProgress *cmd_progress_new(const Cmd *cmd)
+{
+	Bar *bar = g_new0(Bar, 1);
+	bar->tty = isatty(STDERR_FILENO);
+	bar->progress.report = cmd->quiet ? NULL : bar_report;
+	bar->progress.user_data = bar;
+	return &bar->progress;
+}
+
+void cmd_progress_free(UtilProgress *progress)
+{
+	if (!progress)
+		return;
+	Bar *bar = progress->user_data;
+	bar_clear(bar);
+	g_free(bar->what);
+	g_free(bar);
+}

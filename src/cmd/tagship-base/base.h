@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: ISC */
+/* The subcommands of tagship-base and what they share. */
+#pragma once
+
+#include "activate/activate.h"
+#include "cmd/cmd.h"
+#include "conf/conf.h"
+
+int base_init(Cmd *cmd, GError **error);
+int base_pull(Cmd *cmd, GError **error);
+int base_stage(Cmd *cmd, GError **error);
+int base_activate(Cmd *cmd, GError **error);
+int base_run(Cmd *cmd, GError **error);
+int base_status(Cmd *cmd, GError **error);
+int base_log(Cmd *cmd, GError **error);
+int base_hold(Cmd *cmd, GError **error);
+int base_unhold(Cmd *cmd, GError **error);
+int base_rollback(Cmd *cmd, GError **error);
+int base_doctor(Cmd *cmd, GError **error);
+int base_gc(Cmd *cmd, GError **error);
+
+/* An opened ROOT. */
+typedef struct {
+	char *root;
+	int dirfd;
+	ConfBase *conf;
+	UtilClock *clock;
+	gint64 incarnation;
+} Base;
+
+Base *base_open(const Cmd *cmd, GError **error);
+void base_close(Base *base);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Base, base_close)
+ActivateSpec base_activate_spec(const Base *base, const ConfBaseApp *app);
+/* The app by name; USAGE with the nearest one. */
+const ConfBaseApp *base_find_app(const Base *base, const char *name, GError **error);
+
+/* Runs a helper program of ours ("tagship-stage") on ROOT with our own output; its exit status, or
+ * -1 with error. */
+int base_run_helper(const Base *base, const char *program, const char *const *args, GError **error);
+
+/* Sends pending reports if the line is there; what fails is said with -v only: they are kept. */
+void base_deliver_quietly(const Cmd *cmd, const Base *base);

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: ISC */
+#include <unistd.h>
+
+#include "cmd/tagship-base/base.h"
+#include "ledger/ledger.h"
+#include "wire/wire.h"
+
+typedef struct {
+	char *upstream;
+	char *central_key;
+	char *host_key; /* NULL for path upstreams */
+} Join;
+
+static void join_clear(Join *join)
+{
+	g_free(join->upstream);
+	g_free(join->central_key);
+	g_free(join->host_key);
+}
+
+/* URL#central=BASE64[&host=BASE64] */
+static gboolean join_parse(const char *line, Join *join, GError **error)
+{
+	g_auto(GStrv) parts = g_strsplit(line, "#", 2);
+	g_auto(GStrv) keys = g_strsplit(parts[0] && parts[1] ? parts[1] : "", "&", -1);
+	join->upstream = g_strdup(parts[0] ? parts[0] : "");
+	for (guint i = 0; keys[i]; i++) {
+		const char *equals = strchr(keys[i], '=');
+		g_autofree char *key =
+		    equals ? g_strconcat("ssh-ed25519 ", equals + 1, NULL) : NULL;
+		if (g_str_has_prefix(keys[i], "central="))
+			join->central_key = g_steal_pointer(&key);
+		else if (g_str_has_prefix(keys[i], "host="))
+			join->host_key = g_steal_pointer(&key);
+	}
+	gboolean ssh = g_str_has_prefix(join->upstream, "ssh://");
+	if (join->central_key && util_sshsig_key_ok(join->central_key) &&
+	    (ssh ? join->host_key && util_sshsig_key_ok(join->host_key)
+		 : g_path_is_absolute(join->upstream)))
+		return TRUE;
+	return util_error_set(
+	    error, TS_ERROR_USAGE,
+	    "--join wants the line that \"tagship init\" printed on central, whole "
+	    "and in quotes: URL#central=...[&host=...]");
+}
+
+/* IANA zone of this machine, or NULL. */
+static char *local_zone(void)
+{
+	g_autoptr(GTimeZone) zone = g_time_zone_new_local();
+	const char *name = g_time_zone_get_identifier(zone);
+	return name && strchr(name, '/') ? g_strdup(name) : NULL;
+}
+
+static gboolean make_folders(int dirfd, GError **error)
+{
+	static const char *const names[] = {"partial", "pending",  "journal", "log",
+					    "lock",    "accepted", "trees"};
+	for (guint i = 0; i < G_N_ELEMENTS(names); i++)
+		if (!util_fs_mkdir(dirfd, names[i], 0755, error))
+			return FALSE;
+	return TRUE;
+}
+
+/* So that a plain `git fetch` in the mirror works with stock git and ssh, too. */
+static gboolean setup_mirror(const char *root, int dirfd, const char *name, const Join *join,
+			     GError **error)
+{
+	g_autofree char *path = g_build_filename(root, "mirror.git", NULL);
+	g_autoptr(Repo) mirror = repo_create(path, error);
+	if (!mirror)
+		return FALSE;
+	g_autofree char *url = NULL;
+	if (g_str_has_prefix(join->upstream, "ssh://")) {
+		g_autofree char *host = NULL, *user = NULL, *ignored = NULL;
+		guint16 port = 22;
+		if (!wire_parse_url(join->upstream, &user, &host, &port, &ignored, error))
+			return FALSE;
+		g_autofree char *line =
+		    port == 22 ? g_strdup_printf("%s %s\n", host, join->host_key)
+			       : g_strdup_printf("[%s]:%u %s\n", host, port, join->host_key);
+		g_autofree char *command = g_strdup_printf(
+		    "ssh -i '%s/key' -o IdentitiesOnly=yes -o UserKnownHostsFile='%s/known_hosts' "
+		    "-o StrictHostKeyChecking=yes",
+		    root, root);
+		if (!util_fs_write_file(dirfd, "known_hosts", line, strlen(line), 0644, error) ||
+		    !repo_config_set(mirror, "core.sshCommand", command, error))
+			return FALSE;
+		url = g_strdup_printf("%s/%s.git", join->upstream, name);
+	} else {
+		url = g_strdup_printf("%s/ledger/%s.git", join->upstream, name);
+	}
+	g_autofree char *target = cmd_sibling("hooks/reference-transaction", TAGSHIP_LIBEXEC);
+	util_autofd int hooks = -1;
+	if (!util_fs_mkdir(dirfd, "mirror.git/hooks", 0755, error))
+		return FALSE;
+	hooks = util_fs_open_dir(dirfd, "mirror.git/hooks", error);
+	return hooks >= 0 &&
+	       util_fs_symlink_replace(hooks, target, "reference-transaction", error) &&
+	       repo_config_set(mirror, "remote.origin.url", url, error) &&
+	       repo_config_set(mirror, "remote.origin.fetch", "+" LEDGER_ORDERS ":" LEDGER_SEEN,
+			       error) &&
+	       repo_config_set(mirror, "remote.origin.tagOpt", "--no-tags", error);
+}
+
+static gboolean write_conf(int dirfd, const char *name, const Join *join, GError **error)
+{
+	const char *const central[] = {join->central_key, NULL};
+	const char *const host[] = {join->host_key, NULL};
+	g_autofree char *text = conf_base_template(name, join->upstream, central, host);
+	g_autoptr(GError) failed = NULL;
+	if (util_fs_create_file(dirfd, "base.cfg", text, strlen(text), 0644, &failed))
+		return TRUE;
+	if (g_error_matches(failed, TS_ERROR, TS_ERROR_EXISTS))
+		return util_error_set(
+		    error, TS_ERROR_EXISTS,
+		    "there is a base here already (base.cfg); remove it or choose "
+		    "another folder with -C");
+	g_propagate_error(error, g_steal_pointer(&failed));
+	return FALSE;
+}
+
+static gboolean make_base(const char *root, const char *name, const Join *join, char **ret_key,
+			  GError **error)
+{
+	g_autofree char *comment = g_strdup_printf("tagship base %s", name);
+	g_autofree char *key_path = g_build_filename(root, "key", NULL);
+	if (!util_fs_mkdir_parents(AT_FDCWD, root, 0755, error))
+		return FALSE;
+	util_autofd int dirfd = util_fs_open_dir(AT_FDCWD, root, error);
+	if (dirfd < 0 || !make_folders(dirfd, error))
+		return FALSE;
+	if (!g_file_test(key_path, G_FILE_TEST_EXISTS) &&
+	    !util_sshsig_keygen(key_path, comment, error))
+		return FALSE;
+	*ret_key = util_sshsig_public_key(key_path, error);
+	/* base.cfg last, because it is the mark of a complete base */
+	return *ret_key && setup_mirror(root, dirfd, name, join, error) &&
+	       write_conf(dirfd, name, join, error);
+}
+
+int base_init(Cmd *cmd, GError **error)
+{
+	g_autofree char *line = NULL, *zone = NULL;
+	const GOptionEntry own[] = {
+	    {"join", 0, 0, G_OPTION_ARG_STRING, &line, "What \"tagship init\" printed", "JOIN"},
+	    {"zone", 0, 0, G_OPTION_ARG_STRING, &zone, "IANA time zone (default: this machine's)",
+	     "ZONE"},
+	    G_OPTION_ENTRY_NULL};
+	if (!cmd_options(cmd, own, 1, 1, error))
+		return 2;
+	const char *name = cmd->argv[1];
+	if (!line) {
+		util_error_set(error, TS_ERROR_USAGE, "usage: tagship-base init NAME --join JOIN");
+		return 2;
+	}
+	Join join = {NULL, NULL, NULL};
+	g_autofree char *key = NULL;
+	gboolean ok = util_name_check("base", name, error) && join_parse(line, &join, error) &&
+		      make_base(cmd->dir, name, &join, &key, error);
+	join_clear(&join);
+	if (!ok)
+		return 1;
+	if (!zone)
+		zone = local_zone();
+	cmd_say(cmd, "base %s is in %s; add your app to %s/base.cfg (an example is in it)", name,
+		cmd->dir, cmd->dir);
+	cmd_say(cmd, "on central, run:");
+	g_print("tagship base add %s --zone %s --key '%s' --app APP\n", name, zone ? zone : "ZONE",
+		key);
+	return 0;
+}

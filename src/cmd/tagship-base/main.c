@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: ISC */
+#include <signal.h>
+
+#include "cmd/tagship-base/base.h"
+
+static const CmdProgram program = {
+    .name = "tagship-base",
+    .summary = "One site's side of tagship: mirrors its orders, stages releases ahead of time, "
+	       "activates them at the preset minute.",
+    .env = "TAGSHIP_BASE",
+    .default_dir = "/var/lib/tagship",
+    .dir_name = "base folder",
+};
+
+static const CmdEntry commands[] = {
+    {"init", "NAME --join JOIN", "make the base folder and key, print the line for central",
+     base_init},
+    {"pull", "", "fetch orders and bundles, stage, deliver reports", base_pull},
+    {"stage", "[APP]", "stage what is on disk already", base_stage},
+    {"activate", "", "activate what is due (or due within a minute)", base_activate},
+    {"run", "", "pull on schedule and activate on time, until stopped", base_run},
+    {"status", "[APP]", "what runs, what comes when, what went wrong", base_status},
+    {"log", "[APP]", "what this base did", base_log},
+    {"hold", "[APP] REASON", "activate nothing until unhold", base_hold},
+    {"unhold", "[APP]", "end a hold", base_unhold},
+    {"rollback", "APP", "back to the last good version, now", base_rollback},
+    {"doctor", "", "find what is wrong with this base", base_doctor},
+    {"gc", "", "drop trees, bundles and logs no longer needed", base_gc},
+    {NULL, NULL, NULL, NULL}};
+
+int main(int argc, char **argv)
+{
+	(void)signal(SIGPIPE, SIG_IGN); /* a cut line is an error, not a death */
+	return cmd_main(&program, commands, argc, argv);
+}

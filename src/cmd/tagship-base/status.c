@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: ISC */
+/* What runs, what comes when, what went wrong: three lines an app, all of it from this disk. */
+#include "cmd/tagship-base/base.h"
+
+static const DecideOrder *next_open(const DecideApp *state)
+{
+	const GPtrArray *orders = decide_app_orders(state);
+	for (guint i = 0; i < orders->len; i++) {
+		const DecideOrder *order = g_ptr_array_index(orders, i);
+		if (!order_state_ended(order->state))
+			return order;
+	}
+	return NULL;
+}
+
+/* The order that ended last. */
+static const DecideOrder *last_ended(const DecideApp *state)
+{
+	const GPtrArray *orders = decide_app_orders(state);
+	const DecideOrder *last = NULL;
+	for (guint i = 0; i < orders->len; i++) {
+		const DecideOrder *order = g_ptr_array_index(orders, i);
+		if (order_state_ended(order->state) &&
+		    (!last || order->ended_utc >= last->ended_utc))
+			last = order;
+	}
+	return last;
+}
+
+static char *when_text(const DecideOrder *order, gint64 now)
+{
+	if (order->order->is_now)
+		return g_strdup("as soon as staged");
+	g_autofree char *left = util_text_duration(order->order->at_utc - now);
+	return g_strdup_printf("%s (in %s)",
+			       order->order->local_text ? order->order->local_text : "", left);
+}
+
+static void print_app(const Base *base, const char *name, const DecideApp *state)
+{
+	gint64 now = util_clock_now_utc(base->clock);
+	const char *version = decide_app_live_version(state);
+	const char *hold = NULL;
+	const DecideOrder *next = next_open(state);
+	const DecideOrder *last = last_ended(state);
+	g_autofree char *since = decide_app_live_since(state)
+				     ? util_time_format_utc(decide_app_live_since(state))
+				     : NULL;
+	g_print("%s runs  %s%s%s\n", name, version ? version : "nothing yet",
+		since ? " since " : "", since ? since : "");
+	if (next) {
+		g_autofree char *when = when_text(next, now);
+		g_print("  next  %s %s, %s\n", next->order->version, when,
+			order_state_name(next->state));
+	} else {
+		g_print("  next  nothing\n");
+	}
+	if (decide_app_held(state, &hold))
+		g_print("  HELD  %s (tagship-base unhold %s)\n", hold ? hold : "", name);
+	else if (next && next->reason && *next->reason)
+		g_print("  wrong %s: %s\n", next->order->version, next->reason);
+	else if (last && last->state != ORDER_LIVE && last->state != ORDER_SUPERSEDED &&
+		 last->state != ORDER_CANCELLED)
+		g_print("  wrong %s %s%s%s\n", last->order->version, order_state_name(last->state),
+			last->reason ? ": " : "", last->reason ? last->reason : "");
+	else
+		g_print("  wrong nothing\n");
+}
+
+static void json_text(JsonBuilder *json, const char *name, const char *value)
+{
+	g_autofree char *safe = value ? util_text_printable(value, -1) : NULL;
+	json_builder_set_member_name(json, name);
+	if (safe)
+		json_builder_add_string_value(json, safe);
+	else
+		json_builder_add_null_value(json);
+}
+
+static void json_app(JsonBuilder *json, const char *name, const DecideApp *state)
+{
+	const char *hold = NULL;
+	gboolean held = decide_app_held(state, &hold);
+	g_autofree char *since = decide_app_live_since(state)
+				     ? util_time_format_utc(decide_app_live_since(state))
+				     : NULL;
+	json_builder_begin_object(json);
+	json_text(json, "app", name);
+	json_text(json, "live_version", decide_app_live_version(state));
+	json_text(json, "live_root", decide_app_live_root(state));
+	json_text(json, "live_since", since);
+	json_text(json, "held", held ? (hold ? hold : "") : NULL);
+	json_builder_set_member_name(json, "orders");
+	json_builder_begin_array(json);
+	const GPtrArray *orders = decide_app_orders(state);
+	for (guint i = 0; i < orders->len; i++) {
+		const DecideOrder *order = g_ptr_array_index(orders, i);
+		g_autofree char *at = util_time_format_utc(order->order->at_utc);
+		json_builder_begin_object(json);
+		json_text(json, "release", order->order->release);
+		json_text(json, "version", order->order->version);
+		json_text(json, "state", order_state_name(order->state));
+		json_text(json, "at", at);
+		json_text(json, "reason", order->reason);
+		json_builder_set_member_name(json, "outage_ms");
+		json_builder_add_int_value(json, order->outage_ms);
+		json_builder_end_object(json);
+	}
+	json_builder_end_array(json);
+	json_builder_end_object(json);
+}
+
+static void print_contact(const Base *base)
+{
+	g_autofree char *text = NULL;
+	gsize len = 0;
+	if (!util_fs_read_file(base->dirfd, "contact", 64 * 1024, &text, &len, NULL)) {
+		g_print("central was never reached (tagship-base pull)\n");
+		return;
+	}
+	g_autoptr(UtilTrailers) contact = util_trailers_parse(text, len, NULL);
+	const char *failed = contact ? util_trailers_get(contact, "Error") : NULL;
+	const char *time = contact ? util_trailers_get(contact, "Time") : NULL;
+	if (failed && *failed)
+		g_print("central: last try %s failed: %s\n", time ? time : "", failed);
+	else if (time)
+		g_print("central: reached %s\n", time);
+}
+
+int base_status(Cmd *cmd, GError **error)
+{
+	if (!cmd_options(cmd, NULL, 0, 1, error))
+		return 2;
+	g_autoptr(Base) base = base_open(cmd, error);
+	if (!base || (cmd->argc > 1 && !base_find_app(base, cmd->argv[1], error)))
+		return 1;
+	g_autoptr(JsonBuilder) json = json_builder_new();
+	json_builder_begin_array(json);
+	for (guint i = 0; i < base->conf->apps->len; i++) {
+		const ConfBaseApp *app = g_ptr_array_index(base->conf->apps, i);
+		if (cmd->argc > 1 && strcmp(cmd->argv[1], app->name) != 0)
+			continue;
+		ActivateSpec spec = base_activate_spec(base, app);
+		g_autoptr(DecideApp) state = activate_read(&spec, error);
+		if (!state)
+			return 1;
+		if (cmd->json)
+			json_app(json, app->name, state);
+		else
+			print_app(base, app->name, state);
+	}
+	json_builder_end_array(json);
+	if (cmd->json)
+		cmd_print_json(json);
+	else
+		print_contact(base);
+	return 0;
+}

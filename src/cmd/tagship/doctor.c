@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: ISC */
+/* Each finding with what to do; exit status 1 if anything is wrong, for monitoring. */
+#include <unistd.h>
+
+#include "status/status.h"
+#include "cmd/tagship/tagship.h"
+
+typedef struct {
+	guint bad;
+	gboolean quiet;
+} Doctor;
+
+static void finding(Doctor *doctor, gboolean good, const char *format, ...) G_GNUC_PRINTF(3, 4);
+static void finding(Doctor *doctor, gboolean good, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	g_autofree char *text = g_strdup_vprintf(format, args);
+	va_end(args);
+	doctor->bad += !good;
+	if (!good || !doctor->quiet)
+		g_print("%s %s\n", good ? "ok  " : "BAD ", text);
+}
+
+static void check_error(Doctor *doctor, gboolean good, const char *what, const GError *error)
+{
+	if (good)
+		finding(doctor, TRUE, "%s", what);
+	else
+		finding(doctor, FALSE, "%s: %s", what, error->message);
+}
+
+static void check_key(Doctor *doctor, Central *central)
+{
+	g_autoptr(GError) error = NULL;
+	gboolean good = util_sshsig_check_key_file(central->key_file, &error);
+	check_error(doctor, good, "signing key: only its owner can read it", error);
+}
+
+static void check_bwrap(Doctor *doctor, Central *central, char **apps)
+{
+	gboolean wanted = FALSE;
+	for (guint i = 0; apps[i]; i++) {
+		g_autoptr(ConfApp) app = conf_app_load(central->dirfd, apps[i], NULL);
+		wanted = wanted || (app && strcmp(app->sandbox, "bwrap") == 0);
+	}
+	g_autoptr(GError) error = NULL;
+	if (!wanted)
+		return;
+	gboolean works = build_sandbox_works(&error);
+	check_error(doctor, works, "bubblewrap runs builds", error);
+}
+
+static void check_disk(Doctor *doctor, Central *central)
+{
+	guint64 free_bytes = 0;
+	g_autoptr(GError) error = NULL;
+	if (!util_fs_free_bytes(central->dirfd, &free_bytes, &error)) {
+		finding(doctor, FALSE, "disk: %s", error->message);
+		return;
+	}
+	g_autofree char *text = util_text_bytes(free_bytes);
+	gboolean good = free_bytes > (guint64)central->conf->min_free_mb * 1000000;
+	finding(doctor, good, "disk: %s free%s", text,
+		good ? ""
+		     : ", below min_free_mb: builds and bundles stop; tagship gc, or a larger "
+		       "disk");
+}
+
+static void check_hooks(Doctor *doctor, const ConfApp *app)
+{
+	static const char *const hooks[] = {"pre-receive", "post-receive", "reference-transaction"};
+	for (guint i = 0; i < G_N_ELEMENTS(hooks); i++) {
+		g_autofree char *path = g_build_filename(app->repo, "hooks", hooks[i], NULL);
+		g_autofree char *target = g_file_read_link(path, NULL);
+		gboolean good = target && strstr(target, "hooks/") &&
+				g_file_test(path, G_FILE_TEST_IS_EXECUTABLE);
+		if (!good)
+			finding(doctor, FALSE,
+				"app %s: hook %s is not ours; run: tagship hook install %s "
+				"(with core.hooksPath: tagship hook check %s)",
+				app->name, hooks[i], app->repo, app->repo);
+	}
+}
+
+/* A tag that we dealt with and that is gone without a recorded deletion. */
+static void check_missing_tags(Doctor *doctor, Central *central, const ConfApp *app, Repo *repo)
+{
+	g_autoptr(GHashTable) seen = library_seen(central->library, app->name, NULL);
+	GHashTableIter iter;
+	gpointer name = NULL, oid = NULL;
+	if (!seen)
+		return;
+	g_hash_table_iter_init(&iter, seen);
+	while (g_hash_table_iter_next(&iter, &name, &oid)) {
+		char now[REPO_OID];
+		if (!repo_ref_get(repo, name, now, NULL))
+			finding(doctor, FALSE,
+				"app %s: %s is gone from %s without a recorded deletion; nothing "
+				"was cancelled. If that was meant: tagship cancel %s %s",
+				app->name, (char *)name, app->repo, app->name,
+				(char *)name + strlen("refs/tags/"));
+	}
+}
+
+static void check_app(Doctor *doctor, Central *central, const char *name)
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(ConfApp) app = conf_app_load(central->dirfd, name, &error);
+	g_autoptr(Repo) repo = app ? repo_open(app->repo, &error) : NULL;
+	if (!repo) {
+		finding(doctor, FALSE, "app %s: %s", name, error->message);
+		return;
+	}
+	guint before = doctor->bad;
+	check_hooks(doctor, app);
+	check_missing_tags(doctor, central, app, repo);
+	if (doctor->bad == before)
+		finding(doctor, TRUE, "app %s: repository and hooks", name);
+}
+
+static void check_ledger(Doctor *doctor, Central *central, const char *base, const char *key)
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(Repo) ledger = ledger_open(central->path, base, &error);
+	char head[REPO_OID];
+	const char *const keys[] = {key, NULL};
+	gboolean good = ledger != NULL;
+	if (good && repo_ref_get(ledger, LEDGER_ORDERS, head, NULL))
+		good = ledger_verify(ledger, head, "", base, keys, &error);
+	g_autofree char *what = g_strdup_printf("base %s: ledger verified end to end", base);
+	check_error(doctor, good, what, error);
+	g_autoptr(UtilTrailers) contact = status_contact(central, base);
+	gint64 heard = 0, offset = 0;
+	if (!contact || !util_trailers_need_time(contact, "Time", &heard, NULL)) {
+		finding(doctor, FALSE, "base %s: never heard; run tagship-base pull there", base);
+		return;
+	}
+	g_autofree char *ago = util_text_duration(util_clock_now_utc(central->clock) - heard);
+	gboolean recent = util_clock_now_utc(central->clock) - heard < 24 * 3600;
+	finding(doctor, recent, "base %s: heard %s ago%s", base, ago,
+		recent ? "" : "; is its pull timer running, is its line up?");
+	(void)util_trailers_opt_int(contact, "Clock-Offset-S", G_MININT64 / 2, G_MAXINT64 / 2, 0,
+				    &offset, NULL); /* missing: 0 */
+	if (ABS(offset) > 2)
+		finding(doctor, FALSE,
+			"base %s: its clock is %" G_GINT64_FORMAT " s off ours; check its NTP",
+			base, offset);
+}
+
+static void check_worker(Doctor *doctor, Central *central)
+{
+	gboolean running = publish_worker_running(central);
+	if (strcmp(central->conf->worker, "service") == 0)
+		finding(doctor, running, "worker: %s",
+			running ? "running" : "not running; systemctl start tagship-worker");
+	g_autoptr(GPtrArray) hints = store_hint_list(central->queue_dirfd, NULL);
+	gboolean stuck = hints && hints->len > 0 && !running;
+	finding(doctor, !stuck, "queue: %u hints waiting%s", hints ? hints->len : 0,
+		stuck ? " and no worker runs; tagship worker --once" : "");
+}
+
+static void check_git(Doctor *doctor)
+{
+	const char *argv[] = {"git", "--version", NULL};
+	g_autoptr(GBytes) output = NULL;
+	g_autofree char *errors = NULL;
+	int status = 0;
+	g_autoptr(GError) error = NULL;
+	gboolean good =
+	    util_child_capture(argv, NULL, NULL, 20, 4096, &output, &errors, &status, &error) &&
+	    status == 0;
+	finding(doctor, good, "git %s", good ? "runs" : "does not run; install it");
+}
+
+static gboolean check_all(Doctor *doctor, Central *central, GError **error)
+{
+	g_auto(GStrv) apps = conf_app_names(central->dirfd, error);
+	g_auto(GStrv) bases = conf_peer_names(central->dirfd, apps ? error : NULL);
+	g_autofree char *key =
+	    bases ? util_sshsig_public_key(central->key_file, apps ? error : NULL) : NULL;
+	if (!apps || !bases || !key)
+		return FALSE;
+	check_git(doctor);
+	check_key(doctor, central);
+	check_bwrap(doctor, central, apps);
+	check_disk(doctor, central);
+	check_worker(doctor, central);
+	for (guint i = 0; apps[i]; i++)
+		check_app(doctor, central, apps[i]);
+	for (guint i = 0; bases[i]; i++)
+		check_ledger(doctor, central, bases[i], key);
+	return TRUE;
+}
+
+int cmd_doctor(Cmd *cmd, GError **error)
+{
+	if (!cmd_options(cmd, NULL, 0, 0, error))
+		return 2;
+	Doctor doctor = {.quiet = cmd->quiet};
+	g_autoptr(Central) central = central_open(cmd->dir, error);
+	if (!central || !check_all(&doctor, central, error))
+		return 1;
+	if (doctor.bad)
+		util_error_set(error, TS_ERROR_FAILED, "%u finding%s", doctor.bad,
+			       doctor.bad == 1 ? "" : "s");
+	return doctor.bad ? 1 : 0;
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Hooks of a source repository: symlinks to our compiled ones. What was there moves to
+ * tagship.d/ beside them and runs first.
+ */
+#include <unistd.h>
+
+#include "cmd/tagship/tagship.h"
+
+#define CHAIN_DIR "tagship.d"
+
+static const char *const hook_names[] = {"pre-receive", "post-receive", "reference-transaction"};
+
+/* Where git looks for this repository's hooks (core.hooksPath respected). */
+static char *hooks_dir(const char *repo, GError **error)
+{
+	const char *argv[] = {"git", "-C", repo, "rev-parse", "--git-path", "hooks", NULL};
+	g_autoptr(GBytes) output = NULL;
+	g_autofree char *errors = NULL;
+	int status = 0;
+	g_auto(GStrv) env = g_get_environ();
+	if (!util_child_capture(argv, (const char *const *)env, NULL, 30, 8192, &output, &errors,
+				&status, error))
+		return NULL;
+	if (status != 0) {
+		util_error_set(error, TS_ERROR_NOT_FOUND, "%s: %s", repo, g_strstrip(errors));
+		return NULL;
+	}
+	gsize len = 0;
+	const char *text = g_bytes_get_data(output, &len);
+	g_autofree char *line = g_strndup(text, len);
+	return g_canonicalize_filename(g_strchomp(line), repo);
+}
+
+static char *our_hook(const char *name)
+{
+	g_autofree char *sub = g_build_filename("hooks", name, NULL);
+	return cmd_sibling(sub, TAGSHIP_LIBEXEC);
+}
+
+static gboolean is_ours(int dirfd, const char *name, const char *target)
+{
+	g_autofree char *now = util_fs_readlink(dirfd, name, NULL);
+	return now && strcmp(now, target) == 0;
+}
+
+/* Moves a hook that is there into tagship.d/, links ours. */
+static gboolean install_one(Cmd *cmd, int dirfd, const char *name, GError **error)
+{
+	g_autofree char *target = our_hook(name);
+	g_autofree char *chained = g_build_filename(CHAIN_DIR, name, NULL);
+	if (!g_file_test(target, G_FILE_TEST_IS_EXECUTABLE))
+		return util_error_set(error, TS_ERROR_NOT_FOUND,
+				      "%s is missing; run make install again", target);
+	if (is_ours(dirfd, name, target))
+		return TRUE;
+	if (faccessat(dirfd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+		g_autofree char *old = util_fs_readlink(dirfd, name, NULL);
+		/* an older installation of ours is replaced, not chained */
+		gboolean older = old && g_str_has_suffix(old, name) && strstr(old, "tagship");
+		if (!older && faccessat(dirfd, chained, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+			return util_error_set(
+			    error, TS_ERROR_EXISTS,
+			    "both %s and %s are there and neither is ours; remove "
+			    "one",
+			    name, chained);
+		if (!older) {
+			if (!util_fs_rename_durable(dirfd, name, dirfd, chained, error))
+				return FALSE;
+			cmd_say(cmd, "  %s was there: it moved to %s and runs first", name,
+				chained);
+		}
+	}
+	return util_fs_symlink_replace(dirfd, target, name, error);
+}
+
+static gboolean set_config(Central *central, Repo *repo, char **apps, GError **error)
+{
+	if (!repo_config_set(repo, "tagship.state", central->path, error) ||
+	    !repo_config_set(repo, "receive.advertisePushOptions", "true", error) ||
+	    !repo_config_unset(repo, "tagship.app", error))
+		return FALSE;
+	for (guint i = 0; apps[i]; i++)
+		if (!repo_config_add(repo, "tagship.app", apps[i], error))
+			return FALSE;
+	return TRUE;
+}
+
+static int hook_install(Cmd *cmd, GError **error)
+{
+	if (!cmd_options(cmd, NULL, 1, 1, error))
+		return 2;
+	g_autoptr(Central) central = central_open(cmd->dir, error);
+	g_autofree char *path = g_canonicalize_filename(cmd->argv[1], NULL);
+	g_autoptr(Repo) repo = central ? repo_open(path, error) : NULL;
+	g_auto(GStrv) apps = repo ? publish_apps_of_repo(central, repo_path(repo), error) : NULL;
+	if (!apps)
+		return 1;
+	if (!apps[0]) {
+		util_error_set(
+		    error, TS_ERROR_USAGE,
+		    "no app is built from %s; add one first: tagship -C %s app add NAME %s", path,
+		    central->path, path);
+		return 2;
+	}
+	g_autofree char *dir = hooks_dir(path, error);
+	if (!dir || !util_fs_mkdir_parents(AT_FDCWD, dir, 0755, error))
+		return 1;
+	util_autofd int dirfd = util_fs_open_dir(AT_FDCWD, dir, error);
+	if (dirfd < 0 || !util_fs_mkdir(dirfd, CHAIN_DIR, 0755, error) ||
+	    !set_config(central, repo, apps, error))
+		return 1;
+	for (guint i = 0; i < G_N_ELEMENTS(hook_names); i++)
+		if (!install_one(cmd, dirfd, hook_names[i], error))
+			return 1;
+	for (guint i = 0; apps[i]; i++)
+		if (!publish_look(central, apps[i], error))
+			return 1;
+	cmd_say(cmd, "hooks are in %s; existing tags are history, the next push is work", dir);
+	return 0;
+}
+
+static gboolean check_one(int dirfd, const char *name)
+{
+	g_autofree char *target = our_hook(name);
+	g_autofree char *chained = g_build_filename(CHAIN_DIR, name, NULL);
+	gboolean ours = is_ours(dirfd, name, target);
+	gboolean good = ours && g_file_test(target, G_FILE_TEST_IS_EXECUTABLE);
+	const char *note = good    ? "ok"
+			   : !ours ? "NOT OURS: run tagship hook install again"
+				   : "BROKEN: its program is missing, run make install again";
+	if (faccessat(dirfd, chained, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		g_print("%s: %s, after %s\n", name, note, chained);
+	else
+		g_print("%s: %s\n", name, note);
+	return good;
+}
+
+static int hook_check(Cmd *cmd, GError **error)
+{
+	if (!cmd_options(cmd, NULL, 1, 1, error))
+		return 2;
+	g_autofree char *path = g_canonicalize_filename(cmd->argv[1], NULL);
+	g_autoptr(Repo) repo = repo_open(path, error);
+	g_autofree char *dir = repo ? hooks_dir(path, error) : NULL;
+	util_autofd int dirfd = dir ? util_fs_open_dir(AT_FDCWD, dir, error) : -1;
+	if (dirfd < 0)
+		return 1;
+	gboolean good = TRUE;
+	for (guint i = 0; i < G_N_ELEMENTS(hook_names); i++)
+		good = check_one(dirfd, hook_names[i]) && good;
+	g_auto(GStrv) state = repo_config_get(repo, "tagship.state", error);
+	if (!state)
+		return 1;
+	g_autoptr(GError) bad = NULL;
+	g_autoptr(Central) central = state[0] ? central_open(state[0], &bad) : NULL;
+	g_print("tagship.state: %s\n", central    ? "ok"
+				       : state[0] ? bad->message
+						  : "not set: run tagship hook install again");
+	if (!good || !central) {
+		util_error_set(error, TS_ERROR_FAILED, "%s is not guarded as it should be", path);
+		return 1;
+	}
+	return 0;
+}
+
+static gboolean remove_one(int dirfd, const char *name, GError **error)
+{
+	g_autofree char *target = our_hook(name);
+	g_autofree char *chained = g_build_filename(CHAIN_DIR, name, NULL);
+	if (!is_ours(dirfd, name, target))
+		return TRUE;
+	if (!util_fs_unlink(dirfd, name, error))
+		return FALSE;
+	if (faccessat(dirfd, chained, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
+		return TRUE;
+	return util_fs_rename_durable(dirfd, chained, dirfd, name, error);
+}
+
+static int hook_remove(Cmd *cmd, GError **error)
+{
+	if (!cmd_options(cmd, NULL, 1, 1, error))
+		return 2;
+	g_autofree char *path = g_canonicalize_filename(cmd->argv[1], NULL);
+	g_autoptr(Repo) repo = repo_open(path, error);
+	g_autofree char *dir = repo ? hooks_dir(path, error) : NULL;
+	util_autofd int dirfd = dir ? util_fs_open_dir(AT_FDCWD, dir, error) : -1;
+	if (dirfd < 0)
+		return 1;
+	for (guint i = 0; i < G_N_ELEMENTS(hook_names); i++)
+		if (!remove_one(dirfd, hook_names[i], error))
+			return 1;
+	(void)unlinkat(dirfd, CHAIN_DIR, AT_REMOVEDIR); /* stays if the admin put more into it */
+	if (!repo_config_unset(repo, "tagship.state", error) ||
+	    !repo_config_unset(repo, "tagship.app", error))
+		return 1;
+	cmd_say(cmd, "hooks are removed from %s; what was there before is back", dir);
+	return 0;
+}
+
+int cmd_hook(Cmd *cmd, GError **error)
+{
+	static const CmdVerb verbs[] = {{"install", hook_install},
+					{"check", hook_check},
+					{"remove", hook_remove},
+					{NULL, NULL}};
+	return cmd_verb(cmd, verbs, error);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: ISC */
+#include "cmd/tagship/tagship.h"
+
+static const CmdProgram program = {
+    .name = "tagship",
+    .summary = "Push an annotated git tag that says when and where; every site runs that version "
+	       "at that minute.",
+    .env = "TAGSHIP_STATE",
+    .default_dir = "/srv/tagship",
+    .dir_name = "state folder",
+};
+
+static const CmdEntry commands[] = {
+    {"init", "DIR", "make a state folder, print the join line for bases", cmd_init},
+    {"app", "add|list|show|remove [NAME] [REPO]", "the web applications", cmd_app},
+    {"base", "add|list|show|key|remove [NAME]", "the remote sites", cmd_base},
+    {"hook", "install|check|remove REPO", "the hooks of a source repository", cmd_hook},
+    {"plan", "check [FILE] | list [APP]", "release plans", cmd_plan},
+    {"status", "[APP]", "what runs where, what comes, what went wrong", cmd_status},
+    {"log", "[JOB | APP VERSION]", "jobs, a job's log, a release's record", cmd_log},
+    {"wait", "JOB", "follow a job; its exit status is the build's", cmd_wait},
+    {"retry", "JOB", "run a failed job again", cmd_retry},
+    {"cancel", "APP RELEASE", "withdraw a release (tag name or id)", cmd_cancel},
+    {"rollback", "APP", "order an earlier version, now", cmd_rollback},
+    {"bundle", "make|show|apply ...", "bundles by hand", cmd_bundle},
+    {"doctor", "", "find what is wrong with this installation", cmd_doctor},
+    {"worker", "", "run queued jobs", cmd_worker},
+    {"gc", "", "drop what is no longer needed", cmd_gc},
+    {"serve", "BASE", "answer one base (sshd's forced command)", cmd_serve},
+    {"authorized-keys", "", "print the authorized_keys lines of all bases", cmd_authorized_keys},
+    {NULL, NULL, NULL, NULL}};
+
+int cmd_verb(Cmd *cmd, const CmdVerb *verbs, GError **error)
+{
+	if (cmd->argc >= 2 && strcmp(cmd->argv[1], "--help") == 0)
+		return cmd_options(cmd, NULL, 0, 0, error) ? 0 : 2;
+	for (const CmdVerb *verb = verbs; cmd->argc >= 2 && verb->name; verb++) {
+		if (strcmp(cmd->argv[1], verb->name) != 0)
+			continue;
+		cmd->argv++;
+		cmd->argc--;
+		return verb->run(cmd, error);
+	}
+	util_error_set(error, TS_ERROR_USAGE, "usage: %s %s %s", cmd->program->name,
+		       cmd->entry->name, cmd->entry->args);
+	return 2;
+}
+
+int main(int argc, char **argv)
+{
+	return cmd_main(&program, commands, argc, argv);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: ISC */
+#include <signal.h>
+#include <unistd.h>
+
+#include "cmd/tagship/tagship.h"
+#include "serve/serve.h"
+
+#define IDLE_TIMEOUT_MS (120 * 1000)
+
+/* A verb may have left a hint; where hooks start the worker, so do we. */
+static void poke_worker(const Cmd *cmd, int state_dirfd)
+{
+	g_autoptr(ConfCentral) conf = NULL;
+	g_autoptr(GError) error = NULL;
+	if (faccessat(state_dirfd, "queue/wake", F_OK, 0) != 0)
+		return;
+	conf = conf_central_load(state_dirfd, &error);
+	util_autofd int lock = conf ? util_fs_lock(state_dirfd, "worker.lock", 0, NULL) : -1;
+	if (lock < 0 || strcmp(conf->worker, "hook") != 0)
+		return;
+	util_closep(&lock);
+	lock = -1;
+	g_autofree char *program = cmd_sibling("tagship", TAGSHIP_BINDIR);
+	const char *argv[] = {program, "-C", cmd->dir, "worker", "--once", NULL};
+	if (!util_child_detach(argv, &error))
+		g_printerr("tagship serve: %s\n", error->message);
+}
+
+int cmd_serve(Cmd *cmd, GError **error)
+{
+	if (!cmd_options(cmd, NULL, 1, 1, error))
+		return 2;
+	const char *verb = g_getenv("SSH_ORIGINAL_COMMAND");
+	if (!verb) {
+		util_error_set(error, TS_ERROR_USAGE,
+			       "this answers tagship-base over ssh; there is no shell here");
+		return 2;
+	}
+	(void)signal(SIGPIPE, SIG_IGN); /* a base that went away is an error, not a death */
+	util_autofd int state = util_fs_open_dir(AT_FDCWD, cmd->dir, error);
+	g_autoptr(ConfPeer) peer = state >= 0 ? conf_peer_load(state, cmd->argv[1], error) : NULL;
+	if (!peer)
+		return 1;
+	ServeSpec spec = {.state_path = cmd->dir,
+			  .base = peer->name,
+			  .base_key = peer->key,
+			  .incarnation = peer->incarnation,
+			  .clock = util_clock_system()};
+	g_autoptr(UtilStream) stream =
+	    util_stream_from_fds(STDIN_FILENO, STDOUT_FILENO, IDLE_TIMEOUT_MS);
+	gboolean ok = serve_verb(&spec, verb, stream, error);
+	poke_worker(cmd, state);
+	return ok ? 0 : 1;
+}
+
+int cmd_authorized_keys(Cmd *cmd, GError **error)
+{
+	if (!cmd_options(cmd, NULL, 0, 2, error))
+		return 2;
+	g_autoptr(Central) central = central_open(cmd->dir, error);
+	g_auto(GStrv) names = central ? conf_peer_names(central->dirfd, error) : NULL;
+	if (!names)
+		return 1;
+	g_autofree char *program = cmd_sibling("tagship", TAGSHIP_BINDIR);
+	for (guint i = 0; names[i]; i++) {
+		g_autoptr(ConfPeer) peer = conf_peer_load(central->dirfd, names[i], error);
+		if (!peer)
+			return 1;
+		g_print("restrict,command=\"%s -C %s serve %s\" %s %s\n", program, central->path,
+			peer->name, peer->key, peer->name);
+	}
+	return 0;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: ISC */
+#include "status/status.h"
+#include "cmd/tagship/tagship.h"
+
+static char *ago_text(gint64 utc, gint64 now)
+{
+	if (!utc)
+		return g_strdup("never");
+	g_autofree char *text = util_text_duration(now - utc);
+	return g_strconcat(text, " ago", NULL);
+}
+
+static void print_cell(CmdTable *table, const StatusCell *cell, gint64 now)
+{
+	g_autofree char *since =
+	    cell->live_since_utc ? ago_text(cell->live_since_utc, now) : g_strdup("");
+	g_autofree char *heard = ago_text(cell->heard_utc, now);
+	g_autofree char *next = NULL;
+	if (cell->next_version)
+		next = g_strdup_printf("%s %s", cell->next_version,
+				       cell->next_is_now ? "as soon as staged" : cell->next_local);
+	const char *state = cell->next_state   ? cell->next_state
+			    : cell->last_state ? cell->last_state
+					       : "";
+	const char *held = cell->held ? "held" : "";
+	cmd_table_row(table, cell->app, cell->base, cell->live_version ? cell->live_version : "-",
+		      since, next ? next : "-", *held ? held : state, heard, NULL);
+}
+
+int cmd_status(Cmd *cmd, GError **error)
+{
+	if (!cmd_options(cmd, NULL, 0, 1, error))
+		return 2;
+	g_autoptr(Central) central = central_open(cmd->dir, error);
+	g_autoptr(Status) status =
+	    central ? status_load(central, cmd->argc > 1 ? cmd->argv[1] : NULL, error) : NULL;
+	if (!status)
+		return 1;
+	if (cmd->json) {
+		g_autoptr(JsonBuilder) json = json_builder_new();
+		status_to_json(status, json);
+		cmd_print_json(json);
+		return 0;
+	}
+	static const char *const heads[] = {"APP",  "BASE",  "LIVE",  "SINCE",
+					    "NEXT", "STATE", "AS OF", NULL};
+	CmdTable *table = cmd_table_new(heads);
+	gint64 now = util_clock_now_utc(central->clock);
+	for (guint i = 0; i < status->cells->len; i++)
+		print_cell(table, g_ptr_array_index(status->cells, i), now);
+	cmd_table_print(table);
+	if (status->job_running || status->jobs_waiting)
+		g_print("jobs: %s%s, %u waiting\n",
+			status->job_running ? "running " : "none running",
+			status->job_running ? status->job_running : "", status->jobs_waiting);
+	for (guint i = 0; i < status->trouble->len; i++) {
+		g_autofree char *line =
+		    util_text_printable(g_ptr_array_index(status->trouble, i), -1);
+		g_print("! %s\n", line);
+	}
+	return 0;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: ISC */
+/* The subcommands of tagship, each in a file of its own or with its close kin. */
+#pragma once
+
+#include "cmd/cmd.h"
+#include "publish/publish.h"
+
+int cmd_init(Cmd *cmd, GError **error);
+int cmd_app(Cmd *cmd, GError **error);
+int cmd_base(Cmd *cmd, GError **error);
+int cmd_hook(Cmd *cmd, GError **error);
+int cmd_plan(Cmd *cmd, GError **error);
+int cmd_status(Cmd *cmd, GError **error);
+int cmd_log(Cmd *cmd, GError **error);
+int cmd_wait(Cmd *cmd, GError **error);
+int cmd_retry(Cmd *cmd, GError **error);
+int cmd_cancel(Cmd *cmd, GError **error);
+int cmd_rollback(Cmd *cmd, GError **error);
+int cmd_bundle(Cmd *cmd, GError **error);
+int cmd_doctor(Cmd *cmd, GError **error);
+int cmd_worker(Cmd *cmd, GError **error);
+int cmd_gc(Cmd *cmd, GError **error);
+int cmd_serve(Cmd *cmd, GError **error);
+int cmd_authorized_keys(Cmd *cmd, GError **error);
+
+/* A verb under a command: `tagship app add …`. */
+typedef struct {
+	const char *name;
+	int (*run)(Cmd *cmd, GError **error);
+} CmdVerb;
+/* Runs the verb in argv[1], with argv moved on by one; USAGE for anything else. */
+int cmd_verb(Cmd *cmd, const CmdVerb *verbs, GError **error);
+
+/* Starts a worker in the background if the configuration says so and none runs. */
+gboolean cmd_poke_worker(Central *central, GError **error);
+
+/* Prints the job's log as it grows until the job ends; returns the exit status of the job. */
+int cmd_follow_job(Central *central, const char *job_id, gboolean follow, GError **error);
+
+/* The line a base is enrolled with. */
+char *cmd_join_line(Central *central, GError **error);

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: ISC */
+#include "status/status.h"
+
+static void cell_free(gpointer data)
+{
+	StatusCell *cell = data;
+	g_free(cell->app);
+	g_free(cell->base);
+	g_free(cell->zone);
+	g_free(cell->live_version);
+	g_free(cell->next_version);
+	g_free(cell->next_state);
+	g_free(cell->next_local);
+	g_free(cell->last_state);
+	g_free(cell->last_version);
+	g_free(cell->last_detail);
+	g_free(cell->held);
+	g_free(cell);
+}
+
+void status_free(Status *status)
+{
+	if (!status)
+		return;
+	g_ptr_array_unref(status->cells);
+	g_ptr_array_unref(status->trouble);
+	g_free(status->job_running);
+	g_free(status);
+}
+
+UtilTrailers *status_contact(Central *central, const char *base)
+{
+	g_autofree char *path = g_strdup_printf("contacts/%s", base);
+	g_autofree char *text = NULL;
+	gsize len = 0;
+	if (!util_fs_read_file(central->dirfd, path, 64 * 1024, &text, &len, NULL))
+		return NULL;
+	return util_trailers_parse(text, len, NULL);
+}
+
+static StatusCell *find_cell(GPtrArray *cells, const char *base)
+{
+	for (guint i = 0; i < cells->len; i++) {
+		StatusCell *cell = g_ptr_array_index(cells, i);
+		if (strcmp(cell->base, base) == 0)
+			return cell;
+	}
+	return NULL;
+}
+
+static void replace(char **field, const char *value)
+{
+	char *copy = g_strdup(value);
+	g_free(*field);
+	*field = copy;
+}
+
+/* The soonest release that is still open here. */
+static void cell_next(StatusCell *cell, const PublishRelease *release, const PublishTarget *target)
+{
+	const char *state = NULL;
+	switch (target->state) {
+	case CENTRAL_ORDERED:
+		state = "ordered";
+		break;
+	case CENTRAL_STAGED:
+		state = "staged";
+		break;
+	case CENTRAL_CANCEL_ASKED:
+		state = target->seq > 0 ? "cancel-asked" : NULL;
+		break;
+	case CENTRAL_NOT_ORDERED:
+		/* still on its way through central, unless it ended there */
+		if (strcmp(release->state, "building") == 0 ||
+		    strcmp(release->state, "bundling") == 0 || strcmp(release->state, "late") == 0)
+			state = release->state;
+		break;
+	case CENTRAL_ENDED:
+		break;
+	}
+	if (!state || (cell->next_version && cell->next_at_utc <= target->at_utc))
+		return;
+	replace(&cell->next_version, release->version);
+	replace(&cell->next_state, state);
+	replace(&cell->next_local, target->local_text);
+	cell->next_at_utc = target->at_utc;
+	cell->next_is_now = release->is_now;
+}
+
+static void cell_target(StatusCell *cell, const PublishRelease *release,
+			const PublishTarget *target)
+{
+	cell_next(cell, release, target);
+	if (target->state != CENTRAL_ENDED)
+		return;
+	if (target->event == REPORT_LIVE && target->event_utc >= cell->live_since_utc) {
+		replace(&cell->live_version, release->version);
+		cell->live_since_utc = target->event_utc;
+	}
+	if (target->event_utc >= cell->last_utc) {
+		replace(&cell->last_state, report_event_name(target->event));
+		replace(&cell->last_version, release->version);
+		replace(&cell->last_detail, target->detail);
+		cell->last_utc = target->event_utc;
+	}
+}
+
+/* What the base itself said at its last contact outranks older reports. */
+static void cell_contact(StatusCell *cell, const UtilTrailers *contact)
+{
+	gboolean newer = cell->heard_utc >= cell->last_utc;
+	for (guint i = 0; i < util_trailers_count(contact); i++) {
+		const char *key = util_trailers_key(contact, i);
+		g_auto(GStrv) words = g_strsplit(util_trailers_value(contact, i), " ", 3);
+		if (!words[0] || strcmp(words[0], cell->app) != 0)
+			continue;
+		if (newer && strcmp(key, "Live") == 0 && words[1] && words[2])
+			replace(&cell->live_version, words[2]);
+		if (strcmp(key, "Held") == 0)
+			replace(&cell->held, words[1]
+						 ? strchr(util_trailers_value(contact, i), ' ') + 1
+						 : "no reason given");
+	}
+}
+
+static gboolean add_cells(Central *central, const char *app, GPtrArray *cells, GError **error)
+{
+	g_auto(GStrv) names = conf_peer_names(central->dirfd, error);
+	if (!names)
+		return FALSE;
+	for (guint i = 0; names[i]; i++) {
+		g_autoptr(ConfPeer) peer = conf_peer_load(central->dirfd, names[i], error);
+		if (!peer)
+			return FALSE;
+		if (!g_strv_contains((const char *const *)peer->apps, app))
+			continue;
+		StatusCell *cell = g_new0(StatusCell, 1);
+		cell->app = g_strdup(app);
+		cell->base = g_strdup(peer->name);
+		cell->zone = g_strdup(peer->zone);
+		g_ptr_array_add(cells, cell);
+	}
+	return TRUE;
+}
+
+static void add_release_trouble(Status *status, const PublishRelease *release, gboolean newest)
+{
+	gboolean central_failed = strcmp(release->state, "build-failed") == 0 ||
+				  strcmp(release->state, "refused") == 0 ||
+				  strcmp(release->state, "late") == 0;
+	if (!newest || !central_failed)
+		return;
+	const char *reason = release->reason ? release->reason : "see its log";
+	const char *newline = strchr(reason, '\n');
+	g_autofree char *first =
+	    newline ? g_strndup(reason, (gsize)(newline - reason)) : g_strdup(reason);
+	g_ptr_array_add(status->trouble, g_strdup_printf("%s %s: %s: %s", release->app,
+							 release->tag, release->state, first));
+}
+
+static void add_cell_trouble(Status *status, const StatusCell *cell)
+{
+	if (cell->last_state && strcmp(cell->last_state, "live") != 0 &&
+	    strcmp(cell->last_state, "superseded") != 0 &&
+	    strcmp(cell->last_state, "cancelled") != 0)
+		g_ptr_array_add(status->trouble,
+				g_strdup_printf("%s at %s: %s %s%s%s", cell->app, cell->base,
+						cell->last_version, cell->last_state,
+						cell->last_detail ? ": " : "",
+						cell->last_detail ? cell->last_detail : ""));
+	if (cell->held)
+		g_ptr_array_add(status->trouble, g_strdup_printf("%s at %s: held: %s", cell->app,
+								 cell->base, cell->held));
+}
+
+static gboolean load_app(Status *status, Central *central, const char *app, GError **error)
+{
+	g_autoptr(GPtrArray) cells = g_ptr_array_new();
+	gboolean ok = add_cells(central, app, cells, error);
+	for (guint i = 0; i < cells->len; i++)
+		g_ptr_array_add(status->cells, g_ptr_array_index(cells, i));
+	g_autoptr(GPtrArray) releases = ok ? publish_releases(central, app, 0, error) : NULL;
+	if (!releases)
+		return FALSE;
+	for (guint i = 0; i < releases->len; i++) {
+		const PublishRelease *release = g_ptr_array_index(releases, i);
+		add_release_trouble(status, release, i == 0);
+		for (guint t = 0; t < release->targets->len; t++) {
+			const PublishTarget *target = g_ptr_array_index(release->targets, t);
+			StatusCell *cell = find_cell(cells, target->base);
+			if (cell)
+				cell_target(cell, release, target);
+		}
+	}
+	for (guint i = 0; i < cells->len; i++) {
+		StatusCell *cell = g_ptr_array_index(cells, i);
+		g_autoptr(UtilTrailers) contact = status_contact(central, cell->base);
+		if (contact) {
+			(void)util_trailers_need_time(contact, "Time", &cell->heard_utc, NULL);
+			cell_contact(cell, contact);
+		}
+		add_cell_trouble(status, cell);
+	}
+	return TRUE;
+}
+
+static gboolean load_jobs(Status *status, Central *central, GError **error)
+{
+	g_autoptr(GPtrArray) jobs = store_job_list(central->queue_dirfd, error);
+	for (guint i = 0; jobs && i < jobs->len; i++) {
+		const Job *job = g_ptr_array_index(jobs, i);
+		status->jobs_waiting += job->state == JOB_QUEUED;
+		if (job->state == JOB_RUNNING)
+			replace(&status->job_running, job->id);
+	}
+	status->worker_running = publish_worker_running(central);
+	if (jobs && status->jobs_waiting > 0 && !status->worker_running)
+		g_ptr_array_add(status->trouble,
+				g_strdup("jobs are waiting and no worker runs: tagship worker"));
+	return jobs != NULL;
+}
+
+Status *status_load(Central *central, const char *app, GError **error)
+{
+	g_autoptr(Status) status = g_new0(Status, 1);
+	status->cells = g_ptr_array_new_with_free_func(cell_free);
+	status->trouble = g_ptr_array_new_with_free_func(g_free);
+	g_auto(GStrv) apps = conf_app_names(central->dirfd, error);
+	if (!apps)
+		return NULL;
+	if (app && !g_strv_contains((const char *const *)apps, app)) {
+		const char *near = util_text_nearest(app, (const char *const *)apps);
+		util_error_set(error, TS_ERROR_NOT_FOUND, "no app \"%s\"%s%s%s", app,
+			       near ? "; did you mean \"" : "", near ? near : "",
+			       near ? "\"?" : "");
+		return NULL;
+	}
+	for (guint i = 0; apps[i]; i++)
+		if ((!app || strcmp(app, apps[i]) == 0) &&
+		    !load_app(status, central, apps[i], error))
+			return NULL;
+	if (!load_jobs(status, central, error))
+		return NULL;
+	return g_steal_pointer(&status);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What is where, what comes, and what went wrong, on central: a model read from records and
+ * ledgers. Writes nothing and influences nothing. What a base did is as of its last contact, and
+ * says so.
+ */
+#pragma once
+
+#include <json-glib/json-glib.h>
+
+#include "publish/publish.h"
+
+/* One app at one base. Strings may be NULL where nothing is known. */
+typedef struct {
+	char *app;
+	char *base;
+	char *zone;
+	char *live_version; /* by its newest report */
+	gint64 live_since_utc;
+	char *next_version; /* the soonest open release */
+	char *next_state;   /* "ordered", "staged", "cancel-asked" */
+	gint64 next_at_utc;
+	gboolean next_is_now;
+	char *next_local;
+	char *last_state; /* how the newest ended release ended here */
+	char *last_version;
+	char *last_detail;
+	gint64 last_utc;
+	gint64 heard_utc; /* last contact, 0: never */
+	char *held;       /* reason, or NULL */
+} StatusCell;
+
+typedef struct {
+	GPtrArray *cells;   /* StatusCell, by app, then base */
+	GPtrArray *trouble; /* char *, one line each */
+	gboolean worker_running;
+	guint jobs_waiting;
+	char *job_running; /* or NULL */
+} Status;
+
+/* app NULL: all. */
+Status *status_load(Central *central, const char *app, GError **error);
+void status_free(Status *status);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Status, status_free)
+
+void status_to_json(const Status *status, JsonBuilder *builder);
+void status_release_to_json(const PublishRelease *release, JsonBuilder *builder);
+
+/* Last contact of a base: trailer text of STATE/contacts/BASE, or NULL if never. */
+UtilTrailers *status_contact(Central *central, const char *base);
