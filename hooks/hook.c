@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pwd.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -55,6 +56,8 @@ static void parse_updates(Hook *hook)
 Hook *hook_new(const char *name, char **argv)
 {
 	Hook *hook = g_new0(Hook, 1);
+	/* a pusher that went away must not kill the judgement half-way: what the refs do counts */
+	(void)signal(SIGPIPE, SIG_IGN);
 	hook->name = name;
 	hook->argv = argv;
 	hook->state_dirfd = hook->queue_dirfd = -1;

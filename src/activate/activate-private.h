@@ -90,6 +90,7 @@ typedef struct {
 	char *by; /* operator's rollback: who; else NULL */
 	CurrentTree from;
 	gboolean stopped, migrated, switched, started; /* as DecideOpen */
+	gboolean take_back; /* operator's rollback: the release that is left migrated data */
 	gboolean recovering;
 	gboolean was_down;
 	gint64 attempt;
@@ -115,6 +116,12 @@ gboolean activation_run(Activation *activation, gboolean *ret_reached, GError **
 /* After a crash. */
 gboolean activation_recover(Activation *activation, DecideRecovery how, gboolean *ret_reached,
 			    GError **error);
+
+/* What is done to the data on the way to the new tree, and what takes it back. An operator's way
+ * back swaps the two. */
+ConfPhase activation_data_phase(const Activation *activation, gboolean undo);
+/* The event that notes it. */
+const char *activation_data_event(const Activation *activation, gboolean undo);
 
 /* undo.c */
 /* Back to what was there; journals rolled-back or down (for an operator's rollback: live or down).

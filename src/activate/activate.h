@@ -49,6 +49,10 @@
  * (`after`: the order's end; in undo "undo"; else empty). Working folder: APP. A server that start
  * leaves running is never killed, unless start hits its deadline.
  *
+ * An operator's rollback takes the same road, with unmigrate in the place of migrate if the release
+ * that is left ran it (refused if there is no unmigrate), and migrate in that of unmigrate in its
+ * undo.
+ *
  * An order for the tree that is live already becomes `live` at its time with outage 0 and
  * "already live"; no command runs. If `current` is not what the journal says (changed by hand),
  * what it points to is what undo returns to, and the report says so; if it is no symlink the order

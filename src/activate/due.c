@@ -208,8 +208,9 @@ static gboolean recover(ActivateApp *app, GError **error)
 	decide_app_open(app->state, &open);
 	if (!activate_open_dir(app, error))
 		return FALSE;
-	DecideRecovery how = decide_recovery(&open, phase_has(&app->spec, CONF_PHASE_UNMIGRATE));
 	g_autoptr(Activation) a = activation_from_open(app, &open);
+	DecideRecovery how =
+	    decide_recovery(&open, phase_has(&app->spec, activation_data_phase(a, TRUE)));
 	return activation_recover(a, how, NULL, error);
 }
 
@@ -290,6 +291,32 @@ static Activation *find_way_back(ActivateApp *app, GError **error)
 	return NULL;
 }
 
+/* Did this release migrate data, and was that not taken back since? */
+static gboolean migration_in_effect(const ActivateApp *app, const char *release)
+{
+	const GPtrArray *records = store_journal_records(app->journal);
+	for (guint i = records->len; i > 0; i--) {
+		const UtilTrailers *record = records->pdata[i - 1];
+		const char *event = util_trailers_get(record, "Event");
+		if (g_strcmp0(util_trailers_get(record, "Release"), release) == 0 &&
+		    (strcmp(event, "migrated") == 0 || strcmp(event, "unmigrated") == 0))
+			return strcmp(event, "migrated") == 0;
+	}
+	return FALSE;
+}
+
+static gboolean check_data(Activation *a, GError **error)
+{
+	a->take_back = migration_in_effect(a->app, a->release);
+	if (!a->take_back || phase_has(&a->app->spec, CONF_PHASE_UNMIGRATE))
+		return TRUE;
+	return util_error_set(error, TS_ERROR_REFUSED,
+			      "%s: migrate ran for what is live, and base.cfg has no unmigrate: "
+			      "%s must not run on that data. Give it one (/bin/true, if the data "
+			      "fits both)",
+			      a->app->spec.app->name, a->version);
+}
+
 /* What serves now, and what is to be said about both trees. */
 static gboolean look_back(Activation *a, GError **error)
 {
@@ -327,7 +354,7 @@ gboolean activate_rollback(ActivateApp *app, const char *who, GError **error)
 	if ((open.order && !recover(app, error)) || !activate_open_dir(app, error))
 		return FALSE;
 	g_autoptr(Activation) a = find_way_back(app, error);
-	if (!a || !look_back(a, error))
+	if (!a || !check_data(a, error) || !look_back(a, error))
 		return FALSE;
 	a->by = g_strdup(who);
 	if (!before_way_back(a, error) || !activation_run(a, &reached, error) ||

@@ -206,14 +206,26 @@ static gboolean stop_old(Activation *a, char **ret_reason)
 	return TRUE;
 }
 
+ConfPhase activation_data_phase(const Activation *a, gboolean undo)
+{
+	return (a->by != NULL) == undo ? CONF_PHASE_MIGRATE : CONF_PHASE_UNMIGRATE;
+}
+
+const char *activation_data_event(const Activation *a, gboolean undo)
+{
+	return (a->by != NULL) == undo ? "migrated" : "unmigrated";
+}
+
+/* An operator's way back only takes back what the release that is left did. */
 static gboolean migrate(Activation *a, char **ret_reason)
 {
 	gint64 wall_ms = 0;
-	if (!phase_has(&a->app->spec, CONF_PHASE_MIGRATE))
+	ConfPhase phase = activation_data_phase(a, FALSE);
+	if (a->by ? !a->take_back : !phase_has(&a->app->spec, phase))
 		return TRUE;
 	a->migrated = TRUE;
-	activation_phase(a, "migrated", NULL);
-	return run_phase(a, CONF_PHASE_MIGRATE, 0, &wall_ms, ret_reason);
+	activation_phase(a, activation_data_event(a, FALSE), NULL);
+	return run_phase(a, phase, 0, &wall_ms, ret_reason);
 }
 
 static gboolean switch_to_new(Activation *a, char **ret_reason)
@@ -345,7 +357,7 @@ gboolean activation_recover(Activation *a, DecideRecovery how, gboolean *ret_rea
 	case RECOVER_DOWN:
 		return activation_down(a,
 				       "interrupted after migrate began, and there is no "
-				       "unmigrate: the old version must not start",
+				       "unmigrate: what was there must not start",
 				       error);
 	case RECOVER_GO_ON:
 		break;

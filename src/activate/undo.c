@@ -30,18 +30,24 @@ static gboolean stop_new(Activation *a, const ActivationEnv *env)
 	return FALSE;
 }
 
-/* FALSE: the data belongs to the new version, and old code must not start. */
+/* FALSE: the data belongs to the version that is left, and what was there must not start. */
 static gboolean take_back_migration(Activation *a, const ActivationEnv *env, char **ret_why)
 {
 	g_auto(PhaseResult) result = {0};
+	ConfPhase phase = activation_data_phase(a, TRUE);
 	if (!a->migrated)
 		return TRUE;
-	if (!phase_has(&a->app->spec, CONF_PHASE_UNMIGRATE)) {
-		*ret_why = g_strdup("migrate ran and there is no unmigrate");
+	if (!phase_has(&a->app->spec, phase)) {
+		*ret_why = g_strdup_printf("%s ran and there is no %s",
+					   conf_phase_name(activation_data_phase(a, FALSE)),
+					   conf_phase_name(phase));
 		return FALSE;
 	}
-	if (phase_run(&env->env, CONF_PHASE_UNMIGRATE, 0, &result))
+	if (phase_run(&env->env, phase, 0, &result)) {
+		a->migrated = FALSE;
+		activation_phase(a, activation_data_event(a, TRUE), NULL);
 		return TRUE;
+	}
 	activation_keep_log(a, &result);
 	*ret_why = g_steal_pointer(&result.reason);
 	return FALSE;

@@ -1,22 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "decide/base-private.h"
 
-static void history_push(DecideApp *app, const char *tree, const char *root, const char *version,
-			 gint64 utc)
-{
-	DecideLive *top = decide_history_top(app);
-	if (!top || strcmp(top->tree, tree) != 0) {
-		top = g_new0(DecideLive, 1);
-		g_ptr_array_add(app->history, top);
-		decide_set_text(&top->tree, tree);
-		top->since_utc = utc;
-	}
-	decide_set_text(&top->root, root);
-	decide_set_text(&top->version, version);
-	if (app->down)
-		top->since_utc = utc;
-}
-
 static void copy_record(DecideApp *app, const UtilTrailers *record)
 {
 	util_trailers_free(app->intent);
@@ -35,6 +19,24 @@ typedef struct {
 	gint64 seq;
 	const char *reason;
 } Fold;
+
+/* This tree serves from now on. */
+static void history_push(Fold *f, const char *tree, const char *root, const char *version)
+{
+	DecideLive *top = decide_history_top(f->app);
+	gboolean same = top && strcmp(top->tree, tree) == 0;
+	if (!same) {
+		top = g_new0(DecideLive, 1);
+		g_ptr_array_add(f->app->history, top);
+		decide_set_text(&top->tree, tree);
+		decide_set_text(&top->release, f->entry->release);
+		top->seq = (guint64)f->seq;
+	}
+	decide_set_text(&top->root, root);
+	decide_set_text(&top->version, version);
+	if (!same || f->app->down)
+		top->since_utc = f->time_utc;
+}
 
 static gboolean fold_staged(Fold *f, GError **error)
 {
@@ -135,7 +137,7 @@ static gboolean fold_intent(Fold *f, GError **error)
 	return TRUE;
 }
 
-/* stopped, migrated, switched, started, undo */
+/* stopped, migrated, unmigrated, switched, started, undo */
 static gboolean fold_phase(Fold *f, GError **error)
 {
 	DecideOpen *open = &f->app->open;
@@ -143,17 +145,16 @@ static gboolean fold_phase(Fold *f, GError **error)
 	const struct {
 		const char *event;
 		gboolean *flag;
-	} flags[] = {{"stopped", &open->stopped},
-		     {"migrated", &open->migrated},
-		     {"switched", &open->switched},
-		     {"started", &open->started},
-		     {"undo", &open->undoing}};
+	} flags[] = {{"stopped", &open->stopped},     {"migrated", &open->migrated},
+		     {"unmigrated", &open->migrated}, {"switched", &open->switched},
+		     {"started", &open->started},     {"undo", &open->undoing}};
 	if (f->app->open_entry != f->entry)
 		return util_error_set(error, TS_ERROR_CORRUPT, "no activation of %s is open",
 				      f->entry->release);
 	for (guint i = 0; i < G_N_ELEMENTS(flags); i++)
 		if (strcmp(flags[i].event, event) == 0)
-			*flags[i].flag = TRUE;
+			/* in undo, the data has been taken back */
+			*flags[i].flag = !(open->undoing && flags[i].flag == &open->migrated);
 	if (f->reason)
 		decide_set_text(&f->entry->pub.reason, f->reason);
 	return TRUE;
@@ -174,12 +175,6 @@ static gboolean need_outage(Fold *f, GError **error)
 				     &f->entry->pub.outage_ms, error);
 }
 
-static void last_change(Fold *f)
-{
-	decide_set_text(&f->app->last_release, f->entry->release);
-	f->app->last_seq = (guint64)f->seq;
-}
-
 static gboolean fold_live(Fold *f, GError **error)
 {
 	DecideApp *app = f->app;
@@ -198,9 +193,10 @@ static gboolean fold_live(Fold *f, GError **error)
 		app->rank_at_utc = at_utc;
 		app->rank_seq = seq;
 	}
-	history_push(app, tree, root, util_trailers_get(f->record, "Version"), f->time_utc);
+	history_push(f, tree, root, util_trailers_get(f->record, "Version"));
+	decide_set_text(&decide_history_top(app)->release, f->entry->release);
+	decide_history_top(app)->seq = seq;
 	app->down = FALSE;
-	last_change(f);
 	end_entry(f, ORDER_LIVE);
 	return TRUE;
 }
@@ -218,12 +214,10 @@ static gboolean fold_rolled_back(Fold *f, GError **error)
 		while (decide_history_top(app) != known)
 			g_ptr_array_remove_index(app->history, app->history->len - 1);
 	if (tree)
-		history_push(app, tree, root, util_trailers_get(f->record, "Serves-Version"),
-			     f->time_utc);
+		history_push(f, tree, root, util_trailers_get(f->record, "Serves-Version"));
 	if (util_trailers_get(f->record, "By") && decide_history_top(app))
 		decide_history_top(app)->since_utc = f->time_utc;
 	app->down = FALSE;
-	last_change(f);
 	end_entry(f, ORDER_ROLLED_BACK);
 	return TRUE;
 }
@@ -232,7 +226,8 @@ static gboolean fold_down(Fold *f, GError **error)
 {
 	(void)error; /* nothing can be missing */
 	f->app->down = TRUE;
-	last_change(f);
+	decide_set_text(&f->app->down_release, f->entry->release);
+	f->app->down_seq = (guint64)f->seq;
 	end_entry(f, ORDER_DOWN);
 	return TRUE;
 }
@@ -295,18 +290,31 @@ static const struct {
 	guint states;
 	gboolean (*fold)(Fold *fold, GError **error);
 } events[] = {
-    {"staged", TRUE, WAITING, fold_staged},  {"stage-failed", TRUE, WAITING, fold_stage_failed},
-    {"refused", TRUE, WAITING, fold_end},    {"held", FALSE, ANY, fold_held},
-    {"unheld", FALSE, ANY, fold_unheld},     {"before", TRUE, ANY, fold_before},
-    {"intent", TRUE, ANY, fold_intent},      {"stopped", TRUE, ANY, fold_phase},
-    {"migrated", TRUE, ANY, fold_phase},     {"switched", TRUE, ANY, fold_phase},
-    {"started", TRUE, ANY, fold_phase},      {"undo", TRUE, ANY, fold_phase},
-    {"live", TRUE, NOT_ENDED, fold_live},    {"rolled-back", TRUE, NOT_ENDED, fold_rolled_back},
-    {"down", TRUE, NOT_ENDED, fold_down},    {"failed", TRUE, NOT_ENDED, fold_end},
-    {"missed", TRUE, WAITING, fold_end},     {"cancelled", TRUE, WAITING, fold_end},
-    {"superseded", TRUE, WAITING, fold_end}, {"too-late", TRUE, ANY, fold_too_late},
-    {"after", TRUE, ANY, fold_after},        {"report", FALSE, ANY, fold_report},
-    {"reported", FALSE, ANY, fold_report},   {"pruned", FALSE, ANY, fold_pruned},
+    {"staged", TRUE, WAITING, fold_staged},
+    {"stage-failed", TRUE, WAITING, fold_stage_failed},
+    {"refused", TRUE, WAITING, fold_end},
+    {"held", FALSE, ANY, fold_held},
+    {"unheld", FALSE, ANY, fold_unheld},
+    {"before", TRUE, ANY, fold_before},
+    {"intent", TRUE, ANY, fold_intent},
+    {"stopped", TRUE, ANY, fold_phase},
+    {"unmigrated", TRUE, ANY, fold_phase},
+    {"migrated", TRUE, ANY, fold_phase},
+    {"switched", TRUE, ANY, fold_phase},
+    {"started", TRUE, ANY, fold_phase},
+    {"undo", TRUE, ANY, fold_phase},
+    {"live", TRUE, NOT_ENDED, fold_live},
+    {"rolled-back", TRUE, NOT_ENDED, fold_rolled_back},
+    {"down", TRUE, NOT_ENDED, fold_down},
+    {"failed", TRUE, NOT_ENDED, fold_end},
+    {"missed", TRUE, WAITING, fold_end},
+    {"cancelled", TRUE, WAITING, fold_end},
+    {"superseded", TRUE, WAITING, fold_end},
+    {"too-late", TRUE, ANY, fold_too_late},
+    {"after", TRUE, ANY, fold_after},
+    {"report", FALSE, ANY, fold_report},
+    {"reported", FALSE, ANY, fold_report},
+    {"pruned", FALSE, ANY, fold_pruned},
 };
 
 static gboolean fold_record(DecideApp *app, guint event, const UtilTrailers *record, GError **error)

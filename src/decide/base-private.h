@@ -16,6 +16,8 @@ typedef struct {
 /* A tree that was live, oldest first in DecideApp.history; the last one is live unless down. */
 typedef struct {
 	char *tree, *root, *version;
+	char *release; /* that made it live */
+	guint64 seq;
 	gint64 since_utc;
 } DecideLive;
 
@@ -31,8 +33,8 @@ struct DecideApp {
 	gboolean has_rank;
 	gint64 rank_at_utc;
 	guint64 rank_seq;
-	char *last_release;
-	guint64 last_seq;
+	char *down_release; /* whose activation ended in `down` */
+	guint64 down_seq;
 	/* the open activation */
 	DecideEntry *open_entry;
 	UtilTrailers *intent;

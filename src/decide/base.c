@@ -44,6 +44,7 @@ static void live_tree_free(gpointer data)
 	g_free(live->tree);
 	g_free(live->root);
 	g_free(live->version);
+	g_free(live->release);
 	g_free(live);
 }
 
@@ -74,7 +75,7 @@ void decide_app_free(DecideApp *app)
 	g_hash_table_unref(app->entries);
 	util_trailers_free(app->intent);
 	g_free(app->hold_reason);
-	g_free(app->last_release);
+	g_free(app->down_release);
 	g_free(app->name);
 	g_free(app);
 }
@@ -212,9 +213,12 @@ gboolean decide_app_is_down(const DecideApp *app)
 
 const char *decide_app_last_release(const DecideApp *app, guint64 *ret_seq)
 {
+	const DecideLive *top = decide_history_top(app);
 	if (ret_seq)
-		*ret_seq = app->last_seq;
-	return app->last_release;
+		*ret_seq = app->down ? app->down_seq : top ? top->seq : 0;
+	if (app->down)
+		return app->down_release;
+	return top ? top->release : NULL;
 }
 
 const char *decide_app_tree_version(const DecideApp *app, const char *tree)

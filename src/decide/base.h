@@ -25,7 +25,11 @@
  *                 [By]                         the commit point: "activating" from here on;
  *                                              By: an operator goes back to Tree
  *   stopped                                    `stop` has ended
- *   migrated                                   `migrate` begins: data may change from here on
+ *   migrated                                   `migrate` begins: data may change from here on; in
+ *                                              the undo of an operator's way back: it was migrated
+ *                                              again
+ *   unmigrated                                 the reverse: in undo, `unmigrate` went well; in an
+ *                                              operator's way back, `unmigrate` begins
  *   switched                                   current points to Tree
  *   started                                    `start` begins: the new version may run
  *   undo          Reason                       undo begins
@@ -118,8 +122,9 @@ gint64 decide_app_live_since(const DecideApp *app);
 gboolean decide_app_held(const DecideApp *app, const char **ret_reason);
 /* TRUE after `down`, until something serves again. */
 gboolean decide_app_is_down(const DecideApp *app);
-/* The release (and the sequence number it had) that the last change of what serves belongs to;
- * NULL if there was none. An operator's rollback is reported under it. */
+/* The release (and the sequence number it had) that made live what is live, or after whose
+ * activation the app is down; NULL if there was none. An operator's rollback is reported under it.
+ */
 const char *decide_app_last_release(const DecideApp *app, guint64 *ret_seq);
 /* Version and root of a tree that was live here, NULL if it never was or is pruned. */
 const char *decide_app_tree_version(const DecideApp *app, const char *tree);
@@ -129,8 +134,8 @@ const DecideOrder *decide_app_owes_after(const DecideApp *app);
 
 /* An activation the journal shows as begun and not ended: what was done so far. */
 typedef struct {
-	const DecideOrder *order; /* NULL: none open */
-	gboolean stopped, migrated, switched, started, undoing;
+	const DecideOrder *order;                               /* NULL: none open */
+	gboolean stopped, migrated, switched, started, undoing; /* migrated: and not taken back */
 	gint64 attempt;
 	const char *tree, *from_tree, *from_root; /* from_*: NULL if unknown */
 	gint64 intent_utc;
@@ -174,4 +179,5 @@ typedef enum {
 	RECOVER_GO_ON, /* after the switch: start and health once more */
 	RECOVER_DOWN   /* migrated, no unmigrate: old code must not start */
 } DecideRecovery;
+/* has_unmigrate: for an operator's way back, whether there is a `migrate`. */
 DecideRecovery decide_recovery(const DecideOpen *open, gboolean has_unmigrate);

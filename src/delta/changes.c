@@ -79,7 +79,7 @@ GByteArray *delta_changes_encode(const DeltaChanges *changes, const DeltaTree *o
 static GByteArray *decode(const guint8 *data, gsize len, const DeltaTree *old_tree,
 			  guint64 max_bytes, GError **error)
 {
-	DeltaReader reader = {data, data + len};
+	DeltaReader reader = {data, len > 0 ? data + len : data};
 	DeltaStream stream = {.codec = DELTA_CODEC_LZMA2};
 	if (!delta_get_byte(&reader, &stream.props) ||
 	    !delta_get_varint(&reader, G_MAXUINT32, &stream.content_bytes)) {

@@ -88,5 +88,7 @@ gboolean delta_counterpart(const DeltaItem *item, const DeltaTree *old_tree, Del
 /* Gives items with new content and without a basis one of the old files in `candidates` (guint
  * indexes, ascending) where a name is like theirs. Each is given once. */
 void delta_pair(DeltaChanges *changes, const DeltaTree *old_tree, const GArray *candidates);
+/* Bytes that two texts begin with alike. */
+gsize delta_shared_start(const char *a, const char *b);
 /* File name extension with its dot, or "". */
 const char *delta_extension(const char *path);

@@ -117,9 +117,7 @@ static Shared compare_names(const char *path, const char *like)
 {
 	gsize len = strlen(path);
 	gsize like_len = strlen(like);
-	Shared shared = {0};
-	while (shared.start < len && path[shared.start] == like[shared.start])
-		shared.start++;
+	Shared shared = {.start = delta_shared_start(path, like)};
 	if (shared.start == len && shared.start == like_len)
 		return shared;
 	while (shared.start > 0 && g_ascii_isalnum(path[shared.start - 1]))
@@ -151,22 +149,21 @@ static gboolean choose_from_end(const DeltaChanges *changes, const DeltaTree *ol
 	return changes_end < changes_start;
 }
 
-static void put_name(Writer *writer, const DeltaItem *item)
+/* before: the entry the name is like, or NULL. */
+static void put_name(Writer *writer, const DeltaItem *item, const DeltaEntry *before)
 {
 	const char *path = item->entry.path;
 	gsize len = strlen(path);
 	gsize left_out = 0;
 	Shared shared = {0};
 	GByteArray *cuts = writer->columns[COLUMN_CUTS];
-	if (item->basis != DELTA_NONE) {
-		const char *like = writer->old_tree->entries[item->basis].path;
-		shared = compare_names(path, like);
-		left_out = strlen(like) - shared.start - shared.end;
+	if (before) {
+		shared = compare_names(path, before->path);
+		left_out = strlen(before->path) - shared.start - shared.end;
 		delta_put_varint(cuts, writer->from_end ? shared.end : shared.start);
 		delta_put_varint(cuts, left_out);
 	} else {
-		while (shared.start < len && path[shared.start] == writer->previous[shared.start])
-			shared.start++;
+		shared.start = delta_shared_start(path, writer->previous);
 		delta_put_varint(cuts, shared.start);
 	}
 	gsize put_in = len - shared.start - shared.end;
@@ -204,7 +201,7 @@ static void put_add(Writer *writer, const DeltaItem *item)
 	} else {
 		delta_put_varint(bases, 0);
 	}
-	put_name(writer, item);
+	put_name(writer, item, before);
 	if (add == ADD_NEW)
 		put_size(writer, item, before);
 	else if (add == ADD_TWIN)

@@ -7,6 +7,14 @@
 
 #define HASH_LETTERS 8 /* a word this long at the end of a name may be a hash without digits */
 
+gsize delta_shared_start(const char *a, const char *b)
+{
+	gsize n = 0;
+	while (a[n] && a[n] == b[n])
+		n++;
+	return n;
+}
+
 const char *delta_extension(const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -98,14 +106,6 @@ static void named_add(GArray *list, KeyOf key_of, const DeltaEntry *entry, guint
 	g_array_append_val(list, named);
 }
 
-static gsize shared_start(const char *a, const char *b)
-{
-	gsize n = 0;
-	while (a[n] && a[n] == b[n])
-		n++;
-	return n;
-}
-
 static guint64 size_gap(const Named *a, const Named *b)
 {
 	return a->size > b->size ? a->size - b->size : b->size - a->size;
@@ -125,7 +125,7 @@ static Named *nearest_old(GArray *olds, guint from, guint to, guint at, const Na
 		Named *old = &g_array_index(olds, Named, i);
 		if (old->taken)
 			continue;
-		gsize shared = shared_start(old->path, wanted->path);
+		gsize shared = delta_shared_start(old->path, wanted->path);
 		if (!best || shared > best_shared ||
 		    (shared == best_shared && size_gap(old, wanted) < size_gap(best, wanted))) {
 			best = old;

@@ -1,43 +1,26 @@
 /* SPDX-License-Identifier: ISC */
 /* The change list read back; nothing in it is trusted. */
-#include "delta/delta-private.h"
+#include "delta/parse-private.h"
 
 #define MTIME_LIMIT (G_GINT64_CONSTANT(1) << 40)
-#define CONTENT_MAX (G_GUINT64_CONSTANT(1) << 50)
 
-/* What is being read. */
-typedef struct {
-	DeltaChanges *changes;
-	const DeltaTree *old_tree;
-	DeltaReader columns[COLUMNS];
-	GArray *changed; /* DeltaItem: entries of paths that were there, ascending */
-	GArray *added;   /* DeltaItem, ascending */
-	GArray *numbers; /* guint: per new content, its place in `changed`, or in `added` after
-			  * all of those */
-	GString *previous;
-	guint expected_basis;
-	guint8 from_end;
-	guint64 max_bytes;
-} Parser;
-
-static gboolean corrupt(GError **error, const char *what)
+gboolean delta_parser_corrupt(GError **error, const char *what)
 {
 	return util_error_set(error, TS_ERROR_CORRUPT, "the change list is damaged: %s", what);
 }
 
-/* Counts memory; FALSE when that is more than the caller allows. */
-static gboolean charge(Parser *parser, guint64 bytes)
+gboolean delta_parser_charge(DeltaParser *parser, guint64 bytes)
 {
 	parser->changes->list_bytes += bytes;
 	return parser->changes->list_bytes <= parser->max_bytes;
 }
 
-static gboolean column_empty(const Parser *parser, DeltaColumn column)
+gboolean delta_parser_empty(const DeltaParser *parser, DeltaColumn column)
 {
 	return parser->columns[column].at == parser->columns[column].end;
 }
 
-static gboolean get_mtime(Parser *parser, guint flags, const DeltaEntry *before,
+static gboolean get_mtime(DeltaParser *parser, guint flags, const DeltaEntry *before,
 			  gint64 *ret_mtime_s)
 {
 	gint64 standard = parser->changes->default_mtime_s;
@@ -60,30 +43,32 @@ static gboolean get_mtime(Parser *parser, guint flags, const DeltaEntry *before,
 	}
 }
 
-static gboolean get_size(Parser *parser, const DeltaEntry *before, guint64 *ret_size)
+static gboolean get_size(DeltaParser *parser, const DeltaEntry *before, guint64 *ret_size)
 {
 	gint64 step = 0;
 	gint64 expected = before && before->type == DELTA_FILE ? (gint64)before->size : 0;
 	if (!delta_get_zigzag(&parser->columns[COLUMN_SIZES], &step) ||
-	    step > (gint64)CONTENT_MAX || step < -(gint64)CONTENT_MAX || expected + step < 0)
+	    step > (gint64)DELTA_CONTENT_MAX || step < -(gint64)DELTA_CONTENT_MAX ||
+	    expected + step < 0)
 		return FALSE;
 	*ret_size = (guint64)(expected + step);
 	parser->changes->content_bytes += *ret_size;
-	return *ret_size <= CONTENT_MAX && parser->changes->content_bytes <= CONTENT_MAX;
+	return *ret_size <= DELTA_CONTENT_MAX &&
+	       parser->changes->content_bytes <= DELTA_CONTENT_MAX;
 }
 
-static gboolean get_target(Parser *parser, const char **ret_target)
+static gboolean get_target(DeltaParser *parser, const char **ret_target)
 {
 	const char *target = NULL;
 	if (!delta_get_text(&parser->columns[COLUMN_TARGETS], &target) ||
-	    !charge(parser, strlen(target) + 1))
+	    !delta_parser_charge(parser, strlen(target) + 1))
 		return FALSE;
 	*ret_target = g_string_chunk_insert(parser->changes->strings, target);
 	return TRUE;
 }
 
 /* A file of the old tree whose content an item takes. */
-static gboolean take_old(const Parser *parser, DeltaItem *item, guint64 index)
+static gboolean take_old(const DeltaParser *parser, DeltaItem *item, guint64 index)
 {
 	if (index >= parser->old_tree->count || parser->old_tree->entries[index].type != DELTA_FILE)
 		return FALSE;
@@ -93,7 +78,7 @@ static gboolean take_old(const Parser *parser, DeltaItem *item, guint64 index)
 	return TRUE;
 }
 
-static gboolean get_op_source(Parser *parser, DeltaItem *item)
+static gboolean get_op_source(DeltaParser *parser, DeltaItem *item)
 {
 	guint64 value = 0;
 	if (!delta_get_varint(&parser->columns[COLUMN_SOURCES], (guint64)G_MAXUINT * 2, &value))
@@ -105,7 +90,7 @@ static gboolean get_op_source(Parser *parser, DeltaItem *item)
 	return TRUE;
 }
 
-static void number_content(Parser *parser, DeltaItem *item, guint place)
+static void number_content(DeltaParser *parser, DeltaItem *item, guint place)
 {
 	item->source = DELTA_NEW;
 	item->from = DELTA_NONE;
@@ -113,7 +98,7 @@ static void number_content(Parser *parser, DeltaItem *item, guint place)
 }
 
 /* An op other than a deletion on the old entry `index`. */
-static gboolean get_change(Parser *parser, guint index, guint op)
+static gboolean get_change(DeltaParser *parser, guint index, guint op)
 {
 	const DeltaEntry *before = &parser->old_tree->entries[index];
 	gboolean is_file = before->type == DELTA_FILE;
@@ -146,7 +131,7 @@ static gboolean get_change(Parser *parser, guint index, guint op)
 	return TRUE;
 }
 
-static void keep(Parser *parser, guint from, guint to)
+static void keep(DeltaParser *parser, guint from, guint to)
 {
 	for (guint i = from; i < to; i++) {
 		DeltaItem item = {.entry = parser->old_tree->entries[i],
@@ -157,30 +142,30 @@ static void keep(Parser *parser, guint from, guint to)
 	}
 }
 
-static gboolean get_ops(Parser *parser, GError **error)
+static gboolean get_ops(DeltaParser *parser, GError **error)
 {
 	guint count = parser->old_tree->count;
 	DeltaReader *ops = &parser->columns[COLUMN_OPS];
 	guint at = 0;
-	while (!column_empty(parser, COLUMN_OPS)) {
+	while (!delta_parser_empty(parser, COLUMN_OPS)) {
 		guint64 kept = 0;
 		guint8 op = 0;
 		if (!delta_get_varint(ops, count - at, &kept) || kept == count - at ||
 		    !delta_get_byte(ops, &op) || op > FLAGS_MAX)
-			return corrupt(error, "column ops");
+			return delta_parser_corrupt(error, "column ops");
 		keep(parser, at, at + (guint)kept);
 		at += (guint)kept;
 		if (op == OP_DELETED)
 			g_array_append_val(parser->changes->deleted, at);
 		else if ((op & KIND_MASK) == OP_DELETED || !get_change(parser, at, op))
-			return corrupt(error, "a changed entry");
+			return delta_parser_corrupt(error, "a changed entry");
 		at++;
 	}
 	keep(parser, at, count);
 	return TRUE;
 }
 
-static gboolean get_basis(Parser *parser, guint *ret_basis)
+static gboolean get_basis(DeltaParser *parser, guint *ret_basis)
 {
 	guint64 value = 0;
 	*ret_basis = DELTA_NONE;
@@ -198,7 +183,7 @@ static gboolean get_basis(Parser *parser, guint *ret_basis)
 }
 
 /* The next `len` bytes of the names. */
-static gboolean get_name(Parser *parser, gint64 len, GString *path)
+static gboolean get_name(DeltaParser *parser, gint64 len, GString *path)
 {
 	DeltaReader *names = &parser->columns[COLUMN_NAMES];
 	if (len < 0 || len > names->end - names->at || memchr(names->at, 0, (gsize)len))
@@ -210,7 +195,7 @@ static gboolean get_name(Parser *parser, gint64 len, GString *path)
 
 /* The path of an added entry: parts of its basis' path, or the start of the path before, and
  * what is new. */
-static gboolean get_path_text(Parser *parser, guint basis, GString *path)
+static gboolean get_path_text(DeltaParser *parser, guint basis, GString *path)
 {
 	gboolean with_basis = basis != DELTA_NONE;
 	const char *like =
@@ -233,13 +218,13 @@ static gboolean get_path_text(Parser *parser, guint basis, GString *path)
 	return TRUE;
 }
 
-static gboolean get_path(Parser *parser, guint basis, const char **ret_path)
+static gboolean get_path(DeltaParser *parser, guint basis, const char **ret_path)
 {
 	g_autoptr(GString) path = g_string_new(NULL);
 	if (!get_path_text(parser, basis, path))
 		return FALSE;
 	/* longer ones are refused by every tree; here they must not multiply */
-	if (path->len == 0 || path->len > 8192 || !charge(parser, path->len + 1))
+	if (path->len == 0 || path->len > 8192 || !delta_parser_charge(parser, path->len + 1))
 		return FALSE;
 	if (parser->added->len > 0 && strcmp(parser->previous->str, path->str) >= 0)
 		return FALSE;
@@ -248,7 +233,8 @@ static gboolean get_path(Parser *parser, guint basis, const char **ret_path)
 	return TRUE;
 }
 
-static gboolean get_add_kind(Parser *parser, guint kind, const DeltaEntry *before, DeltaItem *item)
+static gboolean get_add_kind(DeltaParser *parser, guint kind, const DeltaEntry *before,
+			     DeltaItem *item)
 {
 	guint64 n = 0;
 	item->entry.type = DELTA_FILE;
@@ -277,12 +263,12 @@ static gboolean get_add_kind(Parser *parser, guint kind, const DeltaEntry *befor
 	}
 }
 
-static gboolean get_add(Parser *parser, guint add)
+static gboolean get_add(DeltaParser *parser, guint add)
 {
 	DeltaItem item = {.source = DELTA_NEW, .from = DELTA_NONE, .basis = DELTA_NONE};
 	item.entry.mode = add & FLAG_MODE ? 0755 : 0644;
-	if (!charge(parser, DELTA_LISTED * sizeof item) || !get_basis(parser, &item.basis) ||
-	    !get_path(parser, item.basis, &item.entry.path))
+	if (!delta_parser_charge(parser, DELTA_LISTED * sizeof item) ||
+	    !get_basis(parser, &item.basis) || !get_path(parser, item.basis, &item.entry.path))
 		return FALSE;
 	const DeltaEntry *before =
 	    item.basis == DELTA_NONE ? NULL : &parser->old_tree->entries[item.basis];
@@ -294,20 +280,20 @@ static gboolean get_add(Parser *parser, guint add)
 	return TRUE;
 }
 
-static gboolean get_adds(Parser *parser, GError **error)
+static gboolean get_adds(DeltaParser *parser, GError **error)
 {
 	guint8 add = 0;
 	if (!delta_get_byte(&parser->columns[COLUMN_CUTS], &parser->from_end) ||
 	    parser->from_end > 1)
-		return corrupt(error, "column cuts");
+		return delta_parser_corrupt(error, "column cuts");
 	while (delta_get_byte(&parser->columns[COLUMN_ADDS], &add))
 		if (add > FLAGS_MAX || !get_add(parser, add))
-			return corrupt(error, "an added entry");
+			return delta_parser_corrupt(error, "an added entry");
 	return TRUE;
 }
 
 /* Both lists become one in byte order of path; ret_place: where each went. */
-static gboolean merge(Parser *parser, guint *ret_place, GError **error)
+static gboolean merge(DeltaParser *parser, guint *ret_place, GError **error)
 {
 	const GArray *changed = parser->changed;
 	const GArray *added = parser->added;
@@ -323,7 +309,7 @@ static gboolean merge(Parser *parser, guint *ret_place, GError **error)
 			    : !from_a ? -1
 				      : strcmp(from_c->entry.path, from_a->entry.path);
 		if (order == 0)
-			return corrupt(error, "an added path that is there already");
+			return delta_parser_corrupt(error, "an added path that is there already");
 		if (order < 0)
 			ret_place[c++] = items->len;
 		else
@@ -334,7 +320,7 @@ static gboolean merge(Parser *parser, guint *ret_place, GError **error)
 }
 
 /* From here on numbers of new contents are indexes of items. */
-static gboolean resolve(Parser *parser, GError **error)
+static gboolean resolve(DeltaParser *parser, GError **error)
 {
 	g_autofree guint *place =
 	    g_new0(guint, (gsize)parser->old_tree->count + parser->added->len + 1);
@@ -349,178 +335,53 @@ static gboolean resolve(Parser *parser, GError **error)
 		if (item->source != DELTA_TWIN)
 			continue;
 		if (item->from >= parser->numbers->len)
-			return corrupt(error, "a file like one that is not there");
+			return delta_parser_corrupt(error, "a file like one that is not there");
 		item->from = g_array_index(parser->numbers, guint, item->from);
 		item->entry.size = delta_changes_item(parser->changes, item->from)->entry.size;
 	}
 	return TRUE;
 }
 
-static gboolean get_order(Parser *parser, GError **error)
+static gboolean get_columns(DeltaParser *parser, const guint8 *data, gsize len, GError **error)
 {
-	guint count = parser->numbers->len;
-	g_autofree guint8 *seen = g_malloc0((gsize)count + 1);
-	guint expected = 0;
-	for (guint i = 0; i < count; i++) {
-		guint n = 0;
-		if (!delta_get_index(&parser->columns[COLUMN_ORDER], expected, count, &n) ||
-		    seen[n])
-			return corrupt(error, "column order");
-		seen[n] = 1;
-		expected = n + 1;
-		g_array_append_val(parser->changes->order,
-				   g_array_index(parser->numbers, guint, n));
-	}
-	return TRUE;
-}
-
-static gboolean get_ref(Parser *parser, guint *expected, DeltaRef *ret_ref)
-{
-	DeltaReader *refs = &parser->columns[COLUMN_REFS];
-	guint64 value = 0;
-	if (!delta_get_varint(refs, G_MAXUINT64 >> 1, &value))
-		return FALSE;
-	gint64 index = (gint64)*expected + delta_unzigzag(value >> 1);
-	if (index < 0 || index >= (gint64)parser->old_tree->count)
-		return FALSE;
-	const DeltaEntry *old = &parser->old_tree->entries[index];
-	DeltaRef ref = {.old_index = (guint)index, .length = old->size};
-	if (value & 1 && (!delta_get_varint(refs, old->size, &ref.offset) ||
-			  !delta_get_varint(refs, old->size - ref.offset, &ref.length)))
-		return FALSE;
-	*expected = ref.old_index + 1;
-	*ret_ref = ref;
-	return old->type == DELTA_FILE;
-}
-
-static gboolean add_ref(Parser *parser, DeltaSegment *segment, const DeltaRef *ref)
-{
-	segment->ref_bytes += ref->length;
-	segment->n_refs++;
-	g_array_append_val(parser->changes->refs, *ref);
-	return segment->ref_bytes <= CONTENT_MAX;
-}
-
-/* What a segment says of itself; its references come later. */
-static gboolean get_segment(Parser *parser, DeltaSegment *segment)
-{
-	DeltaReader *in = &parser->columns[COLUMN_SEGMENTS];
-	guint64 n_refs = 0;
-	if (!delta_get_byte(in, &segment->codec) || !delta_get_byte(in, &segment->props) ||
-	    !delta_get_byte(in, &segment->flags) ||
-	    segment->flags > (DELTA_COUNTERPARTS | DELTA_ADDED_NAMES) ||
-	    !delta_get_varint(in, parser->changes->content_bytes, &segment->bytes) ||
-	    segment->bytes == 0 || !delta_get_varint(in, G_MAXUINT, &n_refs))
-		return FALSE;
-	segment->n_listed = (guint)n_refs;
-	return TRUE;
-}
-
-static gboolean get_segments(Parser *parser, GError **error)
-{
-	guint64 left = parser->changes->content_bytes;
-	while (!column_empty(parser, COLUMN_SEGMENTS)) {
-		DeltaSegment segment = {0};
-		if (!charge(parser, 2 * sizeof segment) || !get_segment(parser, &segment) ||
-		    segment.bytes > left)
-			return corrupt(error, "a segment");
-		if (!delta_codec_known(segment.codec))
-			return util_error_set(error, TS_ERROR_UNSUPPORTED,
-					      "codec %u is not known here: a newer tagship made "
-					      "this bundle",
-					      (guint)segment.codec);
-		left -= segment.bytes;
-		g_array_append_val(parser->changes->segments, segment);
-	}
-	return left == 0 || corrupt(error, "segments and contents differ in size");
-}
-
-/* Goes through the files in order and adds the counterparts of those that begin in a segment;
- * *at and *into say where the segment begins, and are moved to where the next one does. */
-static gboolean add_counterparts(Parser *parser, DeltaSegment *segment, guint *at, guint64 *into)
-{
-	const GArray *order = parser->changes->order;
-	guint64 left = segment->bytes;
-	while (left > 0) {
-		const DeltaItem *item =
-		    delta_changes_item(parser->changes, g_array_index(order, guint, *at));
-		DeltaRef ref;
-		if (segment->flags & DELTA_COUNTERPARTS && *into == 0 && item->entry.size > 0 &&
-		    delta_counterpart(item, parser->old_tree, &ref) &&
-		    (!charge(parser, 2 * sizeof ref) || !add_ref(parser, segment, &ref)))
-			return FALSE;
-		guint64 part = MIN(left, item->entry.size - *into);
-		left -= part;
-		*into += part;
-		if (*into < item->entry.size)
-			continue;
-		*into = 0;
-		(*at)++;
-	}
-	return TRUE;
-}
-
-static gboolean get_refs(Parser *parser, GError **error)
-{
-	g_autoptr(GByteArray) names = delta_changes_added_names(parser->changes, parser->old_tree);
-	guint expected = 0;
-	guint at = 0;
-	guint64 into = 0;
-	for (guint i = 0; i < parser->changes->segments->len; i++) {
-		DeltaSegment *segment = &g_array_index(parser->changes->segments, DeltaSegment, i);
-		segment->first_ref = parser->changes->refs->len;
-		for (guint k = 0; k < segment->n_listed; k++) {
-			DeltaRef ref;
-			if (!charge(parser, 2 * sizeof ref) || !get_ref(parser, &expected, &ref) ||
-			    !add_ref(parser, segment, &ref))
-				return corrupt(error, "a reference");
-		}
-		if (!add_counterparts(parser, segment, &at, &into))
-			return corrupt(error, "a segment's counterparts");
-		if (segment->flags & DELTA_ADDED_NAMES)
-			segment->ref_bytes += names->len;
-	}
-	return TRUE;
-}
-
-static gboolean get_columns(Parser *parser, const guint8 *data, gsize len, GError **error)
-{
+	if (len == 0)
+		return delta_parser_corrupt(error, "it is empty");
 	DeltaReader all = {data, data + len};
 	if (!delta_get_zigzag(&all, &parser->changes->default_mtime_s) ||
 	    parser->changes->default_mtime_s > MTIME_LIMIT ||
 	    parser->changes->default_mtime_s < -MTIME_LIMIT)
-		return corrupt(error, "its beginning");
+		return delta_parser_corrupt(error, "its beginning");
 	for (guint i = 0; i < COLUMNS; i++) {
 		guint64 size = 0;
 		if (!delta_get_varint(&all, G_MAXUINT64, &size) ||
 		    size > (guint64)(all.end - all.at))
-			return corrupt(error, "a column's length");
+			return delta_parser_corrupt(error, "a column's length");
 		parser->columns[i] = (DeltaReader){all.at, all.at + size};
 		all.at += size;
 	}
-	return all.at == all.end || corrupt(error, "bytes after its end");
+	return all.at == all.end || delta_parser_corrupt(error, "bytes after its end");
 }
 
-static gboolean parse_all(Parser *parser, const guint8 *data, gsize len, GError **error)
+static gboolean parse_all(DeltaParser *parser, const guint8 *data, gsize len, GError **error)
 {
 	/* the bytes, and the coder that they came out of */
-	if (!charge(parser, 2 * (guint64)len + (guint64)parser->old_tree->count * DELTA_LISTED *
-						   sizeof(DeltaItem)))
-		return corrupt(error, "it is larger than the memory allowed");
+	if (!delta_parser_charge(parser, 2 * (guint64)len + (guint64)parser->old_tree->count *
+								DELTA_LISTED * sizeof(DeltaItem)))
+		return delta_parser_corrupt(error, "it is larger than the memory allowed");
 	if (!get_columns(parser, data, len, error) || !get_ops(parser, error) ||
-	    !get_adds(parser, error) || !resolve(parser, error) || !get_order(parser, error) ||
-	    !get_segments(parser, error) || !get_refs(parser, error))
+	    !get_adds(parser, error) || !resolve(parser, error) ||
+	    !delta_parser_plan(parser, error))
 		return FALSE;
 	for (guint i = 0; i < COLUMNS; i++)
-		if (!column_empty(parser, (DeltaColumn)i))
-			return corrupt(error, "a column is too long");
+		if (!delta_parser_empty(parser, (DeltaColumn)i))
+			return delta_parser_corrupt(error, "a column is too long");
 	return TRUE;
 }
 
 DeltaChanges *delta_changes_parse(const guint8 *data, gsize len, const DeltaTree *old_tree,
 				  guint64 max_bytes, GError **error)
 {
-	Parser parser = {
+	DeltaParser parser = {
 	    .changes = delta_changes_new(), .old_tree = old_tree, .max_bytes = max_bytes};
 	parser.changed = g_array_new(FALSE, TRUE, sizeof(DeltaItem));
 	parser.added = g_array_new(FALSE, TRUE, sizeof(DeltaItem));

@@ -28,6 +28,10 @@ typedef struct {
 } MirrorAccepted;
 gboolean mirror_accept_head(const MirrorSpec *spec, Repo *repo, const char *head,
 			    MirrorAccepted *ret, GError **error);
+/* give.c: central lacks `accepted`; central_head is what it has ("-": nothing). */
+gboolean mirror_give(Mirror *mirror, const char *central_head, const char *accepted,
+		     GError **error);
+
 /* The accepted commit, "" for none. */
 gboolean mirror_ref(Repo *repo, const char *ref, char ret_oid[REPO_OID], GError **error);
 

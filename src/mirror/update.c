@@ -126,6 +126,18 @@ static gboolean see_head(Mirror *mirror, const WireHelloReply *reply, const char
 	       mirror_ref(mirror->repo, LEDGER_SEEN, ret_head, error);
 }
 
+/* TRUE in *ret_other if central's head does not continue what was accepted here: it was restored
+ * from a backup and ordered something since. */
+static gboolean went_another_way(Repo *repo, const char *head, const char *accepted,
+				 gboolean *ret_other, GError **error)
+{
+	gboolean continues = TRUE;
+	if (accepted[0] && head[0] && !repo_is_ancestor(repo, accepted, head, &continues, error))
+		return FALSE;
+	*ret_other = !continues;
+	return TRUE;
+}
+
 static gboolean update(Mirror *mirror, MirrorAccepted *ret, WireHelloReply **ret_reply,
 		       GError **error)
 {
@@ -134,8 +146,17 @@ static gboolean update(Mirror *mirror, MirrorAccepted *ret, WireHelloReply **ret
 	if (!mirror_ref(mirror->repo, LEDGER_ACCEPTED, accepted, error))
 		return FALSE;
 	*ret_reply = say_hello(mirror, accepted, error);
-	if (!*ret_reply || !see_head(mirror, *ret_reply, accepted, head, &behind, error) ||
-	    !mirror_accept_head(mirror->spec, mirror->repo, head, ret, error))
+	if (!*ret_reply || !see_head(mirror, *ret_reply, accepted, head, &behind, error))
+		return FALSE;
+	if (!behind && !went_another_way(mirror->repo, head, accepted, &behind, error))
+		return FALSE;
+	if (behind && !mirror_give(mirror, (*ret_reply)->head, accepted, error)) {
+		g_prefix_error(error, "central lost a part of this base's ledger, and giving it "
+				      "back failed: ");
+		return FALSE;
+	}
+	/* what central now has on top comes with the next contact */
+	if (!mirror_accept_head(mirror->spec, mirror->repo, behind ? "" : head, ret, error))
 		return FALSE;
 	ret->behind = ret->behind || behind;
 	return TRUE;

@@ -25,16 +25,6 @@ static gboolean check_report(const ServeSpec *spec, const char *text, gsize len,
 	return TRUE;
 }
 
-static gboolean hint_report(Serve *serve, const Report *report, GError **error)
-{
-	g_autoptr(UtilTrailers) hint = util_trailers_new();
-	util_trailers_add(hint, "Base", serve->spec->base);
-	util_trailers_add(hint, "App", report->app);
-	util_trailers_add(hint, "Release", report->release);
-	util_trailers_add(hint, "Event", report_event_name(report->event));
-	return serve_hint(serve, "report", hint, error);
-}
-
 gboolean serve_report(Serve *serve, const WireRequest *request, GError **error)
 {
 	(void)request; /* has no arguments */
@@ -54,9 +44,6 @@ gboolean serve_report(Serve *serve, const WireRequest *request, GError **error)
 	if (!ledger || !ledger_report_append(ledger, report, text, signature,
 					     util_clock_now_utc(serve->spec->clock), oid, error))
 		return FALSE;
-	/* The report is safe: the base may forget it even if nobody can be woken; the worker reads
-	 * the ledger at its next run anyway. */
-	(void)hint_report(serve, report, NULL);
 	return serve_ok(serve, -1, error) && util_stream_puts(serve->stream, oid, error) &&
 	       util_stream_puts(serve->stream, "\n", error);
 }

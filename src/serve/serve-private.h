@@ -17,6 +17,7 @@ gboolean serve_hello(Serve *serve, const WireRequest *request, GError **error);
 gboolean serve_upload_pack(Serve *serve, const WireRequest *request, GError **error);
 gboolean serve_want(Serve *serve, const WireRequest *request, GError **error);
 gboolean serve_get(Serve *serve, const WireRequest *request, GError **error);
+gboolean serve_give(Serve *serve, const WireRequest *request, GError **error);
 gboolean serve_report(Serve *serve, const WireRequest *request, GError **error);
 
 /* Sends the "ok" and notes that it went out. */

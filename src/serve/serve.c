@@ -17,7 +17,7 @@ static const Answer answers[] = {
     [WIRE_HELLO] = serve_hello,   [WIRE_UPLOAD_PACK] = serve_upload_pack,
     [WIRE_WANT] = serve_want,     [WIRE_GET] = serve_get,
     [WIRE_REPORT] = serve_report, [WIRE_WATCH] = serve_not_yet,
-    [WIRE_GIVE] = serve_not_yet,
+    [WIRE_GIVE] = serve_give,
 };
 
 gboolean serve_ok(Serve *serve, gint64 length, GError **error)

@@ -25,6 +25,7 @@ typedef struct {
 	const char *base;
 	const char *base_key; /* public key its reports are signed with */
 	gint64 incarnation;
+	const char *central_key; /* our own public key, to know what we signed (give); or NULL */
 	UtilClock *clock;
 } ServeSpec;
 

@@ -210,9 +210,7 @@ static int open_bundle(const Run *run, const OrderBundle *bundle, GError **error
 			       bundle->sha256);
 		return -1;
 	}
-	int opened = fd;
-	fd = -1;
-	return opened;
+	return g_steal_fd(&fd);
 }
 
 static gboolean apply_into(Run *run, const OrderBundle *bundle, const BundleTree *old_tree,

@@ -33,9 +33,7 @@ int stage_open_app(const StageSpec *spec, GError **error)
 		g_prefix_error(error, "%s: ", spec->app->dir);
 		return -1;
 	}
-	int opened = fd;
-	fd = -1;
-	return opened;
+	return g_steal_fd(&fd);
 }
 
 /* ROOT/trees/ROOTHASH.SUFFIX, relative to ROOT. */

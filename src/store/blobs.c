@@ -74,9 +74,7 @@ int store_blob_open(int dirfd, const char *sha256, guint64 *ret_bytes, GError **
 		return -1;
 	if (ret_bytes)
 		*ret_bytes = bytes;
-	int opened = fd;
-	fd = -1;
-	return opened;
+	return g_steal_fd(&fd);
 }
 
 gboolean store_blob_exists(int dirfd, const char *sha256)
@@ -97,9 +95,7 @@ int store_partial_open(int dirfd, const char *sha256, guint64 *ret_offset, GErro
 	if (fd < 0 || !regular_size(fd, part, &bytes, error))
 		return -1;
 	*ret_offset = bytes;
-	int opened = fd;
-	fd = -1;
-	return opened;
+	return g_steal_fd(&fd);
 }
 
 gboolean store_partial_sync(int fd, GError **error)

@@ -56,12 +56,16 @@ static char *unescape(const char *text, gsize len)
 	for (gsize i = 0; i < len; i++) {
 		char c = text[i];
 		if (c == '\\') {
-			char next = ++i < len ? text[i] : '\0';
+			if (++i >= len)
+				return NULL;
+			char next = text[i];
 			if (next != 'n' && next != 't' && next != '\\')
 				return NULL;
-			c = '\\';
-			if (next != '\\')
-				c = next == 'n' ? '\n' : '\t';
+			c = next;
+			if (next == 'n')
+				c = '\n';
+			else if (next == 't')
+				c = '\t';
 		}
 		g_string_append_c(out, c);
 	}

@@ -9,7 +9,10 @@
  *   get BUNDLE OFFSET       out: reply "ok LENGTH" + LENGTH raw bytes (from OFFSET to the end)
  *   report                  in: "SIZE\n" + report text, "SIZE\n" + signature, end of input;
  *                           out: "ok" + line with central's commit id
- *   watch HEAD, give        reserved: answered "unsupported" until their issue lands
+ *   give                    in: part HEAD, then per object part "commit", "tree" or "blob" and
+ *                           part content, then part "end" (a part is "SIZE\n" + bytes); out: "ok".
+ *                           The base returns what a restored central lost
+ *   watch HEAD              reserved: answered "unsupported" until its issue lands
  *
  * A reply is one line: "ok [LENGTH]" or "error CODE TEXT", CODE one of failed usage refused corrupt
  * not-authentic not-found again no-space unsupported exists, TEXT printable.

@@ -38,14 +38,18 @@ ok 'a push while no worker runs says so' has "$W/push" 'worker'
 W_POINTS=$(points "$W/points-worker" "$FAULTS/tagship" -C "$STATE" worker --once)
 ok "the worker passes fault points ($W_POINTS)" test "$W_POINTS" -gt 20
 P_POINTS=$(points "$W/points-pull" "$FAULTS/tagship-base" -C "$ROOT" -q pull)
-A_POINTS=$(points "$W/points-activate" "$FAULTS/tagship-activate" "$ROOT" --once)
+A_POINTS=$(points "$W/points-activate" "$FAULTS/tagship-activate" "$ROOT" --app shop)
 ok "activation passes fault points ($A_POINTS)" test "$A_POINTS" -gt 10
 pull > /dev/null 2>&1
 is 'v1 serves' "$(world_answer berlin)" 1
 
-# five of the worker's points, spread over the run
-for i in 1 2 3 4 5; do
-	at=$((W_POINTS * i / 6))
+# some of the worker's points, spread over the run (LONG=1: many more of everything)
+WORKER_KILLS=${LONG:+25}
+WORKER_KILLS=${WORKER_KILLS:-3}
+i=0
+while [ $i -lt $WORKER_KILLS ]; do
+	i=$((i + 1))
+	at=$((W_POINTS * i / (WORKER_KILLS + 1)))
 	push
 	TAGSHIP_FAULT=$at=kill "$FAULTS/tagship" -C "$STATE" worker --once > /dev/null 2>&1
 	is "worker killed at point $at" $? 137
@@ -74,20 +78,22 @@ for name in syncfs rename; do
 	# only the download: another process holds the staging lock
 	flock "$ROOT/lock/stage" tagship-base -C "$ROOT" -q pull > "$W/pull" 2>&1
 	TAGSHIP_FAULT=$name=kill "$FAULTS/tagship-stage" "$ROOT" > "$W/stage" 2>&1
-	is "staging killed at its first $name" $? 137
+	ok "staging killed at its first $name: nothing half-made in pre-release" sh -c "! ls '$W/berlin/app/pre-release' | grep ."
 	stage > "$W/stage" 2>&1
 	activate > /dev/null 2>&1
 	is "$TAG serves after staging again" "$(world_answer berlin)" "$n"
 done
 
-# activation: every third point
+# activation: points spread over it
+STEP=${LONG:+2}
+STEP=${STEP:-$(((A_POINTS + 4) / 5))}
 i=2
 while [ "$i" -lt "$A_POINTS" ]; do
 	push
 	worker > "$W/worker" 2>&1
 	pull > "$W/pull" 2>&1
 	before=$(readlink "$W/berlin/app/current")
-	TAGSHIP_FAULT=$i=kill "$FAULTS/tagship-activate" "$ROOT" --once > /dev/null 2>&1
+	TAGSHIP_FAULT=$i=kill "$FAULTS/tagship-activate" "$ROOT" --app shop > /dev/null 2>&1
 	is "activation killed at point $i" $? 137
 	live=$(readlink -f "$W/berlin/app/current")
 	ok 'current points at a whole tree' test -f "$live/version.txt"
@@ -100,7 +106,7 @@ while [ "$i" -lt "$A_POINTS" ]; do
 	rolled-back) is "$TAG was undone; the old one serves" "$(readlink "$W/berlin/app/current")" "$before" ;;
 	*) is "$TAG ended live or rolled back" "$state" live ;;
 	esac
-	i=$((i + 3))
+	i=$((i + STEP))
 done
 
 push

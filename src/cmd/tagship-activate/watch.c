@@ -135,10 +135,6 @@ static gboolean start_child(const Watch *watch, AppWatch *w)
 {
 	const char *const argv[] = {"tagship-activate", "--app", w->app->name,
 				    watch->spec->root_path, NULL};
-	const union {
-		const char *const *in;
-		char *const *out;
-	} cast = {.in = argv}; /* posix_spawn promises not to write */
 	posix_spawnattr_t attr;
 	sigset_t none;
 	pid_t pid = 0;
@@ -147,7 +143,8 @@ static gboolean start_child(const Watch *watch, AppWatch *w)
 		return FALSE;
 	(void)posix_spawnattr_setsigmask(&attr, &none);                /* cannot fail */
 	(void)posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK); /* as above */
-	int err = posix_spawn(&pid, "/proc/self/exe", NULL, &attr, cast.out, environ);
+	int err = posix_spawn(&pid, "/proc/self/exe", NULL, &attr, (char *const *)(gsize)argv,
+			      environ);       /* it promises not to write */
 	(void)posix_spawnattr_destroy(&attr); /* cannot fail */
 	if (err == 0)
 		w->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);

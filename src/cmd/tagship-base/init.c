@@ -139,11 +139,22 @@ static gboolean make_base(const char *root, const char *name, const Join *join, 
 	       write_conf(dirfd, name, join, error);
 }
 
+static gboolean write_incarnation(const char *root, gint incarnation, GError **error)
+{
+	g_autofree char *path = g_build_filename(root, "incarnation", NULL);
+	g_autofree char *text = g_strdup_printf("%d\n", MAX(incarnation, 1));
+	return util_fs_write_file(AT_FDCWD, path, text, strlen(text), 0644, error);
+}
+
 int base_init(Cmd *cmd, GError **error)
 {
 	g_autofree char *line = NULL, *zone = NULL;
+	gint incarnation = 1;
 	const GOptionEntry own[] = {
 	    {"join", 0, 0, G_OPTION_ARG_STRING, &line, "What \"tagship init\" printed", "JOIN"},
+	    {"incarnation", 0, 0, G_OPTION_ARG_INT, &incarnation,
+	     "For new hardware of an old base: the number \"tagship base key --replace\" printed",
+	     "N"},
 	    {"zone", 0, 0, G_OPTION_ARG_STRING, &zone, "IANA time zone (default: this machine's)",
 	     "ZONE"},
 	    G_OPTION_ENTRY_NULL};
@@ -157,7 +168,8 @@ int base_init(Cmd *cmd, GError **error)
 	Join join = {NULL, NULL, NULL};
 	g_autofree char *key = NULL;
 	gboolean ok = util_name_check("base", name, error) && join_parse(line, &join, error) &&
-		      make_base(cmd->dir, name, &join, &key, error);
+		      make_base(cmd->dir, name, &join, &key, error) &&
+		      write_incarnation(cmd->dir, incarnation, error);
 	join_clear(&join);
 	if (!ok)
 		return 1;

@@ -123,7 +123,12 @@ static void stage_order(Run *run, const ConfBaseApp *app, const Order *order)
 		run->status = run->status ? run->status : 5;
 		return;
 	}
-	if (!ok || !activate_prepare(&spec, order, done->tree, &error)) {
+	if (!ok) {
+		failed(run, app, order, error);
+		return;
+	}
+	g_assert(done);
+	if (!activate_prepare(&spec, order, done->tree, &error)) {
 		failed(run, app, order, error);
 		return;
 	}

@@ -192,6 +192,11 @@ static int base_key(Cmd *cmd, GError **error)
 	if (!conf_peer_replace(central->dirfd, peer, error))
 		return 1;
 	cmd_say(cmd,
+		"on the new hardware: echo %" G_GINT64_FORMAT
+		" > ROOT/incarnation (or tagship-base "
+		"init --incarnation)",
+		peer->incarnation);
+	cmd_say(cmd,
 		"base %s has a new key (incarnation %" G_GINT64_FORMAT
 		"); its old key is refused from now on",
 		peer->name, peer->incarnation);

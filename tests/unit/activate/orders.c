@@ -415,6 +415,50 @@ static void test_rollback_from_down(World *world, gconstpointer data)
 	g_assert_cmpstr(world_state(world, "v2"), ==, "rolled-back");
 }
 
+/* The data goes back with the code; where it cannot, neither does. */
+static void test_rollback_migrated(World *world, gconstpointer data)
+{
+	(void)data;
+	world_v1_live(world);
+	world_command(world, CONF_PHASE_MIGRATE, TRUE);
+	world_release(world, "v2", "two", NOON);
+	world_due(world);
+	rollback(world, "no unmigrate");
+	assert_serving(world, "two");
+	world_command(world, CONF_PHASE_UNMIGRATE, TRUE);
+	g_free(world_calls(world));
+	/* v1 does not start: v2 serves again, on its data */
+	world_put(world, "do-start", "[ $TAGSHIP_VERSION = v2 ] || exit 1\n");
+	rollback(world, "what was live serves again");
+	g_autofree char *calls = world_calls(world);
+	g_assert_cmpstr(calls, ==,
+			"stop v1 \nunmigrate v1 \nstart v1 \nstop v2 undo\nmigrate v2 undo\n"
+			"start v2 undo\nhealth v2 undo\n");
+	g_assert_true(util_fs_unlink(world->dirfd, "do-start", NULL));
+	rollback(world, NULL);
+	g_autofree char *again = world_calls(world);
+	g_assert_cmpstr(again, ==, "stop v1 \nunmigrate v1 \nstart v1 \nhealth v1 \n");
+	assert_serving(world, "one");
+}
+
+/* A release that was undone is not what an operator goes back from. */
+static void test_rollback_after_undo(World *world, gconstpointer data)
+{
+	(void)data;
+	world_v1_live(world);
+	world_release(world, "v2", "two", NOON);
+	world_due(world);
+	world_release(world, "v3", "sick", NOON + 1);
+	util_clock_fake_set(world->clock, NOON + 1);
+	world_due(world);
+	g_assert_cmpstr(world_state(world, "v3"), ==, "rolled-back");
+	rollback(world, NULL);
+	assert_serving(world, "one");
+	g_assert_cmpstr(world_state(world, "v2"), ==, "rolled-back");
+	g_autoptr(Report) report = world_report(world, "v2", "rolled-back");
+	g_assert_cmpstr(report->detail, ==, "operator alice: from v2 back to v1");
+}
+
 static void test_rollback_pruned(World *world, gconstpointer data)
 {
 	(void)data;
@@ -575,6 +619,8 @@ int main(int argc, char **argv)
 	ADD("rollback", test_rollback);
 	ADD("rollback-fails", test_rollback_fails);
 	ADD("rollback-from-down", test_rollback_from_down);
+	ADD("rollback-migrated", test_rollback_migrated);
+	ADD("rollback-after-undo", test_rollback_after_undo);
 	ADD("rollback-pruned", test_rollback_pruned);
 	ADD("report-later", test_report_later);
 	ADD("report-once", test_report_once);

@@ -142,6 +142,7 @@ static inline void world_setup(World *world, gconstpointer data)
 static inline void world_teardown(World *world, gconstpointer data)
 {
 	(void)data; /* as above */
+	g_assert_null(strstr(world->said->str, "could not be journaled"));
 	for (guint i = 0; i < CONF_PHASE_COUNT; i++)
 		g_strfreev(world->app.commands[i].argv);
 	g_assert_cmpint(close(world->root_dirfd), ==, 0);

@@ -85,15 +85,15 @@ static const struct {
 	const char *event;
 	const char *after;
 } table[] = {
-    {"staged", "S........."},        {"stage-failed", ".O........"}, {"refused", "FF........"},
-    {"held", ".........."},          {"unheld", ".........."},       {"before", ".........."},
-    {"intent", "AA.AAAAAAA"},        {"stopped", "!!.!!!!!!!"},      {"migrated", "!!.!!!!!!!"},
-    {"switched", "!!.!!!!!!!"},      {"started", "!!.!!!!!!!"},      {"undo", "!!.!!!!!!!"},
-    {"live", "LLL......."},          {"rolled-back", "RRR......."},  {"down", "DDD......."},
-    {"failed", "FFF......."},        {"missed", "MM........"},       {"cancelled", "CC........"},
-    {"superseded", "XX........"},    {"too-late", ".........."},     {"after", ".........."},
-    {"report", ".........."},        {"reported", ".........."},     {"pruned", ".........."},
-    {"something new", "!!!!!!!!!!"},
+    {"staged", "S........."},     {"stage-failed", ".O........"},  {"refused", "FF........"},
+    {"held", ".........."},       {"unheld", ".........."},        {"before", ".........."},
+    {"intent", "AA.AAAAAAA"},     {"stopped", "!!.!!!!!!!"},       {"migrated", "!!.!!!!!!!"},
+    {"unmigrated", "!!.!!!!!!!"}, {"switched", "!!.!!!!!!!"},      {"started", "!!.!!!!!!!"},
+    {"undo", "!!.!!!!!!!"},       {"live", "LLL......."},          {"rolled-back", "RRR......."},
+    {"down", "DDD......."},       {"failed", "FFF......."},        {"missed", "MM........"},
+    {"cancelled", "CC........"},  {"superseded", "XX........"},    {"too-late", ".........."},
+    {"after", ".........."},      {"report", ".........."},        {"reported", ".........."},
+    {"pruned", ".........."},     {"something new", "!!!!!!!!!!"},
 };
 
 static void test_table(void)

@@ -114,6 +114,16 @@ static int central_report(Central *central)
 				 NULL);
 }
 
+/* Keeps what is given in STATE/given. */
+static int central_give(Central *central)
+{
+	gsize len = 0;
+	g_autofree char *text = wire_read_all(central->stream, 1024 * 1024, &len, NULL);
+	g_assert_nonnull(text);
+	g_assert_true(util_fs_write_file(central->dirfd, "given", text, len, 0600, NULL));
+	return wire_reply_ok(central->stream, -1, NULL) ? 0 : 1;
+}
+
 static int central_want(Central *central)
 {
 	if (central_trick(central, "again"))
@@ -146,8 +156,9 @@ static int central_run(Central *central)
 		return central_get(central, &request);
 	case WIRE_REPORT:
 		return central_report(central);
-	case WIRE_WATCH:
 	case WIRE_GIVE:
+		return central_give(central);
+	case WIRE_WATCH:
 		return 1;
 	}
 	return 1;

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: ISC */
+/* Reading a change list: shared by parse.c and parse-plan.c only. */
+#pragma once
+
+#include "delta/delta-private.h"
+
+#define DELTA_CONTENT_MAX (G_GUINT64_CONSTANT(1) << 50)
+
+/* What is being read. */
+typedef struct {
+	DeltaChanges *changes;
+	const DeltaTree *old_tree;
+	DeltaReader columns[COLUMNS];
+	GArray *changed; /* DeltaItem: entries of paths that were there, ascending */
+	GArray *added;   /* DeltaItem, ascending */
+	/* guint: per new content, its place in `changed`, or in `added` after all of those; later
+	 * its item */
+	GArray *numbers;
+	GString *previous; /* path of the last added entry */
+	guint expected_basis;
+	guint8 from_end;
+	guint64 max_bytes;
+} DeltaParser;
+
+/* Sets the error; always FALSE. */
+gboolean delta_parser_corrupt(GError **error, const char *what);
+/* Counts memory; FALSE when that is more than the caller allows. */
+gboolean delta_parser_charge(DeltaParser *parser, guint64 bytes);
+gboolean delta_parser_empty(const DeltaParser *parser, DeltaColumn column);
+
+/* Order, segments and references, once all items are known. */
+gboolean delta_parser_plan(DeltaParser *parser, GError **error);
