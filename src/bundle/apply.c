@@ -310,17 +310,9 @@ gboolean bundle_apply_delta(BundleReader *reader, const BundleInfo *info,
 		       .fd = -1};
 	if (!check_sums(&apply, memory, error))
 		return FALSE;
-	gboolean ok = build(&apply, error);
-	char root[UTIL_SHA256_HEX];
-	manifest_root(manifest, root);
-	if (!ok || strcmp(root, info->new_root) != 0) {
-		if (ok)
-			util_error_set(error, TS_ERROR_CORRUPT,
-				       "bundle: what it made has root %s, not %s", root,
-				       info->new_root);
+	gboolean ok = build(&apply, error) && bundle_check_root(info, manifest, error);
+	if (!ok)
 		blame_old_file(&apply, error);
-		ok = FALSE;
-	}
 	util_closep(&apply.fd);
 	util_sha256_free(apply.sha);
 	if (ok)

@@ -28,6 +28,8 @@ char *bundle_header_format(const BundleInfo *info);
 BundleInfo *bundle_header_parse(const char *text, gsize len, GError **error);
 /* The header against what the caller allows and expects. */
 gboolean bundle_header_check(const BundleInfo *info, const BundleLimits *limits, GError **error);
+/* The one check that is trusted: what was unpacked is the new tree. */
+gboolean bundle_check_root(const BundleInfo *info, const Manifest *manifest, GError **error);
 /* Memory a sealed manifest of this reader takes, and what is made of it. */
 guint64 bundle_manifest_memory(const Manifest *manifest);
 

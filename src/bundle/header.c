@@ -120,6 +120,15 @@ gboolean bundle_header_check(const BundleInfo *info, const BundleLimits *limits,
 	return TRUE;
 }
 
+gboolean bundle_check_root(const BundleInfo *info, const Manifest *manifest, GError **error)
+{
+	char root[UTIL_SHA256_HEX];
+	manifest_root(manifest, root);
+	return strcmp(root, info->new_root) == 0 ||
+	       util_error_set(error, TS_ERROR_CORRUPT, "bundle: what it made has root %s, not %s",
+			      root, info->new_root);
+}
+
 guint64 bundle_manifest_memory(const Manifest *manifest)
 {
 	guint64 bytes = 0;

@@ -234,6 +234,8 @@ gboolean bundle_apply_plain(BundleReader *reader, const BundleInfo *info, int ne
 		g_propagate_prefixed_error(error, inner, "bundle: ");
 		return FALSE;
 	}
+	if (!bundle_check_root(info, manifest, error))
+		return FALSE;
 	*ret_manifest = g_steal_pointer(&manifest);
 	return TRUE;
 }

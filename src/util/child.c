@@ -39,15 +39,22 @@ static void child_setup(gpointer data)
 	}
 }
 
+/* A copy above the standard descriptors: GLib marks what it is given close-on-exec, which would
+ * close our own 1 or 2 in the child when it is to become the same number there. */
+static int own_copy(int fd, int fallback)
+{
+	return fcntl(fd > 0 ? fd : fallback, F_DUPFD_CLOEXEC, 3);
+}
+
 static gboolean spawn(const UtilChildSpec *spec, GPid *ret_pid, GError **error)
 {
 	g_autoptr(GError) failed = NULL;
 	util_autofd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	int in = spec->input_fd > 0 ? spec->input_fd : null;
-	int out = spec->output_fd > 0 ? spec->output_fd : null;
-	int err = spec->error_fd > 0 ? spec->error_fd : out;
+	util_autofd int in = own_copy(spec->input_fd, null);
+	util_autofd int out = own_copy(spec->output_fd, null);
+	util_autofd int err = own_copy(spec->error_fd, out);
 	int fault = util_fault_point("child");
-	if (fault || null < 0)
+	if (fault || null < 0 || in < 0 || out < 0 || err < 0)
 		return util_error_errno(error, fault ? fault : errno, "starting %s", spec->argv[0]);
 	if (!g_spawn_async_with_pipes_and_fds(
 		spec->cwd ? spec->cwd : "/", spec->argv, spec->env ? spec->env : default_env,

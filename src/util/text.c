@@ -65,23 +65,27 @@ gboolean util_version_check(const char *name, GError **error)
 	return util_error_set(error, TS_ERROR_USAGE, "version \"%s\": %s", shown, why);
 }
 
-/* Levenshtein's distance of two folded words, by rows. */
+/* Edit distance with swapped neighbours as one edit (optimal string alignment), by three rows. */
 static guint edit_distance(const char *a, const char *b)
 {
 	gsize n = strlen(b);
-	g_autofree guint *row = g_new(guint, n + 1);
+	g_autofree guint *rows = g_new0(guint, 3 * (n + 1));
+	guint *before = rows, *last = rows + (n + 1), *row = rows + 2 * (n + 1);
 	for (gsize j = 0; j <= n; j++)
-		row[j] = (guint)j;
+		last[j] = (guint)j;
 	for (gsize i = 0; a[i]; i++) {
-		guint diagonal = row[0];
 		row[0] = (guint)i + 1;
 		for (gsize j = 0; j < n; j++) {
-			guint change = diagonal + (a[i] != b[j]);
-			diagonal = row[j + 1];
-			row[j + 1] = MIN(MIN(row[j], row[j + 1]) + 1, change);
+			row[j + 1] = MIN(MIN(row[j], last[j + 1]) + 1, last[j] + (a[i] != b[j]));
+			if (i > 0 && j > 0 && a[i] == b[j - 1] && a[i - 1] == b[j])
+				row[j + 1] = MIN(row[j + 1], before[j - 1] + 1);
 		}
+		guint *oldest = before;
+		before = last;
+		last = row;
+		row = oldest;
 	}
-	return row[n];
+	return last[n];
 }
 
 const char *util_text_nearest(const char *word, const char *const *candidates)

@@ -6,6 +6,12 @@ typedef struct {
 	char *value;
 } Trailer;
 
+/* A value being read: folded lines are added to it, in linear time. */
+typedef struct {
+	UtilTrailers *trailers;
+	GString *value; /* of the last key, or NULL */
+} Reading;
+
 struct UtilTrailers {
 	GArray *items;
 };
@@ -47,46 +53,56 @@ static gsize key_length(const char *line, gsize len)
 	return n > 0 && g_ascii_isalpha(line[0]) ? n : 0;
 }
 
-static const char *parse_line(UtilTrailers *trailers, const char *line, gsize len)
+static void take_value(Reading *reading)
+{
+	if (!reading->value)
+		return;
+	GArray *items = reading->trailers->items;
+	Trailer *last = &g_array_index(items, Trailer, items->len - 1);
+	last->value = g_string_free(g_steal_pointer(&reading->value), FALSE);
+}
+
+static const char *parse_line(Reading *reading, const char *line, gsize len)
 {
 	for (gsize i = 0; i < len; i++)
 		if (is_bad_byte(line[i]))
 			return "a control character";
 	if (len > 0 && line[0] == ' ') {
-		if (trailers->items->len == 0)
+		if (!reading->value)
 			return "a continuation line without a key before it";
-		Trailer *last = &g_array_index(trailers->items, Trailer, trailers->items->len - 1);
-		g_autofree char *before = last->value;
-		g_autofree char *more = g_strndup(line + 1, len - 1);
-		last->value = g_strconcat(before, "\n", more, NULL);
+		g_string_append_c(reading->value, '\n');
+		g_string_append_len(reading->value, line + 1, (gssize)len - 1);
 		return NULL;
 	}
 	gsize key = key_length(line, len);
 	if (key == 0 || key + 2 > len || line[key] != ':' || line[key + 1] != ' ')
 		return "not of the form \"Key: value\"";
-	Trailer trailer = {g_strndup(line, key), g_strndup(line + key + 2, len - key - 2)};
-	g_array_append_val(trailers->items, trailer);
+	take_value(reading);
+	Trailer trailer = {g_strndup(line, key), NULL};
+	g_array_append_val(reading->trailers->items, trailer);
+	reading->value = g_string_new_len(line + key + 2, (gssize)(len - key - 2));
 	return NULL;
 }
 
 UtilTrailers *util_trailers_parse(const char *text, gsize len, GError **error)
 {
 	g_autoptr(UtilTrailers) trailers = util_trailers_new();
+	Reading reading = {trailers, NULL};
 	const char *end = text + len;
+	const char *why = NULL;
 	guint number = 0;
-	while (text < end) {
+	while (text < end && !why) {
 		const char *newline = memchr(text, '\n', (gsize)(end - text));
-		const char *why = "no newline at the end";
 		number++;
-		if (newline)
-			why = parse_line(trailers, text, (gsize)(newline - text));
-		if (why) {
-			util_error_set(error, TS_ERROR_CORRUPT, "line %u: %s", number, why);
-			return NULL;
-		}
-		text = newline + 1;
+		why = newline ? parse_line(&reading, text, (gsize)(newline - text))
+			      : "no newline at the end";
+		text = newline ? newline + 1 : end;
 	}
-	return g_steal_pointer(&trailers);
+	take_value(&reading);
+	if (!why)
+		return g_steal_pointer(&trailers);
+	util_error_set(error, TS_ERROR_CORRUPT, "line %u: %s", number, why);
+	return NULL;
 }
 
 char *util_trailers_format(const UtilTrailers *trailers)

@@ -173,6 +173,8 @@ static void test_text(void)
 	static const char *const words[] = {"Release-At", "Release-To", "Release-Grace", NULL};
 	g_assert_cmpstr(util_text_nearest("release-at", words), ==, "Release-At");
 	g_assert_cmpstr(util_text_nearest("Release-Grade", words), ==, "Release-Grace");
+	static const char *const groups[] = {"@europe", "@asia", NULL};
+	g_assert_cmpstr(util_text_nearest("@asai", groups), ==, "@asia");
 	g_assert_null(util_text_nearest("Something-Else-Entirely", words));
 	g_autofree char *shown = util_text_printable("a\033[1m\xff\xe2\x80\xae"
 						     "b\xc3\xa9",
@@ -251,6 +253,21 @@ static void test_child(void)
 	spec = (UtilChildSpec){.argv = seven};
 	g_assert_true(util_child_run(&spec, &result, &error));
 	g_assert_cmpint(result.exit_status, ==, 7);
+	/* our own standard output can be handed on */
+	g_autofree char *path = g_build_filename(g_get_tmp_dir(), "tagship-out-XXXXXX", NULL);
+	int file = g_mkstemp(path), kept = dup(STDOUT_FILENO);
+	fflush(stdout);
+	g_assert_cmpint(dup2(file, STDOUT_FILENO), ==, STDOUT_FILENO);
+	const char *say[] = {"sh", "-c", "echo out; echo err >&2", NULL};
+	spec = (UtilChildSpec){.argv = say, .output_fd = STDOUT_FILENO, .error_fd = STDOUT_FILENO};
+	g_assert_true(util_child_run(&spec, &result, &error));
+	g_assert_cmpint(dup2(kept, STDOUT_FILENO), ==, STDOUT_FILENO);
+	close(kept);
+	g_autofree char *said = NULL;
+	g_assert_true(g_file_get_contents(path, &said, NULL, NULL));
+	g_assert_cmpstr(said, ==, "out\nerr\n");
+	close(file);
+	unlink(path);
 	const char *none[] = {"no-such-program-here", NULL};
 	spec = (UtilChildSpec){.argv = none};
 	g_assert_false(util_child_run(&spec, &result, &error));
