@@ -41,8 +41,8 @@ typedef enum {
 #define MTIME_GIVEN 2
 #define FLAGS_MAX (MTIME_GIVEN << MTIME_SHIFT | FLAG_MODE | KIND_MASK)
 
-/* While read, an item stands in two lists, each up to twice as long as needed. */
-#define DELTA_LISTED 4
+/* While read, an item stands in two lists. */
+#define DELTA_LISTED 2
 
 static inline guint64 delta_zigzag(gint64 value)
 {

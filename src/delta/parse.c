@@ -267,8 +267,7 @@ static gboolean get_add(DeltaParser *parser, guint add)
 {
 	DeltaItem item = {.source = DELTA_NEW, .from = DELTA_NONE, .basis = DELTA_NONE};
 	item.entry.mode = add & FLAG_MODE ? 0755 : 0644;
-	if (!delta_parser_charge(parser, DELTA_LISTED * sizeof item) ||
-	    !get_basis(parser, &item.basis) || !get_path(parser, item.basis, &item.entry.path))
+	if (!get_basis(parser, &item.basis) || !get_path(parser, item.basis, &item.entry.path))
 		return FALSE;
 	const DeltaEntry *before =
 	    item.basis == DELTA_NONE ? NULL : &parser->old_tree->entries[item.basis];
@@ -283,6 +282,11 @@ static gboolean get_add(DeltaParser *parser, guint add)
 static gboolean get_adds(DeltaParser *parser, GError **error)
 {
 	guint8 add = 0;
+	const DeltaReader *adds = &parser->columns[COLUMN_ADDS];
+	gsize count = (gsize)(adds->end - adds->at);
+	if (!delta_parser_charge(parser, DELTA_LISTED * count * sizeof(DeltaItem)))
+		return delta_parser_corrupt(error, "it is larger than the memory allowed");
+	parser->added = g_array_sized_new(FALSE, TRUE, sizeof(DeltaItem), (guint)count);
 	if (!delta_get_byte(&parser->columns[COLUMN_CUTS], &parser->from_end) ||
 	    parser->from_end > 1)
 		return delta_parser_corrupt(error, "column cuts");
@@ -322,6 +326,10 @@ static gboolean merge(DeltaParser *parser, guint *ret_place, GError **error)
 /* From here on numbers of new contents are indexes of items. */
 static gboolean resolve(DeltaParser *parser, GError **error)
 {
+	/* as large as it will be: nothing is spent on growing */
+	g_array_unref(parser->changes->items);
+	parser->changes->items = g_array_sized_new(FALSE, TRUE, sizeof(DeltaItem),
+						   parser->changed->len + parser->added->len);
 	g_autofree guint *place =
 	    g_new0(guint, (gsize)parser->old_tree->count + parser->added->len + 1);
 	if (!merge(parser, place, error))

@@ -179,5 +179,6 @@ ok 'doctor at the base sees a changed current' sh -c "tagship-base -C '$ROOT' do
 good 'current was changed by hand'
 tagship -C "$STATE" log shop $TAG > "$W/log"
 ok 'and the report says so' grep -q 'current' "$W/log"
-is 'nothing is left in pre-release' "$(ls "$APPDIR/pre-release")" ''
+tagship-base -C "$ROOT" -q gc
+is 'after gc nothing is left in pre-release' "$(ls "$APPDIR/pre-release")" ''
 done_testing
