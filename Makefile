@@ -148,6 +148,7 @@ faults: $(FAULT_PROGRAMS)
 
 # a unit test sees its room and what that room may see
 define unit_rules
+$$(B)/tests/unit/$(1)/%.o: ROOM_CFLAGS := $$(foreach p,$$(PKG_$(1)),$$(CFLAGS_$$(p)))
 $$(B)/unit/$(1)/%: $$(B)/tests/unit/$(1)/%.o $$(call room_libs,$$(CLOSURE_$(1)))
 	@mkdir -p $$(@D)
 	$$(call say,LD $$@)

@@ -27,6 +27,7 @@ gboolean activate_open_dir(ActivateApp *app, GError **error);
 /* report.c */
 /* Makes the reports of records whose key is not noted; problems are said. */
 void activate_missing_reports(ActivateApp *app);
+gboolean activate_reports_missing(const ActivateSpec *spec, const GPtrArray *records);
 /* TRUE if central wants a report of this record, which is then made and noted. */
 gboolean activate_is_reportable(const UtilTrailers *record);
 
@@ -140,5 +141,7 @@ typedef struct {
 void activation_env(const Activation *activation, gboolean undo, ActivationEnv *ret_env);
 void activation_env_clear(ActivationEnv *env);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ActivationEnv, activation_env_clear)
+/* Notes if the tree that was live is not what was released: altered or replaced by hand. */
+void activation_look_at_old(Activation *activation);
 /* Keeps the output of a failed phase for the report. */
 void activation_keep_log(Activation *activation, PhaseResult *result);

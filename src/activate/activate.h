@@ -56,7 +56,8 @@
  * An order for the tree that is live already becomes `live` at its time with outage 0 and
  * "already live"; no command runs. If `current` is not what the journal says (changed by hand),
  * what it points to is what undo returns to, and the report says so; if it is no symlink the order
- * ends as `failed`.
+ * ends as `failed`. If the files of the version that is left were altered by hand, the report says
+ * so.
  *
  * Crash: see decide_recovery; activate_due and activate_rollback first end an open activation.
  * Recovery after the switch runs stop (if start was called), start and health once more; before it,
@@ -104,6 +105,15 @@ DecideApp *activate_read(const ActivateSpec *spec, GError **error);
 /* What decide_app_next wants to know: the clock, whether it can be trusted (it is not earlier than
  * the newest accepted order was written), the lead. */
 void activate_facts(const ActivateSpec *spec, const DecideApp *state, DecideFacts *ret_facts);
+
+/* Is there anything for activate_due to do? Read only, no lock. */
+typedef enum {
+	ACTIVATE_IDLE,   /* until *ret_next_utc (0: nothing in sight) */
+	ACTIVATE_DUE,    /* a step, an open activation, an `after` that is owed */
+	ACTIVATE_REPORTS /* only reports that could not be made */
+} ActivateNeed;
+gboolean activate_look(const ActivateSpec *spec, ActivateNeed *ret_need, gint64 *ret_next_utc,
+		       GError **error);
 
 /* Journals a record (Event and what it needs; Time, Version, Seq and the like are added) and, if
  * the event is one central wants, makes the signed report. A report that cannot be made now is said

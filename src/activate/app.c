@@ -132,12 +132,42 @@ const DecideApp *activate_state(const ActivateApp *app)
 	return app->state;
 }
 
-DecideApp *activate_read(const ActivateSpec *spec, GError **error)
+/* State and records as they are on disk. */
+static DecideApp *read_state(const ActivateSpec *spec, GPtrArray **ret_records, GError **error)
 {
 	g_autofree char *journal = g_strconcat("journal/", spec->app->name, NULL);
 	g_autoptr(GPtrArray) records = store_journal_read(spec->root_dirfd, journal, error);
 	g_autoptr(GPtrArray) accepted = records ? read_accepted(spec, error) : NULL;
-	return accepted ? fold(spec, records, accepted, error) : NULL;
+	DecideApp *state = accepted ? fold(spec, records, accepted, error) : NULL;
+	if (state)
+		*ret_records = g_steal_pointer(&records);
+	return state;
+}
+
+DecideApp *activate_read(const ActivateSpec *spec, GError **error)
+{
+	g_autoptr(GPtrArray) records = NULL;
+	return read_state(spec, &records, error);
+}
+
+gboolean activate_look(const ActivateSpec *spec, ActivateNeed *ret_need, gint64 *ret_next_utc,
+		       GError **error)
+{
+	g_autoptr(GPtrArray) records = NULL;
+	g_autoptr(DecideApp) state = read_state(spec, &records, error);
+	DecideFacts facts;
+	DecideStep step;
+	if (!state)
+		return FALSE;
+	activate_facts(spec, state, &facts);
+	decide_app_next(state, &facts, FALSE, &step);
+	*ret_next_utc = step.kind == STEP_NONE ? step.next_utc : 0;
+	if (step.kind != STEP_NONE || decide_app_owes_after(state))
+		*ret_need = ACTIVATE_DUE;
+	else
+		*ret_need =
+		    activate_reports_missing(spec, records) ? ACTIVATE_REPORTS : ACTIVATE_IDLE;
+	return TRUE;
 }
 
 void activate_facts(const ActivateSpec *spec, const DecideApp *state, DecideFacts *ret_facts)

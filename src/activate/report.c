@@ -110,3 +110,15 @@ void activate_missing_reports(ActivateApp *app)
 		(void)g_hash_table_add(keys, g_steal_pointer(&key));
 	}
 }
+
+gboolean activate_reports_missing(const ActivateSpec *spec, const GPtrArray *records)
+{
+	g_autoptr(GHashTable) keys = noted_keys(records);
+	for (guint i = 0; i < records->len; i++) {
+		g_autoptr(Report) report = report_of(spec, records->pdata[i]);
+		g_autofree char *key = report ? report_key(report) : NULL;
+		if (key && !g_hash_table_contains(keys, key))
+			return TRUE;
+	}
+	return FALSE;
+}

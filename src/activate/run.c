@@ -263,6 +263,8 @@ static gboolean start_and_check(Activation *a, char **ret_reason)
 static gboolean reached(Activation *a, GError **error)
 {
 	gint64 outage_ms = activation_outage_ms(a);
+	/* what was changed there by hand is not in the new version: people want to know */
+	activation_look_at_old(a);
 	g_autoptr(UtilTrailers) record = activation_record(a, a->by ? "rolled-back" : "live");
 	util_trailers_add(record, "Root", a->root);
 	util_trailers_add(record, "Tree", a->tree);

@@ -207,7 +207,7 @@ gboolean activate_check_tree(const ActivateApp *app, const char *path, const cha
 	else
 		ok = tree_check(dirfd, manifest, NULL, error);
 	if (!ok)
-		g_prefix_error(error, "%s was altered since it was staged: ", path);
+		g_prefix_error(error, "%s was altered by hand: ", path);
 	return ok;
 }
 

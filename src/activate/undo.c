@@ -63,11 +63,12 @@ static gboolean switch_back(Activation *a, GError **error)
 	       util_fs_symlink_replace(dirfd, a->from.target, "current", error);
 }
 
-/* Says if what serves again is not what was released. */
-static void look_at_old_tree(Activation *a)
+void activation_look_at_old(Activation *a)
 {
 	guint64 dev = 0, ino = 0;
 	g_autoptr(GError) altered = NULL;
+	if (!a->from.target)
+		return;
 	if (activate_tree_id(a->app, a->from.target, &dev, &ino) &&
 	    (dev != a->from.dev || ino != a->from.ino))
 		activation_note(a, "the folder of the old version was replaced meanwhile");
@@ -166,6 +167,6 @@ gboolean activation_undo(Activation *a, const char *reason, GError **error)
 	if (!restart_old(a, &env, new_stopped, &why))
 		return down_because(a, reason, why, error);
 	gint64 outage_ms = activation_outage_ms(a);
-	look_at_old_tree(a);
+	activation_look_at_old(a);
 	return rolled_back(a, reason, outage_ms, error);
 }

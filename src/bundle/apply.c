@@ -258,8 +258,9 @@ DeltaChanges *bundle_read_changes(BundleReader *reader, const BundleInfo *info,
 			bundle_manifest_memory(old_tree->manifest);
 	guint64 left = memory_bytes > taken ? memory_bytes - taken : 0;
 	g_autoptr(GByteArray) encoded = NULL;
-	if (!bundle_reader_member(reader, "changes", (gsize)MIN(left, G_MAXUINT32 / 2), &encoded,
-				  error))
+	/* coded it is smaller than what it takes when decoded */
+	if (!bundle_reader_member(reader, "changes", (gsize)MIN(left / 4, G_MAXUINT32 / 2),
+				  &encoded, error))
 		return NULL;
 	DeltaChanges *changes =
 	    delta_changes_decode(encoded->data, encoded->len, &old_list->tree, left, error);

@@ -23,24 +23,33 @@ GByteArray *delta_old_names(const DeltaTree *old_tree)
 	return names;
 }
 
+/* While the list is decoded: the old names twice, the list twice. */
+static guint64 coder_bytes(guint64 names_len, guint64 list_len)
+{
+	DeltaStream stream = {DELTA_CODEC_LZMA2, 0, list_len, names_len};
+	return delta_decoder_memory(&stream) + list_len;
+}
+
 guint64 delta_changes_list_bytes(const DeltaChanges *changes, const DeltaTree *old_tree)
 {
 	g_autoptr(GByteArray) list = delta_changes_format(changes, old_tree);
-	guint64 bytes =
-	    2 * (guint64)list->len + (guint64)old_tree->count * DELTA_LISTED * sizeof(DeltaItem);
+	g_autoptr(GByteArray) names = delta_old_names(old_tree);
+	guint64 bytes = (guint64)old_tree->count * DELTA_LISTED * sizeof(DeltaItem);
 	guint files = 0;
 	for (guint i = 0; i < changes->items->len; i++) {
 		const DeltaItem *item = delta_changes_item(changes, i);
-		bytes += item->source == DELTA_KEPT
-			     ? 0
-			     : DELTA_LISTED * sizeof *item + strlen(item->entry.path) + 1 +
-				   (item->entry.target ? strlen(item->entry.target) : 0) + 1;
-		files += item->entry.type == DELTA_FILE && item->source == DELTA_NEW;
+		const DeltaEntry *entry = &item->entry;
+		files += entry->type == DELTA_FILE && item->source == DELTA_NEW;
+		if (item->source == DELTA_KEPT)
+			continue;
+		bytes += DELTA_LISTED * sizeof *item + strlen(entry->path) + 1;
+		bytes += entry->target ? strlen(entry->target) + 1 : 0;
 	}
 	/* order and references: at most that much text and memory each; slices of large files */
-	guint refs = files + changes->deleted->len;
-	return bytes + (guint64)refs * (2 * sizeof(DeltaRef) + 32) + changes->content_bytes / 4096 +
-	       4096;
+	guint64 refs = (guint64)files + changes->deleted->len;
+	guint64 slices = changes->content_bytes / 4096 + 4096;
+	return bytes + 2 * (guint64)list->len + refs * (2 * sizeof(DeltaRef) + 32) + slices +
+	       coder_bytes(names->len, list->len + 16 * refs + slices / 4);
 }
 
 static GByteArray *encode_with(const GByteArray *list, const GByteArray *names, guint8 props,
@@ -76,8 +85,9 @@ GByteArray *delta_changes_encode(const DeltaChanges *changes, const DeltaTree *o
 	return g_steal_pointer(&best);
 }
 
+/* *ret_bytes: memory it took. */
 static GByteArray *decode(const guint8 *data, gsize len, const DeltaTree *old_tree,
-			  guint64 max_bytes, GError **error)
+			  guint64 max_bytes, guint64 *ret_bytes, GError **error)
 {
 	DeltaReader reader = {data, len > 0 ? data + len : data};
 	DeltaStream stream = {.codec = DELTA_CODEC_LZMA2};
@@ -89,8 +99,8 @@ static GByteArray *decode(const guint8 *data, gsize len, const DeltaTree *old_tr
 	}
 	g_autoptr(GByteArray) names = delta_old_names(old_tree);
 	stream.ref_bytes = names->len;
-	guint64 memory = delta_decoder_memory(&stream);
-	if (memory == G_MAXUINT64 || memory + stream.content_bytes > max_bytes) {
+	*ret_bytes = coder_bytes(names->len, stream.content_bytes);
+	if (delta_decoder_memory(&stream) == G_MAXUINT64 || *ret_bytes > max_bytes) {
 		util_error_set(error, TS_ERROR_CORRUPT,
 			       "the change list claims %" G_GUINT64_FORMAT
 			       " bytes, more than the memory allowed",
@@ -114,6 +124,12 @@ static GByteArray *decode(const guint8 *data, gsize len, const DeltaTree *old_tr
 DeltaChanges *delta_changes_decode(const guint8 *data, gsize len, const DeltaTree *old_tree,
 				   guint64 max_bytes, GError **error)
 {
-	g_autoptr(GByteArray) list = decode(data, len, old_tree, max_bytes, error);
-	return list ? delta_changes_parse(list->data, list->len, old_tree, max_bytes, error) : NULL;
+	guint64 coder = 0;
+	g_autoptr(GByteArray) list = decode(data, len, old_tree, max_bytes, &coder, error);
+	DeltaChanges *changes =
+	    list ? delta_changes_parse(list->data, list->len, old_tree, max_bytes - coder, error)
+		 : NULL;
+	if (changes)
+		changes->list_bytes += coder;
+	return changes;
 }

@@ -391,13 +391,12 @@ DeltaChanges *delta_changes_parse(const guint8 *data, gsize len, const DeltaTree
 {
 	DeltaParser parser = {
 	    .changes = delta_changes_new(), .old_tree = old_tree, .max_bytes = max_bytes};
-	parser.changed = g_array_new(FALSE, TRUE, sizeof(DeltaItem));
-	parser.added = g_array_new(FALSE, TRUE, sizeof(DeltaItem));
+	parser.changed = g_array_sized_new(FALSE, TRUE, sizeof(DeltaItem), old_tree->count);
 	parser.numbers = g_array_new(FALSE, FALSE, sizeof(guint));
 	parser.previous = g_string_new(NULL);
 	gboolean ok = parse_all(&parser, data, len, error);
 	g_array_unref(parser.changed);
-	g_array_unref(parser.added);
+	g_clear_pointer(&parser.added, g_array_unref);
 	g_array_unref(parser.numbers);
 	g_string_free(parser.previous, TRUE);
 	if (ok)

@@ -63,16 +63,9 @@ gboolean publish_cancel(Central *central, const char *app, const char *release, 
 	       publish_fan_out(central, app, release, error);
 }
 
-/* The version before the one that is live at most of the bases, when --to does not name one. */
-static char *rollback_message(const char *version, const char *base, const char *who)
-{
-	return g_strdup_printf("Rollback to %s, by %s on central\n\nRelease-At: now\nRelease-To: "
-			       "%s\nRelease-Version: %s\n",
-			       version, who, base ? base : "all", version);
-}
-
-char *publish_rollback(Central *central, const char *app, const char *version_name,
-		       const char *base, const char *who, GError **error)
+/* A plan tag object of our own in the library, on its road as if it had been pushed. */
+static char *own_plan(Central *central, const char *app, const char *version_name, const char *base,
+		      const char *what, const char *who, GError **error)
 {
 	g_autoptr(LibraryVersion) version =
 	    library_version(central->library, app, version_name, error);
@@ -84,9 +77,11 @@ char *publish_rollback(Central *central, const char *app, const char *version_na
 	if (!repo_ref_get(repo, ref, commit, error))
 		return NULL;
 	gint64 now = util_clock_now_utc(central->clock);
-	g_autofree char *name = g_strdup_printf("rollback/%s-%" G_GINT64_FORMAT "-%04x",
+	g_autofree char *name = g_strdup_printf("%s/%s-%" G_GINT64_FORMAT "-%04x", what,
 						version_name, now, g_random_int() & 0xffff);
-	g_autofree char *message = rollback_message(version_name, base, who);
+	g_autofree char *message = g_strdup_printf(
+	    "%s: %s, by %s on central\n\nRelease-At: now\nRelease-To: %s\nRelease-Version: %s\n",
+	    what, version_name, who, base ? base : "all", version_name);
 	if (!repo_tag_write(repo, commit, name, message, who, "tagship@localhost", now, tag, error))
 		return NULL;
 	g_autofree char *id = job_id_for_ref(app, name, tag);
@@ -101,6 +96,37 @@ char *publish_rollback(Central *central, const char *app, const char *version_na
 	    !store_wake_set(central->queue_dirfd, error))
 		return NULL;
 	return g_steal_pointer(&id);
+}
+
+char *publish_rollback(Central *central, const char *app, const char *version, const char *base,
+		       const char *who, GError **error)
+{
+	return own_plan(central, app, version, base, "rollback", who, error);
+}
+
+/* When this release last went live at any base; 0: never. */
+static gint64 last_live_utc(const PublishRelease *release)
+{
+	gint64 last = 0;
+	for (guint i = 0; i < release->targets->len; i++) {
+		const PublishTarget *target = g_ptr_array_index(release->targets, i);
+		if (target->state == CENTRAL_ENDED && target->event == REPORT_LIVE)
+			last = MAX(last, target->event_utc);
+	}
+	return last;
+}
+
+char *publish_settle(Central *central, const char *app, const char *base, const char *who,
+		     GError **error)
+{
+	g_autoptr(GPtrArray) releases = publish_releases(central, app, 0, error);
+	const PublishRelease *newest = NULL;
+	for (guint i = 0; releases && i < releases->len; i++) {
+		const PublishRelease *release = g_ptr_array_index(releases, i);
+		if (last_live_utc(release) > (newest ? last_live_utc(newest) : 0))
+			newest = release;
+	}
+	return newest ? own_plan(central, app, newest->version, base, "settle", who, error) : NULL;
 }
 
 gboolean publish_retry(Central *central, const char *job_id, GError **error)
@@ -188,9 +214,60 @@ static gboolean gc_logs(Central *central, gboolean dry_run, GString *said, GErro
 	return jobs != NULL;
 }
 
+/* Versions that no order ever named, beyond the newest keep_versions of an app. */
+static gboolean gc_versions(Central *central, gboolean dry_run, GString *said, GError **error)
+{
+	g_auto(GStrv) apps = conf_app_names(central->dirfd, error);
+	for (guint a = 0; apps && apps[a]; a++) {
+		g_autoptr(GPtrArray) versions = library_versions(central->library, apps[a], error);
+		gint64 spare = central->conf->keep_versions;
+		if (!versions)
+			return FALSE;
+		for (guint i = 0; i < versions->len; i++) {
+			const LibraryVersion *version = g_ptr_array_index(versions, i);
+			if (version->bound || spare-- > 0)
+				continue;
+			g_string_append_printf(said, "version %s of %s: never ordered\n",
+					       version->version, apps[a]);
+			if (!dry_run &&
+			    !library_remove(central->library, apps[a], version->version, error))
+				return FALSE;
+		}
+	}
+	return apps != NULL;
+}
+
+static gboolean git_gc(const char *path, GError **error)
+{
+	const char *argv[] = {"git", "-C", path, "gc", "--quiet", NULL};
+	g_autofree char *errors = NULL;
+	int status = 0;
+	if (!util_child_capture(argv, NULL, NULL, 3600, 65536, NULL, &errors, &status, error))
+		return FALSE;
+	return status == 0 ||
+	       util_error_set(error, TS_ERROR_FAILED, "git gc in %s: %s", path, g_strstrip(errors));
+}
+
+/* Old `seen` maps and many small packs. */
+static gboolean gc_repositories(Central *central, GError **error)
+{
+	g_auto(GStrv) bases = conf_peer_names(central->dirfd, error);
+	if (!bases || !git_gc(repo_path(library_repo(central->library)), error))
+		return FALSE;
+	for (guint i = 0; bases[i]; i++) {
+		g_autofree char *name = g_strconcat(bases[i], ".git", NULL);
+		g_autofree char *path = g_build_filename(central->path, "ledger", name, NULL);
+		if (!git_gc(path, error))
+			return FALSE;
+	}
+	return TRUE;
+}
+
 gboolean publish_gc(Central *central, gboolean dry_run, GString *ret_said, GError **error)
 {
 	return gc_bundles(central, dry_run, ret_said, error) &&
 	       gc_logs(central, dry_run, ret_said, error) &&
+	       gc_versions(central, dry_run, ret_said, error) &&
+	       (dry_run || gc_repositories(central, error)) &&
 	       util_fs_sweep_tmp(central->dirfd, "tmp", 24 * 3600, error);
 }

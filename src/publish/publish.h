@@ -98,6 +98,10 @@ gboolean publish_cancel(Central *central, const char *app, const char *release, 
  * run the app); returns the job id. */
 char *publish_rollback(Central *central, const char *app, const char *version, const char *base,
 		       const char *who, GError **error);
+/* The version most recently gone live anywhere, ordered now for a base that was enrolled or
+ * replaced (by a plan tag object as for a rollback). NULL without error if nothing is live yet. */
+char *publish_settle(Central *central, const char *app, const char *base, const char *who,
+		     GError **error);
 /* Puts a failed job back. */
 gboolean publish_retry(Central *central, const char *job_id, GError **error);
 /* Drops bundles, logs, versions and jobs no longer needed; says what it did through log_fd. */

@@ -107,6 +107,17 @@ typedef struct {
 	JobThread job;
 } Worker;
 
+/* Opens the library anew: libgit2 goes on seeing packs that a `tagship gc` has taken away. */
+static gboolean reopen_library(Central *central, GError **error)
+{
+	Library *fresh = library_open(central->path, error);
+	if (!fresh)
+		return FALSE;
+	library_free(central->library);
+	central->library = fresh;
+	return TRUE;
+}
+
 static void reconcile_all(Central *central)
 {
 	g_autoptr(GError) error = NULL;
@@ -148,14 +159,16 @@ static gboolean reap_job(Worker *self, gboolean wait, GError **error)
 	return FALSE;
 }
 
-static void wait_for_hints(Worker *self, int wait_ms)
+/* FALSE: nothing came. */
+static gboolean wait_for_hints(Worker *self, int wait_ms)
 {
 	struct pollfd pfd = {self->inotify_fd, POLLIN, 0};
 	if (poll(&pfd, self->inotify_fd >= 0 ? 1 : 0, wait_ms) <= 0)
-		return;
+		return FALSE;
 	char buffer[4096];
 	while (read(self->inotify_fd, buffer, sizeof buffer) > 0)
 		;
+	return TRUE;
 }
 
 /* Until there is nothing to do (once) or for ever. */
@@ -178,7 +191,13 @@ static gboolean work(Worker *self, gboolean once, GError **error)
 			heartbeats(self->central);
 			next_beat_us = g_get_monotonic_time() + (gint64)3600 * G_USEC_PER_SEC;
 		}
-		wait_for_hints(self, self->thread ? BUSY_WAIT_MS : IDLE_WAIT_MS);
+		/* a hook may have died before it left a hint: idle, the refs are looked at */
+		if (wait_for_hints(self, self->thread ? BUSY_WAIT_MS : IDLE_WAIT_MS) ||
+		    self->thread)
+			continue;
+		if (!reopen_library(self->central, error))
+			return FALSE;
+		reconcile_all(self->central);
 	}
 }
 

@@ -58,10 +58,36 @@ static gboolean run_init(Run *run, const StageSpec *spec, GError **error)
 	return run->trees != NULL;
 }
 
+/* One line per tree: what is found out later is more exact. */
+static void say_altered(Run *run, const StageTree *tree, const char *what)
+{
+	GPtrArray *altered = run->result->altered;
+	g_autofree char *prefix = g_strconcat(tree->name, ": ", NULL);
+	for (guint i = altered->len; i > 0; i--)
+		if (g_str_has_prefix(altered->pdata[i - 1], prefix))
+			g_ptr_array_remove_index(altered, i - 1);
+	g_ptr_array_add(altered, g_strconcat(prefix, what, NULL));
+}
+
+/* A file changed by hand may not be one that the bundle needs: it is said, ahead of the time, and
+ * the tree is used as far as its hashes match. */
+static void look_for_changes(Run *run, const StageTree *tree, int dirfd, const Manifest *manifest)
+{
+	g_autoptr(GError) changed = NULL;
+	g_autofree char *path = g_strdup_printf("trees/%s.stat", tree->root);
+	g_autofree char *stats = NULL;
+	gsize len = 0;
+	/* without stat numbers only what is read is checked */
+	if (util_fs_read_file(run->spec->root_dirfd, path, STAGE_MANIFEST_MAX, &stats, &len,
+			      NULL) &&
+	    !tree_stat_check(dirfd, stats, len, manifest, &changed))
+		say_altered(run, tree, changed->message);
+}
+
 /* Says that a tree is altered and remembers it, so that it is no source again. */
 static void found_altered(Run *run, StageTree *tree, const char *path)
 {
-	g_ptr_array_add(run->result->altered, g_strdup_printf("%s: %s", tree->name, path));
+	say_altered(run, tree, path);
 	tree->altered = TRUE;
 	/* not written: it is found out again */
 	(void)stage_mark_tree(run->spec, tree->root, tree->name, path, NULL);
@@ -242,6 +268,7 @@ static gboolean apply(Run *run, const OrderBundle *bundle, StageTree *old, GErro
 		if (old_dirfd < 0)
 			return FALSE;
 		old_tree = (BundleTree){.dirfd = old_dirfd, .manifest = manifest};
+		look_for_changes(run, old, old_dirfd, manifest);
 	}
 	g_autoptr(GError) failed = NULL;
 	g_autofree char *tmp = util_fs_mkdtemp(run->pre_dirfd, TMP_NAME, error);

@@ -35,9 +35,10 @@ typedef struct {
 } StageSpec;
 
 typedef struct {
-	char *tree;         /* folder name, in pre-release or (held) in releases */
-	char *how;          /* "held", "delta from v1.3.0-…", "plain" */
-	GPtrArray *altered; /* old trees found altered: "TREE: PATH" (char *), may be empty */
+	char *tree; /* folder name, in pre-release or (held) in releases */
+	char *how;  /* "held", "delta from v1.3.0-…", "plain" */
+	GPtrArray
+	    *altered; /* old trees found altered by hand: "TREE: WHAT" (char *), may be empty */
 } StageResult;
 void stage_result_free(StageResult *result);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(StageResult, stage_result_free)

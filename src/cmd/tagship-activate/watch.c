@@ -12,7 +12,7 @@
 
 #include "cmd/tagship-activate/watch.h"
 
-#define LOOK_AGAIN_MS (60 * 1000) /* idle: at most once a minute */
+#define LOOK_AGAIN_MS (G_GINT64_CONSTANT(60) * 1000) /* idle: at most once a minute */
 #define RETRY_FIRST_US (G_USEC_PER_SEC / 5)
 #define RETRY_LAST_US (10 * G_USEC_PER_SEC)
 
@@ -23,9 +23,10 @@ typedef struct {
 	gint64 next_utc;
 	gint64 not_before_us; /* monotonic: a child that failed is not started at once again */
 	gint64 retry_us;
-	gboolean gave_up; /* --once: it failed */
-	int status;       /* exit status of its last child */
-	char *problem;    /* said, so that it is not said every minute */
+	gint64 reports_us; /* monotonic: when reports that cannot be made are tried again */
+	gboolean gave_up;  /* --once: it failed */
+	int status;        /* exit status of its last child */
+	char *problem;     /* said, so that it is not said every minute */
 } AppWatch;
 
 typedef struct {
@@ -158,8 +159,8 @@ static gboolean start_child(const Watch *watch, AppWatch *w)
 static void postpone(Watch *watch, AppWatch *w)
 {
 	w->not_before_us = g_get_monotonic_time() + w->retry_us;
+	w->gave_up = watch->spec->once && w->retry_us > 4 * RETRY_FIRST_US;
 	w->retry_us = MIN(w->retry_us * 2, RETRY_LAST_US);
-	w->gave_up = watch->spec->once && w->retry_us > 8 * RETRY_FIRST_US;
 }
 
 static void say_problem(AppWatch *w, const char *text)
@@ -174,24 +175,26 @@ static void say_problem(AppWatch *w, const char *text)
 static gboolean is_due(Watch *watch, AppWatch *w)
 {
 	g_autoptr(GError) failed = NULL;
-	DecideFacts facts;
-	DecideStep step;
+	ActivateNeed need = ACTIVATE_IDLE;
 	ActivateSpec spec = {.root_path = watch->spec->root_path,
 			     .root_dirfd = watch->spec->root_dirfd,
 			     .conf = watch->conf,
 			     .app = w->app,
 			     .clock = util_clock_system()};
-	g_autoptr(DecideApp) state = activate_read(&spec, &failed);
-	if (!state) {
+	if (!activate_look(&spec, &need, &w->next_utc, &failed)) {
 		say_problem(w, failed->message);
 		w->status = util_error_exit_status(failed);
 		postpone(watch, w);
 		return FALSE;
 	}
-	activate_facts(&spec, state, &facts);
-	decide_app_next(state, &facts, FALSE, &step);
-	w->next_utc = step.kind == STEP_NONE ? step.next_utc : 0;
-	return step.kind != STEP_NONE || decide_app_owes_after(state);
+	if (need != ACTIVATE_REPORTS)
+		return need == ACTIVATE_DUE;
+	/* a key or a disk that is not right: not urgent, tried once a minute */
+	gint64 now_us = g_get_monotonic_time();
+	gboolean now = now_us >= w->reports_us;
+	if (now)
+		w->reports_us = watch->spec->once ? G_MAXINT64 : now_us + LOOK_AGAIN_MS * 1000;
+	return now;
 }
 
 static void start_due(Watch *watch)
@@ -248,7 +251,7 @@ static void set_timer(const Watch *watch)
 
 static int wait_ms(const Watch *watch)
 {
-	gint64 now_us = g_get_monotonic_time(), wait_us = LOOK_AGAIN_MS * G_GINT64_CONSTANT(1000);
+	gint64 now_us = g_get_monotonic_time(), wait_us = LOOK_AGAIN_MS * 1000;
 	for (guint i = 0; i < watch->apps->len; i++) {
 		const AppWatch *w = watch->apps->pdata[i];
 		if (w->pidfd < 0 && !w->gave_up && w->not_before_us > now_us)

@@ -103,7 +103,7 @@ static void tell_result(Run *run, const ConfBaseApp *app, const Order *order, co
 		g_printerr("tagship-stage: %s\n", done->note);
 	run->note_told |= done->note != NULL;
 	for (guint i = 0; i < done->altered->len; i++)
-		g_print("%s %s: altered by hand, not used: %s\n", app->name, order->version,
+		g_print("%s %s: altered by hand: %s\n", app->name, order->version,
 			(const char *)done->altered->pdata[i]);
 }
 

@@ -37,6 +37,27 @@ static char *clean_key(const char *text, GError **error)
 	return NULL;
 }
 
+/* A new or replaced base takes what its apps are settled on, as soon as staged. */
+static gboolean settle(Cmd *cmd, Central *central, const char *base, char **apps, GError **error)
+{
+	g_autofree char *who = cmd_who();
+	gboolean any = FALSE;
+	for (guint i = 0; apps[i]; i++) {
+		g_autoptr(GError) failed = NULL;
+		g_autofree char *id = publish_settle(central, apps[i], base, who, &failed);
+		if (failed) {
+			g_propagate_error(error, g_steal_pointer(&failed));
+			return FALSE;
+		}
+		if (!id)
+			continue;
+		any = TRUE;
+		cmd_say(cmd, "it takes the version of %s that is live elsewhere: job %s", apps[i],
+			id);
+	}
+	return !any || cmd_poke_worker(central, error);
+}
+
 static int base_add(Cmd *cmd, GError **error)
 {
 	g_autofree char *zone = NULL, *key_text = NULL;
@@ -71,7 +92,8 @@ static int base_add(Cmd *cmd, GError **error)
 			 .line_kbit = kbit,
 			 .incarnation = 1};
 	g_autoptr(Repo) ledger = ledger_create(central->path, peer.name, error);
-	gboolean ok = ledger && conf_peer_create(central->dirfd, &peer, error);
+	gboolean ok = ledger && conf_peer_create(central->dirfd, &peer, error) &&
+		      settle(cmd, central, peer.name, peer.apps, error);
 	g_strfreev(peer.groups);
 	g_strfreev(peer.apps);
 	if (!ok)
@@ -189,7 +211,8 @@ static int base_key(Cmd *cmd, GError **error)
 	g_free(peer->key);
 	peer->key = key;
 	peer->incarnation++;
-	if (!conf_peer_replace(central->dirfd, peer, error))
+	if (!conf_peer_replace(central->dirfd, peer, error) ||
+	    !settle(cmd, central, peer->name, peer->apps, error))
 		return 1;
 	cmd_say(cmd,
 		"on the new hardware: echo %" G_GINT64_FORMAT

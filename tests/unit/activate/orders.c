@@ -168,6 +168,20 @@ static void test_old_tree_altered(World *world, gconstpointer data)
 	g_assert_nonnull(strstr(report->detail, "index.html"));
 }
 
+/* What was changed by hand is not in the new version: it is said. */
+static void test_left_tree_altered(World *world, gconstpointer data)
+{
+	(void)data;
+	world_v1_live(world);
+	alter(world, "releases", "v1");
+	world_release(world, "v2", "two", NOON);
+	world_due(world);
+	g_assert_cmpstr(world_state(world, "v2"), ==, "live");
+	g_autoptr(Report) report = world_report(world, "v2", "live");
+	g_assert_nonnull(strstr(report->detail, "the old version: "));
+	g_assert_nonnull(strstr(report->detail, "index.html"));
+}
+
 /* Two are due: the higher one goes, the other is superseded without an outage. */
 static void test_supersede(World *world, gconstpointer data)
 {
@@ -607,6 +621,7 @@ int main(int argc, char **argv)
 	ADD("current-dangling", test_current_dangling);
 	ADD("current-is-folder", test_current_is_folder);
 	ADD("old-tree-altered", test_old_tree_altered);
+	ADD("left-tree-altered", test_left_tree_altered);
 	ADD("supersede", test_supersede);
 	ADD("sick-does-not-supersede", test_sick_does_not_supersede);
 	ADD("already-live", test_already_live);

@@ -229,6 +229,78 @@ static void test_damaged_journal(World *world, gconstpointer data)
 	g_assert_cmpint(wait_end(world, start(world, "--once")), ==, 4);
 }
 
+/* The program with fault points (make faults), with one of them set. */
+static int run_faulty(const World *world, const char *fault, const char *log)
+{
+	g_autofree char *path = program_path();
+	g_autofree char *dir = g_path_get_dirname(path);
+	g_autofree char *faulty = g_build_filename(dir, "faults", "tagship-activate", NULL);
+	fflush(stdout); /* the child must not print it again */
+	pid_t pid = fork();
+	if (pid == 0) {
+		int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+		if (null < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0 ||
+		    setenv(log ? "TAGSHIP_FAULT_LOG" : "TAGSHIP_FAULT", log ? log : fault, 1) != 0)
+			_exit(126);
+		execl(faulty, "tagship-activate", world->root_path, "--app", "shop", (char *)NULL);
+		_exit(127);
+	}
+	int status = 0;
+	g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* One release, with a fault, then without. Whatever the fault was, it has one of the ends,
+ * reported, and what serves is what current shows and the report says. */
+static void one_fault(World *world, guint number, const char *fault, char **serving)
+{
+	g_autofree char *version = g_strdup_printf("v%u", number);
+	g_autofree char *content = g_strdup_printf("content %u", number);
+	release_in(world, version, content, 0);
+	int status = run_faulty(world, fault, NULL);
+	g_test_message("%s %s: exit status %d", version, fault, status);
+	g_assert_cmpint(wait_end(world, start(world, "--once")), ==, 0);
+	const char *state = world_state(world, version);
+	g_assert_true(
+	    g_strv_contains((const char *const[]){"live", "rolled-back", "failed", NULL}, state));
+	if (strcmp(state, "live") == 0) {
+		g_free(*serving);
+		*serving = g_steal_pointer(&content);
+	}
+	assert_serving(world, *serving);
+	assert_current(world, *serving);
+	g_autoptr(Report) report = world_report(world, version, state);
+	gboolean live = strcmp(state, "live") == 0;
+	g_assert_true(report && (strcmp(report->serves_root, report->root) == 0) == live);
+	g_assert_true(util_fs_unlink(world->dirfd, "program.log", NULL));
+}
+
+/* Every system call that writes is a point where we are killed, or where the disk is full or
+ * broken. All of them with -m slow, else some. */
+static void test_faults(World *world, gconstpointer data)
+{
+	static const char *const kinds[] = {"kill", "enospc", "eio"};
+	(void)data;
+	g_autofree char *log = g_build_filename(world->path, "points", NULL);
+	g_autofree char *serving = g_strdup("one");
+	write_conf(world, NULL);
+	release_in(world, "v1", "one", 0);
+	if (!have_program() || run_faulty(world, NULL, log) != 0) {
+		g_test_skip("no tagship-activate with fault points is built (make faults)");
+		return;
+	}
+	g_autofree char *lines = world_get(world, "points");
+	g_auto(GStrv) points = g_strsplit(lines, "\n", -1);
+	guint count = g_strv_length(points), step = g_test_slow() ? 1 : 11, number = 2;
+	g_test_message("%u points", count);
+	for (guint kind = 0; kind < G_N_ELEMENTS(kinds); kind++) {
+		for (guint i = 1 + kind; i < count + 4; i += step) {
+			g_autofree char *fault = g_strdup_printf("%u=%s", i, kinds[kind]);
+			one_fault(world, number++, fault, &serving);
+		}
+	}
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -240,5 +312,6 @@ int main(int argc, char **argv)
 	ADD("wait", test_wait);
 	ADD("wait-killed", test_wait_killed);
 	ADD("damaged-journal", test_damaged_journal);
+	ADD("faults", test_faults);
 	return g_test_run();
 }

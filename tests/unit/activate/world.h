@@ -297,7 +297,7 @@ static inline Report *world_report(World *world, const char *version, const char
 {
 	g_autoptr(GError) error = NULL;
 	g_autofree char *release = release_of(version);
-	for (guint seq = 1; seq < 20; seq++) {
+	for (guint seq = 1; seq <= world->accepted->len + 10; seq++) {
 		g_autofree char *path =
 		    g_strdup_printf("root/pending/%s.%u.%s", release, seq, event);
 		g_autofree char *sig_path = g_strconcat(path, ".sig", NULL);

@@ -84,6 +84,26 @@ static void test_altered_says(World *world, gconstpointer data)
 	g_assert_cmpstr(result->altered->pdata[0], ==, expected);
 }
 
+/* A changed file that the bundle does not need: said, and the delta is used all the same. */
+static void test_altered_harmless(World *world, gconstpointer data)
+{
+	(void)data;
+	g_autofree char *tree = NULL;
+	g_autoptr(BundleInfo) info = NULL;
+	g_autofree char *v1 = v1_live(world, &tree);
+	g_autofree char *v2 = v2_ordered(world, &info);
+	g_autofree char *more = g_strdup_printf("app/releases/%s/more.html", tree);
+	put(world, more, "by hand");
+	g_autofree char *link = g_strdup_printf("app/releases/%s/again", tree);
+	g_assert_true(util_fs_symlink_replace(world->dirfd, "lib/large.txt", link, NULL));
+	g_autoptr(StageResult) result = stage(world);
+	g_assert_true(g_str_has_prefix(result->how, "delta from"));
+	assert_tree(world, "pre-release", result->tree, v2);
+	g_assert_cmpuint(result->altered->len, ==, 1);
+	g_test_message("%s", (const char *)result->altered->pdata[0]);
+	g_assert_nonnull(strstr(result->altered->pdata[0], "again"));
+}
+
 /* What was staged is altered before the time: it is built again. */
 static void test_altered_staged(World *world, gconstpointer data)
 {
@@ -391,6 +411,7 @@ int main(int argc, char **argv)
 	ADD("held", test_held);
 	ADD("altered-old", test_altered_old);
 	ADD("altered-says", test_altered_says);
+	ADD("altered-harmless", test_altered_harmless);
 	ADD("altered-staged", test_altered_staged);
 	ADD("altered-live", test_altered_live);
 	ADD("damaged-bundle", test_damaged_bundle);

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: ISC */
+#include "../publish/world.h"
+#include "status/status.h"
+
+static const StatusCell *cell(const Status *status, guint index)
+{
+	g_assert_cmpuint(index, <, status->cells->len);
+	return g_ptr_array_index(status->cells, index);
+}
+
+static void contact(World *world, gint64 time, const char *live)
+{
+	g_autoptr(UtilTrailers) text = util_trailers_new();
+	util_trailers_add_time(text, "Time", time);
+	util_trailers_add(text, "Live", live);
+	util_trailers_add(text, "Held", "shop maintenance of the network");
+	g_autofree char *formatted = util_trailers_format(text);
+	g_assert_true(util_fs_write_file(world->central->dirfd, "contacts/haikou", formatted,
+					 strlen(formatted), 0644, NULL));
+}
+
+static void test_cells(World *world, gconstpointer data)
+{
+	(void)data;
+	g_autoptr(GError) error = NULL;
+	world_add_base(world, "haikou");
+	g_assert_true(publish_look(world->central, "shop", NULL));
+	g_autofree char *plan = world_plan("now", "all", NULL);
+	g_autofree char *release = world_tag(world, "v1", plan);
+	world_work(world);
+	g_autoptr(Status) before = status_load(world->central, NULL, &error);
+	g_assert_no_error(error);
+	g_assert_null(cell(before, 0)->live_version);
+	g_assert_cmpstr(cell(before, 0)->next_version, ==, "v1");
+	g_assert_cmpstr(cell(before, 0)->next_state, ==, "ordered");
+	g_assert_cmpint(cell(before, 0)->heard_utc, ==, 0);
+
+	g_autoptr(GPtrArray) orders = world_orders(world);
+	const char *root = ((LedgerEntry *)g_ptr_array_index(orders, 0))->order->root;
+	world_report(world, release, REPORT_LIVE, root, root);
+	/* a contact older than the report does not undo it, a newer one counts */
+	g_autofree char *other = g_strdup_printf("shop %s v0", root);
+	contact(world, 1799999999, other);
+	g_autoptr(Status) live = status_load(world->central, "shop", &error);
+	g_assert_cmpstr(cell(live, 0)->live_version, ==, "v1");
+	g_assert_null(cell(live, 0)->next_version);
+	contact(world, 1800000009, other);
+	g_autoptr(Status) newer = status_load(world->central, "shop", &error);
+	g_assert_cmpstr(cell(newer, 0)->live_version, ==, "v0");
+	g_assert_cmpstr(cell(newer, 0)->held, ==, "maintenance of the network");
+	g_assert_cmpuint(newer->trouble->len, ==, 1);
+	g_assert_null(status_load(world->central, "shoq", &error));
+	g_assert_error(error, TS_ERROR, TS_ERROR_NOT_FOUND);
+	g_assert_nonnull(strstr(error->message, "\"shop\""));
+}
+
+static void test_trouble(World *world, gconstpointer data)
+{
+	(void)data;
+	g_autoptr(GError) error = NULL;
+	world_add_base(world, "haikou");
+	g_assert_true(publish_look(world->central, "shop", NULL));
+	g_autofree char *plan = world_plan("now", "all", NULL);
+	g_autofree char *release = world_tag(world, "v1", plan);
+	world_work(world);
+	g_autoptr(GPtrArray) orders = world_orders(world);
+	world_report(world, release, REPORT_ROLLED_BACK,
+		     ((LedgerEntry *)g_ptr_array_index(orders, 0))->order->root, "-");
+	g_autoptr(Status) status = status_load(world->central, NULL, &error);
+	g_assert_cmpuint(status->trouble->len, ==, 1);
+	g_assert_nonnull(strstr(g_ptr_array_index(status->trouble, 0), "rolled-back"));
+	/* names and texts from outside stay valid JSON */
+	g_autoptr(JsonBuilder) builder = json_builder_new();
+	status_to_json(status, builder);
+	g_autoptr(JsonGenerator) generator = json_generator_new();
+	g_autoptr(JsonNode) node = json_builder_get_root(builder);
+	json_generator_set_root(generator, node);
+	g_autofree char *text = json_generator_to_data(generator, NULL);
+	g_autoptr(JsonParser) parser = json_parser_new();
+	g_assert_true(json_parser_load_from_data(parser, text, -1, &error));
+	JsonObject *object = json_node_get_object(json_parser_get_root(parser));
+	JsonArray *cells = json_object_get_array_member(object, "cells");
+	g_assert_cmpstr(
+	    json_object_get_string_member(json_array_get_object_element(cells, 0), "last_state"),
+	    ==, "rolled-back");
+}
+
+int main(int argc, char **argv)
+{
+	g_test_init(&argc, &argv, NULL);
+	g_test_add("/status/cells", World, NULL, world_setup, test_cells, world_teardown);
+	g_test_add("/status/trouble", World, NULL, world_setup, test_trouble, world_teardown);
+	return g_test_run();
+}
