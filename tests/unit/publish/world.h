@@ -12,7 +12,7 @@ typedef struct {
 	char commit[REPO_OID];
 } World;
 
-static char *world_plan(const char *at, const char *to, const char *version)
+G_GNUC_UNUSED static char *world_plan(const char *at, const char *to, const char *version)
 {
 	g_autofree char *more =
 	    version ? g_strdup_printf("Release-Version: %s\n", version) : g_strdup("");
@@ -20,7 +20,7 @@ static char *world_plan(const char *at, const char *to, const char *version)
 }
 
 /* A commit with one file. */
-static void world_commit(World *world, const char *text)
+G_GNUC_UNUSED static void world_commit(World *world, const char *text)
 {
 	g_autoptr(GError) error = NULL;
 	g_autoptr(Repo) repo = repo_open(world->source, &error);
@@ -41,7 +41,7 @@ static void world_commit(World *world, const char *text)
 }
 
 /* Tags the last commit, as a push would; returns the tag's id. */
-static char *world_tag(World *world, const char *name, const char *message)
+G_GNUC_UNUSED static char *world_tag(World *world, const char *name, const char *message)
 {
 	g_autoptr(GError) error = NULL;
 	g_autoptr(Repo) repo = repo_open(world->source, &error);
@@ -53,7 +53,7 @@ static char *world_tag(World *world, const char *name, const char *message)
 	return g_strdup(oid);
 }
 
-static void world_hint(World *world, const char *update)
+G_GNUC_UNUSED static void world_hint(World *world, const char *update)
 {
 	g_autoptr(UtilTrailers) hint = util_trailers_new();
 	util_trailers_add(hint, "Repo", world->source);
@@ -62,14 +62,14 @@ static void world_hint(World *world, const char *update)
 	g_assert_true(store_hint_put(world->central->queue_dirfd, "push", hint, NULL));
 }
 
-static void world_work(World *world)
+G_GNUC_UNUSED static void world_work(World *world)
 {
 	g_autoptr(GError) error = NULL;
 	g_assert_true(publish_worker(world->central, TRUE, &error));
 	g_assert_no_error(error);
 }
 
-static void world_add_base(World *world, const char *name)
+G_GNUC_UNUSED static void world_add_base(World *world, const char *name)
 {
 	g_autoptr(GError) error = NULL;
 	char *none[] = {NULL}, *apps[] = {(char[]){"shop"}, NULL};
@@ -86,8 +86,8 @@ static void world_add_base(World *world, const char *name)
 }
 
 /* As `serve` would put it there. */
-static void world_report(World *world, const char *release, ReportEvent event, const char *root,
-			 const char *serves)
+G_GNUC_UNUSED static void world_report(World *world, const char *release, ReportEvent event,
+				       const char *root, const char *serves)
 {
 	g_autoptr(GError) error = NULL;
 	g_autoptr(Report) report = report_new();
@@ -111,13 +111,13 @@ static void world_report(World *world, const char *release, ReportEvent event, c
 	    ledger_report_append(ledger, report, text, "signature", 1800000001, oid, &error));
 }
 
-static GPtrArray *world_orders(World *world)
+G_GNUC_UNUSED static GPtrArray *world_orders(World *world)
 {
 	g_autoptr(Repo) ledger = ledger_open(world->state, "haikou", NULL);
 	return ledger_entries(ledger, LEDGER_ORDERS, NULL, NULL);
 }
 
-static void world_setup(World *world, gconstpointer data)
+G_GNUC_UNUSED static void world_setup(World *world, gconstpointer data)
 {
 	(void)data; /* the same for all */
 	g_autoptr(GError) error = NULL;
@@ -138,7 +138,7 @@ static void world_setup(World *world, gconstpointer data)
 	world_commit(world, "<h1>one</h1>\n");
 }
 
-static void world_teardown(World *world, gconstpointer data)
+G_GNUC_UNUSED static void world_teardown(World *world, gconstpointer data)
 {
 	(void)data; /* as above */
 	central_close(world->central);
