@@ -14,7 +14,7 @@ _tagship_base_words() { # WORDS
 
 _tagship_base_options() { # COMMAND
 	case $1 in
-	init) echo '--join --zone' ;;
+	init) echo '--join --zone --incarnation' ;;
 	log) echo '--lines' ;;
 	gc) echo '--dry-run' ;;
 	esac
@@ -32,7 +32,7 @@ _tagship_base() {
 			i=$((i + 1))
 			_tagship_base_dir=${COMP_WORDS[i]}
 			;;
-		--join | --zone | --lines | -n) [[ $command == gc ]] || i=$((i + 1)) ;;
+		--join | --zone | --incarnation | --lines | -n) [[ $command == gc ]] || i=$((i + 1)) ;;
 		-*) ;;
 		*)
 			if [[ -z $command ]]; then
@@ -53,7 +53,7 @@ _tagship_base() {
 		_tagship_base_words "$(awk '$1 == "Z" {print $2} $1 == "L" {print $3}' /usr/share/zoneinfo/tzdata.zi 2>/dev/null)"
 		return
 		;;
-	--join | --lines) return ;;
+	--join | --incarnation | --lines) return ;;
 	esac
 	if [[ -z $command && $cur == -* ]]; then
 		_tagship_base_words '-C -q -v --json --help --version'

@@ -264,10 +264,9 @@ DeltaCoder *delta_xz_encoder_new(guint64 dict_bytes, GError **error)
 {
 	lzma_options_lzma options;
 	DeltaCoder *coder = coder_new(FALSE);
-	if (lzma_lzma_preset(&options, 9 | LZMA_PRESET_EXTREME))
+	if (lzma_lzma_preset(&options, 9))
 		return coder_started(coder, LZMA_PROG_ERROR, error);
 	options.dict_size = (guint32)CLAMP(dict_bytes, LZMA_DICT_SIZE_MIN, 64 * 1024 * 1024);
-	options.nice_len = NICE_LEN;
 	lzma_filter filters[] = {{LZMA_FILTER_LZMA2, &options}, {LZMA_VLI_UNKNOWN, NULL}};
 	return coder_started(coder, lzma_stream_encoder(&coder->lzma, filters, LZMA_CHECK_CRC32),
 			     error);

@@ -200,7 +200,8 @@ gboolean util_child_capture(const char *const *argv, const char *const *env, GBy
 /* In the grandchild: nothing of the caller's stays open. */
 static void detached_exec(const char *const *argv)
 {
-	int null = open("/dev/null", O_RDWR);
+	/* to be inherited: it becomes 0, 1 and 2 */
+	int null = open("/dev/null", O_RDWR); /* NOLINT(android-cloexec-open) */
 	if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0 ||
 	    chdir("/") != 0)
 		_exit(126);

@@ -43,6 +43,7 @@ world_wait 10 world_is shop v2 berlin ordered
 is 'v2 is for berlin only' "$(world_state shop v2 berlin)" ordered
 
 # ---- wrong keys, wrong names ----
+cp -a "$STATE/contacts" "$W/contacts"
 refused() { # WHAT ROOT STATUS TEXT
 	tagship-base -C "$2" -q pull > "$W/out" 2>&1
 	is "$1: exit $3" $? "$3"
@@ -60,14 +61,13 @@ sed -i 's/^name = .*/name = "berlin";/' "$W/wrong-name/root/base.cfg"
 refused 'haikou under the name of berlin' "$W/wrong-name/root" 3 'belongs to base "haikou"'
 cp "$W/other" "$W/wrong-stranger/root/key"
 refused 'a key that central does not know' "$W/wrong-stranger/root" 4 'authorized_keys'
-is 'central noted none of that as contact' "$(tagship -C "$STATE" log shop v2 | grep -c 'haikou')" 0
+ok 'central took none of that for a contact of berlin' cmp "$STATE/contacts/berlin" "$W/contacts/berlin"
 
 # ---- what haikou may not have ----
 as_haikou() {
 	ssh -p "$SSH_PORT" -i "$W/haikou/root/key" -o IdentitiesOnly=yes -o BatchMode=yes -o LogLevel=ERROR \
 		-o UserKnownHostsFile="$W/sshd/known_hosts" "$@" < /dev/null
 }
-me() { id -un; }
 git -C "$STATE/ledger/berlin.git" log -1 --format=%B orders > "$W/order"
 bundle=$(sed -n 's/^Bundle: [^ ]* \([0-9a-f]*\) .*/\1/p' "$W/order" | head -n 1)
 root=$(sed -n 's/^Root: //p' "$W/order")
@@ -76,13 +76,11 @@ ok 'berlin has a bundle' test -s "$STATE/bundles/$bundle"
 not_for_haikou() { # WHAT COMMAND...: fails, without anything of berlin
 	_what=$1
 	shift
-	as_haikou "$(me)@127.0.0.1" "$@" > "$W/out" 2> "$W/err"
+	as_haikou "$(id -un)@127.0.0.1" -- "$@" > "$W/out" 2> "$W/err"
 	_rc=$?
 	ok "refused: $_what" sh -c "[ $_rc -ne 0 ] && [ \$(wc -c < '$W/out') -lt 600 ] && ! grep -qE 'berlin|root:|SSH SIG' '$W/out'"
-	[ ! -s "$W/pwned" ] || { echo "not ok - $_what ran a shell"; }
 }
 not_for_haikou "berlin's bundle" "get $bundle 0"
-cp "$W/out" "$W/out-known"
 sed "s/$(echo "$bundle" | cut -c1-8)/XXXXXXXX/" "$W/out" > "$W/out1"
 none=$(printf '%064d' 0)
 not_for_haikou 'a bundle that does not exist' "get $none 0"
@@ -110,21 +108,19 @@ not_for_haikou 'an archive' "git-upload-archive '$STATE/ledger/berlin.git'"
 not_for_haikou 'files by scp' "scp -f $STATE/keys/central"
 not_for_haikou 'no command' 
 ok 'and it is told that there is no shell' has "$W/err" 'there is no shell here'
-ok 'no sftp' sh -c "! sftp -q -P $SSH_PORT -i '$W/haikou/root/key' -o IdentitiesOnly=yes -o BatchMode=yes -o UserKnownHostsFile='$W/sshd/known_hosts' '$(me)@127.0.0.1:$STATE/central.cfg' '$W/stolen' < /dev/null"
-ok 'no port of central by forwarding' not as_haikou -W "127.0.0.1:$SSH_PORT" "$(me)@127.0.0.1"
+ok 'no sftp' sh -c "! sftp -q -P $SSH_PORT -i '$W/haikou/root/key' -o IdentitiesOnly=yes -o BatchMode=yes -o UserKnownHostsFile='$W/sshd/known_hosts' '$(id -un)@127.0.0.1:$STATE/central.cfg' '$W/stolen' < /dev/null"
+ok 'no port of central by forwarding' not as_haikou -W "127.0.0.1:$SSH_PORT" "$(id -un)@127.0.0.1"
 ok 'no shell has run' test ! -e "$W/pwned"
+# any path leads to the own ledger
 own=$(git -C "$STATE/ledger/haikou.git" rev-parse orders)
 heads() { # PATH: what git sees there with haikou's key
 	GIT_SSH_COMMAND="ssh -i $W/haikou/root/key -o IdentitiesOnly=yes -o BatchMode=yes -o UserKnownHostsFile=$W/sshd/known_hosts" \
-		git ls-remote "$UPSTREAM$1" 2>&1 | cut -f1 | sort -u | tr '\n' ' '
+		git ls-remote "$UPSTREAM$1" 2>&1
 }
 for path in "$STATE/ledger/berlin.git" /berlin.git /../ledger/berlin.git "$W/shop.git" /--upload-pack=sh; do
-	case "$(heads "$path")" in
-	*"$own"*) seen=own ;;
-	*) seen="$(heads "$path")" ;;
-	esac
-	is "git at $path sees haikou's own ledger" "$seen" own
-	ok 'and not that of berlin' sh -c "! echo '$(heads "$path")' | grep -q $(git -C "$STATE/ledger/berlin.git" rev-parse orders)"
+	heads "$path" > "$W/heads"
+	ok "git at $path sees haikou's own ledger" has "$W/heads" "$own"
+	ok 'and not that of berlin' not has "$W/heads" "$(git -C "$STATE/ledger/berlin.git" rev-parse orders)"
 done
 
 # ---- a download that is cut ----
@@ -197,7 +193,7 @@ git -C "$SRC" push -q origin main v5 > "$W/push5" 2>&1
 ok 'plain git fetch in the mirror' git_fetch
 ok 'leads to a pull' world_wait 10 world_is shop v5 haikou staged
 sed -i 's/^pull_every = .*/pull_every = 3600;/' "$W/haikou/root/base.cfg"
-pulls() { sh -c "cat '$W/haikou/root/contact'" | sed -n 's/^Time: //p'; }
+pulls() { sed -n 's/^Time: //p' "$W/haikou/root/contact"; }
 before=$(pulls)
 sleep 1
 world_base_run haikou

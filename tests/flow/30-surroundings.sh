@@ -173,7 +173,11 @@ good 'an altered staged tree'
 SERVES=$n
 
 # `current` was changed by hand
-other=$(ls "$APPDIR/releases" | grep -v "$(basename "$(readlink "$APPDIR/current")")" | head -n 1)
+live=$(basename "$(readlink "$APPDIR/current")")
+for t in "$APPDIR"/releases/*; do
+	other=$(basename "$t")
+	[ "$other" = "$live" ] || break
+done
 ln -sfn "releases/$other" "$APPDIR/current"
 ok 'doctor at the base sees a changed current' sh -c "tagship-base -C '$ROOT' doctor | grep -q 'changed it by hand'"
 good 'current was changed by hand'

@@ -47,7 +47,7 @@ is 'v1 serves' "$(world_answer berlin)" 1
 WORKER_KILLS=${LONG:+25}
 WORKER_KILLS=${WORKER_KILLS:-3}
 i=0
-while [ $i -lt $WORKER_KILLS ]; do
+while [ $i -lt "$WORKER_KILLS" ]; do
 	i=$((i + 1))
 	at=$((W_POINTS * i / (WORKER_KILLS + 1)))
 	push

@@ -119,6 +119,7 @@ world_sshd() {
 	ssh-keygen -q -t ed25519 -N '' -C developer -f "$W/sshd/dev_key"
 	: > "$W/sshd/authorized_keys"
 	chmod 600 "$W/sshd/authorized_keys"
+	# SHLVL: bash under sshd reads ~/.bashrc, whatever that does, unless it is nested
 	cat > "$W/sshd/config" <<END
 Port $SSH_PORT
 ListenAddress 127.0.0.1
@@ -132,7 +133,7 @@ KbdInteractiveAuthentication no
 PermitRootLogin yes
 MaxStartups 100
 AcceptEnv GIT_PROTOCOL
-SetEnv GIT_CONFIG_GLOBAL=$GIT_CONFIG_GLOBAL GIT_CONFIG_NOSYSTEM=1
+SetEnv SHLVL=2 GIT_CONFIG_GLOBAL=$GIT_CONFIG_GLOBAL GIT_CONFIG_NOSYSTEM=1
 END
 	[ "$(id -u)" != 0 ] || mkdir -p /run/sshd
 	world_start sshd "$(command -v sshd || echo /usr/sbin/sshd)" -D -e -f "$W/sshd/config"

@@ -143,6 +143,22 @@ static gboolean take_result(const UtilTrailers *result, Unpacked **ret_unpacked,
 			      why ? why : "unpacking ended without a result");
 }
 
+/* Unpacking needs nothing of the environment; fault points (util/fault.h) reach it. */
+static char **unpack_environment(void)
+{
+	static const char *const names[] = {"TAGSHIP_FAULT", "TAGSHIP_FAULT_LOG"};
+	g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
+	g_strv_builder_add(builder, "LANG=C.UTF-8");
+	for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+		const char *value = g_getenv(names[i]);
+		if (!value)
+			continue;
+		g_autofree char *entry = g_strdup_printf("%s=%s", names[i], value);
+		g_strv_builder_add(builder, entry);
+	}
+	return g_strv_builder_end(builder);
+}
+
 gboolean unpack_run(const char *root_path, const char *app, const char *release,
 		    Unpacked **ret_unpacked, GError **error)
 {
@@ -151,7 +167,11 @@ gboolean unpack_run(const char *root_path, const char *app, const char *release,
 	util_autofd int result_fd = memfd_create("unpacked", MFD_CLOEXEC);
 	if (result_fd < 0)
 		return util_error_errno(error, errno, "memfd_create");
-	UtilChildSpec spec = {.argv = argv, .output_fd = result_fd, .error_fd = STDOUT_FILENO};
+	g_auto(GStrv) env = unpack_environment();
+	UtilChildSpec spec = {.argv = argv,
+			      .env = (const char *const *)env,
+			      .output_fd = result_fd,
+			      .error_fd = STDOUT_FILENO};
 	if (!util_child_run(&spec, &child, error))
 		return FALSE;
 	if (child.exit_status >= 128)

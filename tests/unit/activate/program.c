@@ -291,7 +291,7 @@ static void test_faults(World *world, gconstpointer data)
 	}
 	g_autofree char *lines = world_get(world, "points");
 	g_auto(GStrv) points = g_strsplit(lines, "\n", -1);
-	guint count = g_strv_length(points), step = g_test_slow() ? 1 : 11, number = 2;
+	guint count = g_strv_length(points), step = g_test_slow() ? 1 : 19, number = 2;
 	g_test_message("%u points", count);
 	for (guint kind = 0; kind < G_N_ELEMENTS(kinds); kind++) {
 		for (guint i = 1 + kind; i < count + 4; i += step) {

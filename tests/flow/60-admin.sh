@@ -1,0 +1,390 @@
+#!/bin/sh
+# What admins and operators do: hooks beside hooks, two apps of one repository, detaching, branch
+# checks, a worker that is down, keys, plans, cancelling, rollbacks, gc, doctor, holds, and how both
+# programs answer to --help and to options they do not know.
+. "$(dirname "$0")/../lib/world.sh"
+world_new
+trap world_end EXIT
+world_central shop 'sh build.sh' dist --branch main --branch 'release/*' --incremental
+world_base berlin Europe/Berlin
+ROOT=$W/berlin/root
+c() { tagship -C "$STATE" "$@"; }
+b() { tagship-base -C "$ROOT" "$@"; }
+pull() { b -q pull && b -q activate; }
+plan() { # TAG AT TO [TRAILER]
+	printf '%s\n\nRelease-At: %s\nRelease-To: %s\n%s' "$1" "$2" "$3" "${4:+$4
+}" | world_tag "$1"
+}
+exits() { # WHAT WANTED COMMAND...: its exit status; output in $W/out
+	_what=$1 _want=$2
+	shift 2
+	"$@" > "$W/out" 2>&1
+	_rc=$?
+	is "$_what" $_rc "$_want"
+	[ $_rc = "$_want" ] || sed 's/^/# /' "$W/out" | head -n 20
+}
+says() { ok "$1" has "$W/out" "$2"; }
+json_ok() { perl -MJSON::PP -0777 -e 'decode_json(<STDIN>)' < "$W/out"; }
+later=2098-01-01T00:00:00Z
+
+# ---- every command: --help, unknown options ----
+bad=
+for p in tagship tagship-base; do
+	for cmd in $($p --help | sed -n '/^Commands:/,/^$/s/^  \([a-z-]*\) .*/\1/p'); do
+		verbs='-'
+		case $p/$cmd in
+		tagship/app) verbs='add list show remove' ;;
+		tagship/base) verbs='add list show key remove' ;;
+		tagship/hook) verbs='install check remove' ;;
+		tagship/plan) verbs='check list' ;;
+		tagship/bundle) verbs='make show apply' ;;
+		esac
+		[ "$verbs" = - ] || $p "$cmd" --help > /dev/null 2>&1 || bad="$bad $p-$cmd--help"
+		for verb in $verbs; do
+			[ "$verb" != - ] || verb=
+			$p "$cmd" $verb --help > "$W/out" 2>&1 || bad="$bad $p-$cmd-$verb--help"
+			grep -q '^Usage:' "$W/out" || bad="$bad $p-$cmd-$verb-usage"
+			$p "$cmd" $verb --no-such-option > "$W/out" 2>&1
+			[ $? = 2 ] || bad="$bad $p-$cmd-$verb-unknown"
+			grep -q 'no-such-option\|usage:' "$W/out" || bad="$bad $p-$cmd-$verb-unsaid"
+		done
+	done
+	exits "$p --version" 0 $p --version
+	exits "$p status --version" 0 $p status --version
+	exits "$p --help" 0 $p --help
+	exits "$p without a command" 2 $p
+	exits "$p with an unknown option" 2 $p --frobnicate status
+	exits "$p with a misspelt command" 2 $p statsu
+	says "$p names the nearest" 'did you mean "status"'
+done
+is 'every command answers --help with 0, unknown options with 2, and says so' "$bad" ''
+
+# ---- hooks that were there ----
+git init -q --bare "$W/site.git"
+HOOKS=$W/site.git/hooks
+mkdir -p "$HOOKS"
+rm -f "$HOOKS"/*
+cat > "$HOOKS/pre-receive" <<END
+#!/bin/sh
+echo theirs before
+while read -r old new ref; do
+	git ls-tree -r --name-only "\$new" | grep -q '\.exe\$' && { echo 'theirs: no .exe files'; exit 1; }
+done
+exit 0
+END
+printf '#!/bin/sh\ncat > "%s/post"\necho theirs after\n' "$W" > "$HOOKS/post-receive"
+chmod 755 "$HOOKS/pre-receive"
+chmod 750 "$HOOKS/post-receive"
+cp -a "$HOOKS" "$W/hooks-before"
+git -C "$W/site.git" config --list --local | sort > "$W/config-before"
+exits 'hook install before app add is refused' 2 c hook install "$W/site.git"
+says 'with what to do' 'app add NAME'
+exits 'app add' 0 c app add site "$W/site.git" --build 'sh build.sh' --output dist
+exits 'hook install' 0 c hook install "$W/site.git"
+says 'it tells what moved' 'pre-receive was there: it moved to tagship.d/pre-receive'
+exits 'hook install again changes nothing' 0 c hook install "$W/site.git"
+exits 'hook check' 0 c hook check "$W/site.git"
+says 'hook check names the hook that runs first' 'pre-receive: ok, after tagship.d/pre-receive'
+ssh-keygen -q -t ed25519 -N '' -f "$W/tokyo"
+tokyo_key=$(cut -d' ' -f1,2 "$W/tokyo.pub")
+exits 'base add with a bad zone' 2 c base add tokyo --zone Asia/Tokio --key "$tokyo_key" --app site
+says 'names the nearest zone' 'Asia/Tokyo'
+exits 'base add with a bad key' 2 c base add tokyo --zone Asia/Tokyo --key 'ssh-rsa AAAA' --app site
+exits 'base add with an unknown app' 2 c base add tokyo --zone Asia/Tokyo --key "$tokyo_key" --app sight
+says 'names the nearest app' 'site'
+exits 'base add with a bad name' 2 c base add ../tokyo --zone Asia/Tokyo --key "$tokyo_key"
+exits 'none of them was added' 1 c base show tokyo
+exits 'base add' 0 c base add tokyo --zone Asia/Tokyo --key "$tokyo_key" --app site
+exits 'base add a second time' 1 c base add tokyo --zone Asia/Tokyo --key "$tokyo_key" --app site
+git -C "$SRC" remote add site "$W/site.git"
+world_commit 1
+plan s1 $later tokyo
+exits 'a push to it' 0 git -C "$SRC" push site main s1
+is 'their hook ran first, ours after' "$(sed -n 's/^remote: //; /theirs before/p; s/.*tagship: site s1.*/ours/p; /theirs after/p' "$W/out" | sed 's/ *$//' | tr '\n' ' ')" 'theirs before ours theirs after '
+ok 'their post-receive got its input' grep -q 'refs/tags/s1$' "$W/post"
+touch "$SRC/virus.exe"
+world_commit 2
+plan s2 $later tokyo
+exits 'their refusal counts' 1 git -C "$SRC" push site s2
+says 'with their words' 'theirs: no .exe files'
+ok 'and ours did not even judge it' not has "$W/out" 'tagship: site'
+git -C "$SRC" rm -q virus.exe
+git -C "$SRC" commit -qm 'no virus'
+git -C "$SRC" tag -d s2 > /dev/null
+
+# ---- two apps of one repository ----
+exits 'a second app' 0 c app add docs "$W/site.git" --build 'mkdir -p out && cp VERSION out' --output out
+exits 'hook install knows both' 0 c hook install "$W/site.git"
+sed -i 's/^apps = .*/apps = [ "site", "docs" ];/' "$STATE/bases.d/tokyo.cfg"
+plan s3 $later tokyo
+exits 'without Release-App it is refused' 1 git -C "$SRC" push site s3
+says 'with the names' 'Release-App'
+git -C "$SRC" tag -d s3 > /dev/null
+plan s3 $later tokyo 'Release-App: docs'
+exits 'with it' 0 git -C "$SRC" push site s3
+is 'it is a release of docs' "$(world_state docs s3 tokyo)" ordered
+exits 'and not of site' 1 c log site s3
+c app list > "$W/out"
+says 'app list has both' docs
+c app show docs > "$W/out"
+says 'app show has the file' 'mkdir -p out'
+says 'and the version' 'version s3'
+exits 'app list --json' 0 c app list --json
+ok 'is JSON' json_ok
+
+# ---- remove: what was there is back ----
+exits 'hook remove' 0 c hook remove "$W/site.git"
+ok 'the hooks are as they were' sh -c "diff -r '$HOOKS' '$W/hooks-before' && [ \$(stat -c %a '$HOOKS/post-receive') = 750 ]"
+git -C "$W/site.git" config --list --local | sort > "$W/config-after"
+ok 'and the configuration' diff "$W/config-before" "$W/config-after"
+exits 'hook check says so' 1 c hook check "$W/site.git"
+git -C "$SRC" tag -a -m 'Release-At: nonsense' s4
+exits 'nothing of ours judges a push' 0 git -C "$SRC" push site s4
+says 'theirs does' 'theirs before'
+
+# ---- core.hooksPath ----
+mkdir "$W/path-hooks"
+printf '#!/bin/sh\ncat > /dev/null\necho by path\n' > "$W/path-hooks/pre-receive"
+chmod +x "$W/path-hooks/pre-receive"
+git -C "$W/site.git" config core.hooksPath "$W/path-hooks"
+exits 'hook install with core.hooksPath' 0 c hook install "$W/site.git"
+ok 'goes there' test -L "$W/path-hooks/pre-receive" -a -L "$W/path-hooks/reference-transaction" -a -f "$W/path-hooks/tagship.d/pre-receive"
+ok 'and not into hooks/' diff -r "$HOOKS" "$W/hooks-before"
+plan s5 $later tokyo 'Release-App: site'
+exits 'a push there' 0 git -C "$SRC" push site s5
+says 'runs theirs' 'by path'
+says 'and ours' 'tagship: site s5'
+ok 'doctor finds the hooks there' sh -c "tagship -C '$STATE' doctor | grep 'app site: repository and hooks'"
+exits 'app remove' 0 c app remove docs
+exits 'app show of a removed one' 1 c app show docs
+exits 'its hooks go on for the other app' 0 c hook check "$W/site.git"
+git -C "$SRC" tag -a -m 'for site alone' s6
+exits 'and a push works' 0 git -C "$SRC" push site s6
+exits 'base remove' 0 c base remove tokyo
+ok 'its ledger stays' test -d "$STATE/ledger/tokyo.git"
+
+# ---- branches, incremental workspace ----
+sed -i 's/^echo "building/[ ! -e kept ] || echo "warm workspace"; touch kept; echo "building/' "$SRC/build.sh"
+world_commit 3
+exits 'a checked branch' 0 git -C "$SRC" push origin main
+says 'is built' 'branch main builds'
+says 'for the check only' 'nothing is stored for branches'
+exits 'another branch' 0 git -C "$SRC" push origin main:topic
+ok 'is not' not has "$W/out" 'tagship:'
+exits 'a pattern' 0 git -C "$SRC" push origin main:release/1
+says 'matches' 'branch release/1 builds'
+git -C "$SRC" checkout -qb broken
+echo 'exit 7' > "$SRC/build.sh"
+git -C "$SRC" commit -qam broken
+exits 'a branch that does not build is pushed all the same' 0 git -C "$SRC" push origin broken:release/2
+says 'and the pusher is told' 'exit 7'
+git -C "$SRC" checkout -q main
+is 'nothing of it is in the library' "$(c app show shop | grep -c '^# version')" 0
+plan v1 now all
+exits 'a release' 0 git -C "$SRC" push origin v1
+ok 'does not share the workspace of branch builds' not has "$W/out" 'warm workspace'
+pull > "$W/pull" 2>&1
+world_commit 4
+plan v2 now all
+exits 'the next release' 0 git -C "$SRC" push origin v2
+says 'finds its own workspace' 'warm workspace'
+pull > "$W/pull" 2>&1
+is 'v2 serves' "$(world_answer berlin)" 4
+
+# ---- a push that does not wait ----
+echo 'push_wait = 1;' >> "$STATE/central.cfg"
+sed -i '/^push_wait = [^1]/d' "$STATE/central.cfg"
+sed -i '$a sleep 4; exit 9' "$SRC/build.sh"
+world_commit 5
+plan v3 now all
+exits 'a slow build' 0 git -C "$SRC" push origin v3
+says 'detaches' 'goes on without you (build)'
+job=$(sed -n 's/.*follow it: tagship -C [^ ]* wait \([^ ]*\).*/\1/p' "$W/out")
+ok 'and says how to follow' test -n "$job"
+exits 'wait gives the exit status of the build' 1 c wait "$job"
+says 'and its log' 'exit 9'
+sed -i '$d' "$SRC/build.sh"
+sed -i '$a sleep 1' "$SRC/build.sh"
+world_commit 6
+plan v4 now all
+exits 'push -o nowait' 0 git -C "$SRC" push -o nowait origin v4
+says 'does not wait' 'goes on without you'
+ok 'or show the build' not has "$W/out" 'building version'
+job=$(sed -n 's/.*follow it: tagship -C [^ ]* wait \([^ ]*\).*/\1/p' "$W/out")
+exits 'wait for it' 0 c wait "$job"
+says 'its log' 'building version 6'
+exits 'log JOB' 0 c log "$job"
+says 'is the same' 'building version 6'
+exits 'log of a job that is none' 1 c log shop-nonsense
+exits 'log' 0 c log
+says 'lists the jobs' "$job"
+sed -i '$d' "$SRC/build.sh"
+sed -i 's/^push_wait = 1;/push_wait = 60;/' "$STATE/central.cfg"
+
+# ---- a worker that is a service, and down ----
+echo 'worker = "service";' >> "$STATE/central.cfg"
+world_commit 7
+plan v5 now all
+exits 'a push while the worker is down' 0 git -C "$SRC" push origin v5
+says 'says so' 'the worker is down'
+exits 'doctor, too' 1 c doctor
+says 'and what to do' 'tagship worker --once'
+exits 'a worker starts' 0 c worker --once
+is 'and the job is done' "$(world_state shop v5 berlin)" ordered
+sed -i '/^worker = "service";/d' "$STATE/central.cfg"
+pull > "$W/pull" 2>&1
+is 'v5 serves' "$(world_answer berlin)" 7
+is 'v4 did not go live after it' "$(world_state shop v4 berlin)" superseded
+
+# ---- plans ----
+printf 'Shop\n\nRelease-At: 2098-01-01 02:00 base-local\nRelease-To: all\n' > "$W/good"
+printf 'Shop\n\nRelease-At: 2098-01-01 02:00\nRelease-To: all\n' > "$W/wrong"
+exits 'plan check of a file' 0 tagship -C /nonexistent plan check "$W/good"
+exits 'plan check of a wrong one' 3 tagship -C /nonexistent plan check "$W/wrong"
+says 'with the remedy' 'base-local'
+exits 'plan check of standard input' 0 sh -c "tagship plan check < '$W/good'"
+exits 'plan check --app' 0 c plan check --app shop "$W/good"
+says 'prints the table' '2098-01-01 02:00:00 +01:00'
+exits 'plan check --app with an unknown app' 1 c plan check --app shopp "$W/good"
+says 'names the nearest' 'shop'
+world_commit 8
+plan v6 $later all
+exits 'a plan for later' 0 git -C "$SRC" push origin v6
+exits 'plan list' 0 c plan list
+says 'has it' 'v6'
+exits 'plan list --json' 0 c plan list --json
+ok 'is JSON' json_ok
+is 'with it' "$(perl -MJSON::PP -0777 -e 'print join ",", map { "$_->{tag} $_->{targets}[0]{base}" } @{decode_json(<STDIN>)}' < "$W/out")" 'v6 berlin'
+exits 'status --json' 0 c status --json
+is 'is JSON' "$(perl -MJSON::PP -0777 -e '$s=decode_json(<STDIN>); print join ",", map { "$_->{app} $_->{live_version} $_->{next_version}" } grep { $_->{base} eq "berlin" } @{$s->{cells}}' < "$W/out")" 'shop v5 v6'
+exits 'status of an unknown app' 1 c status shopp
+says 'names the nearest' 'did you mean "shop"'
+exits 'log APP VERSION' 0 c log shop v6
+says 'has the decisions' accepted
+exits 'log of an unknown release' 1 c log shop v99
+pull > "$W/pull" 2>&1
+exits 'cancel --base' 0 c cancel shop v6 --base berlin
+is 'is asked' "$(world_state shop v6 berlin)" cancel-asked
+pull > "$W/pull" 2>&1
+is 'and confirmed' "$(world_state shop v6 berlin)" cancelled
+exits 'cancel at a base that is none' 1 c cancel shop v6 --base berlim
+
+# ---- hold, rollback at the base, rollback at central ----
+exits 'hold' 0 b hold shop 'moving the rack'
+world_commit 9
+plan v7 now all
+exits 'a release while held' 0 git -C "$SRC" push -q origin v7
+b -q pull > "$W/pull" 2>&1
+b -q activate > "$W/pull" 2>&1
+is 'is staged' "$(world_state shop v7 berlin)" staged
+is 'and does not go live' "$(world_answer berlin)" 7
+exits 'status at central' 0 c status
+says 'shows the hold' 'held: moving the rack'
+exits 'doctor at the base' 1 b doctor
+says 'shows it, too' 'held: moving the rack'
+exits 'status at the base' 0 b status
+says 'as well' 'HELD  moving the rack'
+exits 'unhold' 0 b unhold shop
+pull > "$W/pull" 2>&1
+is 'then it goes live' "$(world_answer berlin)" 9
+ok 'central knows that the hold is over' sh -c "! tagship -C '$STATE' status | grep -q held"
+exits 'an app that is none' 2 b hold shopp reason
+
+mv "$STATE" "$W/away"
+exits 'rollback at the base, the line down' 0 b rollback shop
+is 'the last good version serves' "$(world_answer berlin)" 7
+exits 'pull: try again later' 5 b pull
+exits 'base status --json' 0 b status --json
+ok 'is JSON' json_ok
+exits 'base log' 0 b log -n 5
+exits 'base log --json' 0 b log --json
+ok 'is JSON' json_ok
+mv "$W/away" "$STATE"
+exits 'the line is back' 0 b -q pull
+exits 'status at central' 0 c status
+ok 'central learns what serves' grep -q 'berlin  *v5' "$W/out"
+c log shop v7 > "$W/out"
+ok 'and who went back' grep -qi 'roll' "$W/out"
+world_commit 10
+plan v8 now all
+git -C "$SRC" push -q origin v8 > "$W/push" 2>&1
+pull > "$W/pull" 2>&1
+is 'the next release goes live' "$(world_answer berlin)" 10
+exits 'rollback without --to' 0 c rollback shop
+pull > "$W/pull" 2>&1
+exits 'rollback of an app without releases' 1 c rollback site
+
+# ---- gc ----
+before=$(world_answer berlin)
+exits 'gc -n at central' 0 c gc -n
+exits 'gc at central' 0 c gc
+exits 'gc -n at the base' 0 b gc -n
+exits 'gc at the base' 0 b gc
+is 'what serves still serves' "$(world_answer berlin)" "$before"
+world_commit 11
+plan v9 $later all
+git -C "$SRC" push -q origin v9 > "$W/push" 2>&1
+exits 'gc with an open order' 0 c gc
+b -q pull > "$W/pull" 2>&1
+exits 'gc at the base with a staged version' 0 b gc
+is 'v9 is staged' "$(world_state shop v9 berlin)" staged
+exits 'its plan is moved to now' 0 sh -c "cd '$SRC' && printf 'v9\n\nRelease-At: now\nRelease-To: all\n' | git tag -f -a -F - v9 && git push -f origin v9"
+pull > "$W/pull" 2>&1
+is 'and it goes live' "$(world_answer berlin)" 11
+exits 'rollback after gc' 0 c rollback shop --base berlin
+pull > "$W/pull" 2>&1
+is 'works' "$(world_answer berlin)" "$before"
+
+# ---- doctor ----
+exits 'doctor at the base is content' 0 b doctor
+exits 'doctor at central is content' 0 c doctor
+chmod 644 "$STATE/keys/central"
+exits 'a signing key that others can read' 1 c doctor
+says 'is found' 'others can read it'
+chmod 600 "$STATE/keys/central"
+chmod 644 "$ROOT/key"
+exits "a base's key that others can read" 1 b doctor
+says 'is found' 'others can read it'
+chmod 600 "$ROOT/key"
+mv "$W/shop.git/hooks/post-receive" "$W/post-receive"
+printf '#!/bin/sh\n' > "$W/shop.git/hooks/post-receive"
+chmod +x "$W/shop.git/hooks/post-receive"
+exits 'a hook that somebody replaced' 1 c doctor
+says 'is found' 'hook post-receive is not ours'
+exits 'hook check finds it, too' 1 c hook check "$W/shop.git"
+mkdir "$W/hooks"
+ln -sf "$W/hooks/x" "$W/shop.git/hooks/post-receive"
+printf '#!/bin/sh\n' > "$W/hooks/x"
+chmod +x "$W/hooks/x"
+exits 'or replaced by a link' 1 c doctor
+mv "$W/post-receive" "$W/shop.git/hooks/post-receive"
+world_commit 12
+plan v10 $later all
+git -C "$SRC" push -q origin v10 > "$W/push" 2>&1
+git -C "$W/shop.git" -c core.hooksPath=/dev/null update-ref -d refs/tags/v10
+exits 'a tag that vanished' 1 c doctor
+says 'is found' 'refs/tags/v10 is gone'
+exits 'a worker looks at it' 0 c worker --once
+is 'and nothing is cancelled' "$(world_state shop v10 berlin)" ordered
+says_note() { grep -q 'refs/tags/v10 is gone' "$STATE/log/worker.log"; }
+ok 'but noted' says_note
+exits 'as doctor says: cancel it' 0 c cancel shop v10
+exits 'then doctor is content' 0 c doctor
+
+# ---- new hardware ----
+exits 'base key' 0 c base key berlin
+ok 'prints the key' grep -q '^ssh-ed25519 AAAA' "$W/out"
+tagship-base -q -C "$W/berlin2" init berlin --incarnation 2 --join "$(cat "$W/join")" --zone Europe/Berlin > "$W/enrol"
+key=$(sed -n "s/.*--key '\([^']*\)'.*/\1/p" "$W/enrol")
+exits 'base key --replace without a key' 2 c base key berlin --replace
+exits 'base key --replace' 0 c base key berlin --replace --key "$key"
+says 'a new incarnation' 'incarnation 2'
+exits 'the old hardware is refused' 3 b -q pull
+says 'and told why' 'incarnation'
+sed -i '/^apps = ( );/d' "$W/berlin2/base.cfg"
+sed -n '/^pull_every = 2;/,$p' "$ROOT/base.cfg" | sed "s#$W/berlin/app#$W/berlin2/app#" >> "$W/berlin2/base.cfg"
+mkdir "$W/berlin2/app"
+exits 'the new hardware is heard' 0 tagship-base -C "$W/berlin2" -q pull
+c base show berlin > "$W/out"
+says 'as incarnation 2' 'incarnation = 2'
+done_testing
