@@ -23,6 +23,7 @@ ifeq ($(shell $(CC) --version | grep -c clang),0)
 WARN += -Wnull-dereference -Wlogical-op -Wduplicated-cond
 endif
 WERROR ?= -Werror
+JOBS ?= $(shell nproc)
 comma := ,
 OPT := $(if $(SAN),-O1 -g -fsanitize=address$(comma)undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined,$(if $(COV),-O0 -g --coverage,-O2 -g -D_FORTIFY_SOURCE=3))
 HARDEN := -fstack-protector-strong -fstack-clash-protection -fPIE
@@ -162,10 +163,10 @@ check-rooms: ## rooms include and link only what src/rooms says
 	scripts/check-rooms $(B)
 
 check-unit: $(UNIT) ## unit tests (g_test, TAP)
-	G_TEST_SRCDIR=$(CURDIR)/tests prove $(PROVE_FLAGS) --exec scripts/run-unit $(UNIT)
+	G_TEST_SRCDIR=$(CURDIR)/tests prove -j$(JOBS) $(PROVE_FLAGS) --exec scripts/run-unit $(UNIT)
 
 check-flow: all faults ## end-to-end stories with real git, sshd and servers
-	TAGSHIP_BUILD=$(abspath $(B)) prove $(PROVE_FLAGS) --timer tests/flow/*.sh
+	TAGSHIP_BUILD=$(abspath $(B)) prove -j$(JOBS) $(PROVE_FLAGS) --timer tests/flow/*.sh
 
 check-real: all ## the road with real release trees from npm
 	TAGSHIP_BUILD=$(abspath $(B)) tests/real/check-real

@@ -79,14 +79,21 @@ static gboolean check_version(Judge *judge, const ConfApp *app, const Plan *plan
 static gboolean known_release(Judge *judge, const ConfApp *app, const char *oid, GError **error)
 {
 	g_autoptr(PublishRelease) release = publish_release(judge->central, app->name, oid, NULL);
-	if (!release || (strcmp(release->state, "cancelled") != 0 &&
-			 strcmp(release->state, "cancel-asked") != 0))
+	if (!release || !publish_release_is_cancelled(release))
 		return TRUE;
 	return util_error_set(
 	    error, TS_ERROR_REFUSED,
 	    "this very tag object was a release and was cancelled; make a new one "
 	    "(git tag -a -f %s) and push that",
 	    release->tag);
+}
+
+static gboolean check_lead(Judge *judge, const PlanTable *table, GError **error)
+{
+	/* by time: the first is the earliest */
+	const PlanTarget *first = g_ptr_array_index(table->targets, 0);
+	return table->is_now || central_lead_check(first->at_utc, judge->now_utc,
+						   judge->central->conf->lead_s, error);
 }
 
 static gboolean check_plan(Judge *judge, const Plan *plan, const PlanTag *tag, const char *oid,
@@ -104,7 +111,8 @@ static gboolean check_plan(Judge *judge, const Plan *plan, const PlanTag *tag, c
 		return FALSE;
 	g_autoptr(PlanTable) table =
 	    plan_compile(plan, tag->name, publish_facts_plan(facts), error);
-	if (!table || !check_version(judge, app, plan, tag->name, commit, error) ||
+	if (!table || !check_lead(judge, table, error) ||
+	    !check_version(judge, app, plan, tag->name, commit, error) ||
 	    !known_release(judge, app, oid, error))
 		return FALSE;
 	g_autofree char *text = plan_table_format(table, judge->now_utc);

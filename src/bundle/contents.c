@@ -81,9 +81,11 @@ static gboolean check_whole(int dirfd, const ManifestEntry *entry, GError **erro
 	util_autofd int fd = tree_open_file(dirfd, entry->path, error);
 	if (fd < 0 || !util_sha256_fd(fd, digest, NULL, error))
 		return FALSE;
-	return memcmp(digest, entry->sha256, sizeof digest) == 0 ||
-	       util_error_set(error, TS_ERROR_CORRUPT,
-			      "%s: its content is not what the manifest says", entry->path);
+	if (memcmp(digest, entry->sha256, sizeof digest) == 0)
+		return TRUE;
+	g_autofree char *name = util_text_printable(entry->path, -1);
+	return util_error_set(error, TS_ERROR_CORRUPT,
+			      "%s: its content is not what the manifest says", name);
 }
 
 static gboolean check_partial_refs(const Work *work, const DeltaSegment *segment, GError **error)

@@ -68,6 +68,20 @@ gboolean central_version_check(const char *version, const char *commit, const ch
 	    version, bound_commit, commit);
 }
 
+gboolean central_lead_check(gint64 at_utc, gint64 now_utc, gint64 lead_s, GError **error)
+{
+	if (at_utc - now_utc >= lead_s)
+		return TRUE;
+	g_autofree char *left = util_text_duration(at_utc - now_utc);
+	g_autofree char *wanted = util_text_duration(lead_s);
+	return util_error_set(
+	    error, TS_ERROR_REFUSED,
+	    "Release-At: go-live is in %s, and this server wants at least %s from "
+	    "push to go-live (lead in central.cfg), so that bundles arrive in time; "
+	    "choose a later time, or \"now\"",
+	    left, wanted);
+}
+
 gint64 central_arrival_utc(gint64 now_utc, guint64 bytes, guint64 queued_bytes, gint64 line_kbit)
 {
 	guint64 total = (bytes + queued_bytes) * (100 + SSH_OVERHEAD_PERCENT) / 100;

@@ -34,5 +34,8 @@ gboolean central_may_withdraw(const char *tag_name, const CentralTarget *targets
 gboolean central_version_check(const char *version, const char *commit,
 			       const char *bound_commit /* or NULL */, GError **error);
 
+/* An admin may ask for a least time from push to go-live (`lead` in central.cfg). */
+gboolean central_lead_check(gint64 at_utc, gint64 now_utc, gint64 lead_s, GError **error);
+
 /* Expected arrival: bytes at line_kbit behind queued bytes, counted from now; 6 % for ssh. */
 gint64 central_arrival_utc(gint64 now_utc, guint64 bytes, guint64 queued_bytes, gint64 line_kbit);

@@ -5,6 +5,7 @@
 #include "delta/delta-private.h"
 
 #define NICE_LEN 273
+#define XZ_DICT_MAX ((guint64)64 * 1024 * 1024)
 #define XZ_STATE_BYTES ((guint64)64 * 1024)
 
 struct DeltaCoder {
@@ -260,13 +261,22 @@ guint64 delta_coder_memory(const DeltaCoder *coder)
 	return lzma_memusage(&coder->lzma);
 }
 
+/* The extreme preset gains one part in a thousand here, and takes ten times as long for trees of
+ * many small files, whose tar headers are all alike. */
+static gboolean xz_options(guint64 dict_bytes, lzma_options_lzma *options)
+{
+	if (lzma_lzma_preset(options, 9))
+		return FALSE;
+	options->dict_size = (guint32)CLAMP(dict_bytes, LZMA_DICT_SIZE_MIN, XZ_DICT_MAX);
+	return TRUE;
+}
+
 DeltaCoder *delta_xz_encoder_new(guint64 dict_bytes, GError **error)
 {
 	lzma_options_lzma options;
 	DeltaCoder *coder = coder_new(FALSE);
-	if (lzma_lzma_preset(&options, 9))
+	if (!xz_options(dict_bytes, &options))
 		return coder_started(coder, LZMA_PROG_ERROR, error);
-	options.dict_size = (guint32)CLAMP(dict_bytes, LZMA_DICT_SIZE_MIN, 64 * 1024 * 1024);
 	lzma_filter filters[] = {{LZMA_FILTER_LZMA2, &options}, {LZMA_VLI_UNKNOWN, NULL}};
 	return coder_started(coder, lzma_stream_encoder(&coder->lzma, filters, LZMA_CHECK_CRC32),
 			     error);
@@ -283,9 +293,8 @@ DeltaCoder *delta_xz_decoder_new(guint64 memory_bytes, GError **error)
 guint64 delta_xz_decoder_memory(guint64 dict_bytes)
 {
 	lzma_options_lzma options;
-	if (lzma_lzma_preset(&options, 9 | LZMA_PRESET_EXTREME))
+	if (!xz_options(dict_bytes, &options))
 		return G_MAXUINT64;
-	options.dict_size = (guint32)CLAMP(dict_bytes, LZMA_DICT_SIZE_MIN, 64 * 1024 * 1024);
 	lzma_filter filters[] = {{LZMA_FILTER_LZMA2, &options}, {LZMA_VLI_UNKNOWN, NULL}};
 	/* and the container's own state */
 	return lzma_raw_decoder_memusage(filters) + XZ_STATE_BYTES;

@@ -102,9 +102,11 @@ static gboolean plan_slices(Planner *planner, const DeltaItem *item, guint64 old
 {
 	guint64 size = item->entry.size;
 	guint64 n = slices_for(planner, old_bytes, size);
-	if (n == 0)
+	if (n == 0) {
+		g_autofree char *name = util_text_printable(item->entry.path, -1);
 		return util_error_set(error, TS_ERROR_REFUSED,
-				      "the memory limits are too small for %s", item->entry.path);
+				      "the memory limits are too small for %s", name);
+	}
 	guint64 margin = MIN(SLICE_MARGIN_MAX, old_bytes / n / 4);
 	close_segment(planner, DELTA_COUNTERPARTS);
 	for (guint64 i = 0; i < n; i++) {

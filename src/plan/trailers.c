@@ -18,8 +18,8 @@ static const PlanTrailer trailers[] = {
      "version, Release-To the wave's bases and Release-At its time",
      NULL},
     {"Release-Override", NULL,
-     "leave it out; to let one order go in spite of a hold, the operator of the base says "
-     "\"tagship-base activate APP\"",
+     "leave it out; there are no freezes yet, and a hold at a base is ended by its operator with "
+     "\"tagship-base unhold\"",
      NULL},
     {"Release-Root", NULL,
      "leave it out; the tree's root is in the signed order, and \"tagship log APP VERSION\" "

@@ -86,6 +86,8 @@ typedef struct {
 } PublishRelease;
 PublishRelease *publish_release(Central *central, const char *app, const char *release,
 				GError **error);
+/* As a whole: cancelled, or asked to be and not confirmed everywhere. */
+gboolean publish_release_is_cancelled(const PublishRelease *release);
 /* All releases of an app, newest accepted first; at most `max` (0: all). */
 GPtrArray *publish_releases(Central *central, const char *app, guint max, GError **error);
 void publish_release_free(PublishRelease *release);

@@ -111,6 +111,14 @@ static gboolean withdraw(Reconcile *self, const char *name, const char *oid, GEr
 	return FALSE;
 }
 
+/* An admin has dealt with it by hand. */
+static gboolean is_cancelled(Reconcile *self, const char *oid)
+{
+	g_autoptr(PublishRelease) release =
+	    publish_release(self->central, self->app->name, oid, NULL);
+	return release && publish_release_is_cancelled(release);
+}
+
 static gboolean take_missing(Reconcile *self, GHashTable *present, GError **error)
 {
 	g_autoptr(GList) names = g_hash_table_get_keys(self->seen);
@@ -119,15 +127,16 @@ static gboolean take_missing(Reconcile *self, GHashTable *present, GError **erro
 		if (g_hash_table_contains(present, name))
 			continue;
 		const char *oid = g_hash_table_lookup(self->seen, name);
-		gboolean tag = g_str_has_prefix(name, "refs/tags/");
-		if (tag && !deletion_recorded(self->hint, name, oid)) {
+		gboolean open_tag =
+		    g_str_has_prefix(name, "refs/tags/") && !is_cancelled(self, oid);
+		if (open_tag && !deletion_recorded(self->hint, name, oid)) {
 			publish_note(self->central,
 				     "alarm: %s: tag %s is gone from %s without a recorded "
 				     "deletion; nothing is cancelled",
 				     self->app->name, name, self->app->repo);
 			continue;
 		}
-		if (tag && !withdraw(self, name, oid, error))
+		if (open_tag && !withdraw(self, name, oid, error))
 			return FALSE;
 		g_hash_table_remove(self->seen, name);
 		self->changed = TRUE;

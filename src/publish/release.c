@@ -115,6 +115,12 @@ void publish_release_free(PublishRelease *release)
 	g_free(release);
 }
 
+gboolean publish_release_is_cancelled(const PublishRelease *release)
+{
+	return strcmp(release->state, "cancelled") == 0 ||
+	       strcmp(release->state, "cancel-asked") == 0;
+}
+
 static PublishTarget *find_target(PublishRelease *release, const char *base)
 {
 	for (guint i = 0; i < release->targets->len; i++) {

@@ -154,8 +154,7 @@ static gboolean is_cancelled(TagRoad *road)
 {
 	g_autoptr(PublishRelease) release =
 	    publish_release(road->run->central, road->run->app->name, road->run->job->oid, NULL);
-	return release && (strcmp(release->state, "cancelled") == 0 ||
-			   strcmp(release->state, "cancel-asked") == 0);
+	return release && publish_release_is_cancelled(release);
 }
 
 static gboolean decide_build(TagRoad *road, const char *decision, const LibraryVersion *version,

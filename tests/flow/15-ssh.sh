@@ -88,7 +88,7 @@ sed 's/00000000/XXXXXXXX/' "$W/out" > "$W/out2"
 ok 'and the two answers do not differ' cmp "$W/out1" "$W/out2"
 not_for_haikou "a bundle to berlin's version" "want $old $root"
 not_for_haikou "a whole bundle of berlin's version" "want - $root"
-is 'and central was not put to work' "$(ls "$STATE/queue/in" | grep -c .)" 0
+is 'and central was not put to work' "$(find "$STATE/queue/in" -type f | wc -l)" 0
 not_for_haikou 'a path for a hash' 'get ../keys/central 0'
 not_for_haikou 'an absolute path for a hash' "get $STATE/keys/central 0"
 not_for_haikou 'a negative offset' "get $bundle -1"

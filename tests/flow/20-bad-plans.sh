@@ -120,6 +120,10 @@ refused 'a lightweight tag where a plan is required' 'lightweight' refs/tags/v5
 git -C "$SRC" tag -a -m 'no plan' v6
 refused 'a tag without a plan where one is required' 'without one' refs/tags/v6
 cp "$W/shop.cfg" "$STATE/apps.d/shop.cfg"
+cp "$STATE/central.cfg" "$W/central.cfg"
+echo 'lead = 86400;' >> "$STATE/central.cfg"
+bad 'sooner than the lead that the server wants' 'lead in central.cfg' "T\n\nRelease-At: $(date -u -d '+1 hour' +%Y-%m-%dT%H:%MZ)\nRelease-To: all\n"
+cp "$W/central.cfg" "$STATE/central.cfg"
 
 is 'no version, release or job came of all that' "$(tagship -C "$STATE" log --json | perl -MJSON::PP -0777 -e 'print scalar @{decode_json(<STDIN>)}')" 0
 

@@ -7,7 +7,7 @@ static char **or_empty(char **list)
 	return list ? g_strdupv(list) : g_new0(char *, 1);
 }
 
-static gboolean check_apps(Central *central, char **apps, GError **error)
+gboolean cmd_check_apps(Central *central, const char *const *apps, GError **error)
 {
 	g_auto(GStrv) known = conf_app_names(central->dirfd, error);
 	if (!known)
@@ -82,7 +82,7 @@ static int base_add(Cmd *cmd, GError **error)
 	g_autofree char *key = central ? clean_key(key_text, error) : NULL;
 	if (!key || !util_name_check("base", cmd->argv[1], error) ||
 	    !plan_zone_check(central->conf->zone_dir, zone, error) ||
-	    !check_apps(central, apps, error))
+	    !cmd_check_apps(central, (const char *const *)apps, error))
 		return 2;
 	ConfPeer peer = {.name = cmd->argv[1],
 			 .zone = zone,

@@ -30,11 +30,21 @@ static void check_error(Doctor *doctor, gboolean good, const char *what, const G
 		finding(doctor, FALSE, "%s: %s", what, error->message);
 }
 
-static void check_key(Doctor *doctor, Central *central)
+/* `key`: from keys/central.pub, or NULL. */
+static void check_key(Doctor *doctor, Central *central, const char *key)
 {
 	g_autoptr(GError) error = NULL;
 	gboolean good = util_sshsig_check_key_file(central->key_file, &error);
 	check_error(doctor, good, "signing key: only its owner can read it", error);
+	if (!good)
+		return; /* ssh-keygen would not touch it */
+	g_autofree char *own = util_sshsig_public_key(central->key_file, &error);
+	if (!own)
+		finding(doctor, FALSE, "signing key: %s", error->message);
+	else if (g_strcmp0(own, key) != 0)
+		finding(doctor, FALSE,
+			"signing key: %s.pub is not its public half; write \"%s\" into it",
+			central->key_file, own);
 }
 
 static void check_bwrap(Doctor *doctor, Central *central, char **apps)
@@ -69,18 +79,13 @@ static void check_disk(Doctor *doctor, Central *central)
 
 static void check_hooks(Doctor *doctor, const ConfApp *app)
 {
-	static const char *const hooks[] = {"pre-receive", "post-receive", "reference-transaction"};
-	for (guint i = 0; i < G_N_ELEMENTS(hooks); i++) {
-		g_autofree char *path = g_build_filename(app->repo, "hooks", hooks[i], NULL);
-		g_autofree char *target = g_file_read_link(path, NULL);
-		gboolean good = target && strstr(target, "hooks/") &&
-				g_file_test(path, G_FILE_TEST_IS_EXECUTABLE);
-		if (!good)
-			finding(doctor, FALSE,
-				"app %s: hook %s is not ours; run: tagship hook install %s "
-				"(with core.hooksPath: tagship hook check %s)",
-				app->name, hooks[i], app->repo, app->repo);
-	}
+	g_autoptr(GError) error = NULL;
+	g_autofree char *missing = cmd_hooks_missing(app->repo, &error);
+	if (!missing)
+		finding(doctor, FALSE, "app %s: hooks: %s", app->name, error->message);
+	else if (*missing)
+		finding(doctor, FALSE, "app %s: hook %s is not ours; run: tagship hook install %s",
+			app->name, missing, app->repo);
 }
 
 /* A tag that we dealt with and that is gone without a recorded deletion. */
@@ -94,12 +99,20 @@ static void check_missing_tags(Doctor *doctor, Central *central, const ConfApp *
 	g_hash_table_iter_init(&iter, seen);
 	while (g_hash_table_iter_next(&iter, &name, &oid)) {
 		char now[REPO_OID];
-		if (!repo_ref_get(repo, name, now, NULL))
-			finding(doctor, FALSE,
-				"app %s: %s is gone from %s without a recorded deletion; nothing "
-				"was cancelled. If that was meant: tagship cancel %s %s",
-				app->name, (char *)name, app->repo, app->name,
-				(char *)name + strlen("refs/tags/"));
+		if (!g_str_has_prefix(name, "refs/tags/") || repo_ref_get(repo, name, now, NULL))
+			continue;
+		g_autoptr(PublishRelease) release = publish_release(central, app->name, oid, NULL);
+		if (release && publish_release_is_cancelled(release))
+			continue;
+		g_autofree char *meant =
+		    release ? g_strdup_printf(". If it was meant to go: tagship cancel %s %.12s",
+					      app->name, (char *)oid)
+			    : g_strdup("");
+		finding(doctor, FALSE,
+			"app %s: %s is gone from %s without a recorded deletion; nothing was "
+			"cancelled. Put it back: git -C %s update-ref %s %s%s",
+			app->name, (char *)name, app->repo, app->repo, (char *)name, (char *)oid,
+			meant);
 	}
 }
 
@@ -177,18 +190,19 @@ static gboolean check_all(Doctor *doctor, Central *central, GError **error)
 {
 	g_auto(GStrv) apps = conf_app_names(central->dirfd, error);
 	g_auto(GStrv) bases = conf_peer_names(central->dirfd, apps ? error : NULL);
-	g_autofree char *key =
-	    bases ? util_sshsig_public_key(central->key_file, apps ? error : NULL) : NULL;
-	if (!apps || !bases || !key)
+	if (!apps || !bases)
 		return FALSE;
+	g_autofree char *key = cmd_public_key(central->dirfd);
 	check_git(doctor);
-	check_key(doctor, central);
+	check_key(doctor, central, key);
 	check_bwrap(doctor, central, apps);
 	check_disk(doctor, central);
 	check_worker(doctor, central);
 	for (guint i = 0; apps[i]; i++)
 		check_app(doctor, central, apps[i]);
-	for (guint i = 0; bases[i]; i++)
+	if (!key)
+		finding(doctor, FALSE, "ledgers: not verified without %s.pub", central->key_file);
+	for (guint i = 0; key && bases[i]; i++)
 		check_ledger(doctor, central, bases[i], key);
 	return TRUE;
 }

@@ -8,6 +8,9 @@
 #include "cmd/tagship/tagship.h"
 
 #define CHAIN_DIR "tagship.d"
+#define PUSH_OPTIONS "receive.advertisePushOptions"
+#define PUSH_OPTIONS_BEFORE "tagship.pushOptionsBefore"
+#define UNSET "unset"
 
 static const char *const hook_names[] = {"pre-receive", "post-receive", "reference-transaction"};
 
@@ -74,11 +77,36 @@ static gboolean install_one(Cmd *cmd, int dirfd, const char *name, GError **erro
 	return util_fs_symlink_replace(dirfd, target, name, error);
 }
 
+/* The repository's own value is kept beside ours, for hook remove. */
+static gboolean set_push_options(Repo *repo, GError **error)
+{
+	g_auto(GStrv) before = repo_config_get(repo, PUSH_OPTIONS, error);
+	g_auto(GStrv) saved = before ? repo_config_get(repo, PUSH_OPTIONS_BEFORE, error) : NULL;
+	if (!saved)
+		return FALSE;
+	if (!saved[0] &&
+	    !repo_config_set(repo, PUSH_OPTIONS_BEFORE, before[0] ? before[0] : UNSET, error))
+		return FALSE;
+	return repo_config_set(repo, PUSH_OPTIONS, "true", error);
+}
+
+static gboolean restore_push_options(Repo *repo, GError **error)
+{
+	g_auto(GStrv) saved = repo_config_get(repo, PUSH_OPTIONS_BEFORE, error);
+	if (!saved)
+		return FALSE;
+	if (!saved[0])
+		return TRUE;
+	gboolean ok = strcmp(saved[0], UNSET) == 0
+			  ? repo_config_unset(repo, PUSH_OPTIONS, error)
+			  : repo_config_set(repo, PUSH_OPTIONS, saved[0], error);
+	return ok && repo_config_unset(repo, PUSH_OPTIONS_BEFORE, error);
+}
+
 static gboolean set_config(Central *central, Repo *repo, char **apps, GError **error)
 {
 	if (!repo_config_set(repo, "tagship.state", central->path, error) ||
-	    !repo_config_set(repo, "receive.advertisePushOptions", "true", error) ||
-	    !repo_config_unset(repo, "tagship.app", error))
+	    !set_push_options(repo, error) || !repo_config_unset(repo, "tagship.app", error))
 		return FALSE;
 	for (guint i = 0; apps[i]; i++)
 		if (!repo_config_add(repo, "tagship.app", apps[i], error))
@@ -118,6 +146,23 @@ static int hook_install(Cmd *cmd, GError **error)
 			return 1;
 	cmd_say(cmd, "hooks are in %s; existing tags are history, the next push is work", dir);
 	return 0;
+}
+
+char *cmd_hooks_missing(const char *repo, GError **error)
+{
+	g_autofree char *dir = hooks_dir(repo, error);
+	util_autofd int dirfd = dir ? util_fs_open_dir(AT_FDCWD, dir, error) : -1;
+	if (dirfd < 0)
+		return NULL;
+	g_autoptr(GString) missing = g_string_new(NULL);
+	for (guint i = 0; i < G_N_ELEMENTS(hook_names); i++) {
+		g_autofree char *target = our_hook(hook_names[i]);
+		if (!is_ours(dirfd, hook_names[i], target) ||
+		    !g_file_test(target, G_FILE_TEST_IS_EXECUTABLE))
+			g_string_append_printf(missing, "%s%s", missing->len ? ", " : "",
+					       hook_names[i]);
+	}
+	return g_string_free(g_steal_pointer(&missing), FALSE);
 }
 
 static gboolean check_one(int dirfd, const char *name)
@@ -192,7 +237,7 @@ static int hook_remove(Cmd *cmd, GError **error)
 			return 1;
 	(void)unlinkat(dirfd, CHAIN_DIR, AT_REMOVEDIR); /* stays if the admin put more into it */
 	if (!repo_config_unset(repo, "tagship.state", error) ||
-	    !repo_config_unset(repo, "tagship.app", error))
+	    !repo_config_unset(repo, "tagship.app", error) || !restore_push_options(repo, error))
 		return 1;
 	cmd_say(cmd, "hooks are removed from %s; what was there before is back", dir);
 	return 0;

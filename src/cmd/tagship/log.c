@@ -196,11 +196,28 @@ int cmd_wait(Cmd *cmd, GError **error)
 	return central ? cmd_follow_job(central, cmd->argv[1], TRUE, error) : 1;
 }
 
+static gboolean check_target(const PublishRelease *release, const char *base, GError **error)
+{
+	g_autoptr(GPtrArray) names = g_ptr_array_new();
+	for (guint i = 0; i < release->targets->len; i++) {
+		const PublishTarget *target = g_ptr_array_index(release->targets, i);
+		if (!base || strcmp(target->base, base) == 0)
+			return TRUE;
+		g_ptr_array_add(names, target->base);
+	}
+	g_ptr_array_add(names, NULL);
+	const char *near = base ? util_text_nearest(base, (const char *const *)names->pdata) : NULL;
+	return !base ||
+	       util_error_set(error, TS_ERROR_NOT_FOUND, "%s %s is not for a base \"%s\"%s%s%s",
+			      release->app, release->tag, base, near ? "; did you mean \"" : "",
+			      near ? near : "", near ? "\"?" : "");
+}
+
 static int cancel_release(Cmd *cmd, Central *central, const char *base, GError **error)
 {
 	g_autoptr(PublishRelease) release =
 	    find_release(central, cmd->argv[1], cmd->argv[2], error);
-	if (!release)
+	if (!release || !check_target(release, base, error))
 		return 1;
 	g_autofree char *who = cmd_who();
 	g_autofree char *reason = g_strdup_printf("cancelled by %s on central", who);

@@ -26,8 +26,7 @@ static void poke_worker(const Cmd *cmd, int state_dirfd)
 		g_printerr("tagship serve: %s\n", error->message);
 }
 
-/* Our own key, from keys/central.pub; NULL if it cannot be read. */
-static char *read_public_key(int state_dirfd)
+char *cmd_public_key(int state_dirfd)
 {
 	g_autofree char *text = NULL;
 	if (!util_fs_read_file(state_dirfd, "keys/central.pub", 4096, &text, NULL, NULL))
@@ -51,7 +50,7 @@ int cmd_serve(Cmd *cmd, GError **error)
 	g_autoptr(ConfPeer) peer = state >= 0 ? conf_peer_load(state, cmd->argv[1], error) : NULL;
 	if (!peer)
 		return 1;
-	g_autofree char *central_key = read_public_key(state);
+	g_autofree char *central_key = cmd_public_key(state);
 	ServeSpec spec = {.state_path = cmd->dir,
 			  .central_key = central_key,
 			  .base = peer->name,

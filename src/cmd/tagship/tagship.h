@@ -37,5 +37,14 @@ gboolean cmd_poke_worker(Central *central, GError **error);
 /* Prints the job's log as it grows until the job ends; returns the exit status of the job. */
 int cmd_follow_job(Central *central, const char *job_id, gboolean follow, GError **error);
 
+/* The hooks of ours that the repository lacks, "a, b" ("" for none), where git looks for them. */
+char *cmd_hooks_missing(const char *repo, GError **error);
+
+/* Central's public key from keys/central.pub, "ssh-ed25519 AAAA…"; NULL if it cannot be read. */
+char *cmd_public_key(int state_dirfd);
+
+/* USAGE, with the nearest name, if one of these apps does not exist; `apps` may be NULL. */
+gboolean cmd_check_apps(Central *central, const char *const *apps, GError **error);
+
 /* The line a base is enrolled with. */
 char *cmd_join_line(Central *central, GError **error);

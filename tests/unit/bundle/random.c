@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Generated trees, some hundred pairs: whatever they hold comes back. */
+#include <locale.h>
+
 #include "pair.h"
 
 #define DELTA_PAIRS 200
@@ -167,6 +169,31 @@ static void test_random(gconstpointer data)
 	}
 }
 
+/* Names are bytes, whatever the program's locale makes of them. */
+static void test_locale(void)
+{
+	if (!setlocale(LC_ALL, "C.UTF-8")) {
+		g_test_skip("no locale C.UTF-8");
+		return;
+	}
+	for (guint32 seed = 1000; seed < 1020; seed++) {
+		g_autoptr(GRand) rand = g_rand_new_with_seed(seed);
+		g_auto(Pair) pair = pair_new();
+		BundleMakeOptions options = {.codec = BUNDLE_CODEC_PLAIN};
+		fill_pair(rand, &pair);
+		util_autofd int fd_utf8 = pair_bundle(&pair, &options, NULL);
+		setlocale(LC_ALL, "C"); /* made in one, read in the other */
+		util_autofd int fd = pair_bundle(&pair, &options, NULL);
+		g_assert_true(pair_apply(&pair, fd_utf8, NULL, NULL));
+		setlocale(LC_ALL, "C.UTF-8");
+		g_assert_true(pair_apply(&pair, fd, NULL, NULL));
+		g_autoptr(GByteArray) a = read_all(fd_utf8);
+		g_autoptr(GByteArray) b = read_all(fd);
+		g_assert_cmpmem(a->data, a->len, b->data, b->len);
+	}
+	setlocale(LC_ALL, "C");
+}
+
 /* Files of any size against a reader of little memory. */
 static void test_large_files(void)
 {
@@ -198,6 +225,7 @@ int main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_data_func("/random/delta", GUINT_TO_POINTER(BUNDLE_CODEC_DELTA), test_random);
 	g_test_add_data_func("/random/plain", GUINT_TO_POINTER(BUNDLE_CODEC_PLAIN), test_random);
+	g_test_add_func("/random/locale", test_locale);
 	g_test_add_func("/random/large-files", test_large_files);
 	return g_test_run();
 }

@@ -82,6 +82,16 @@ static void test_arrival(void)
 	g_assert_cmpint(central_arrival_utc(NOW, 1000, 0, 0), >, NOW);
 }
 
+static void test_lead(void)
+{
+	g_autoptr(GError) error = NULL;
+	g_assert_true(central_lead_check(NOW + 60, NOW, 60, &error));
+	g_assert_true(central_lead_check(NOW, NOW, 0, &error));
+	g_assert_false(central_lead_check(NOW + 59, NOW, 60, &error));
+	g_assert_error(error, TS_ERROR, TS_ERROR_REFUSED);
+	g_assert_nonnull(strstr(error->message, "Release-At"));
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -89,5 +99,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/decide/central/refs", test_refs);
 	g_test_add_func("/decide/central/version", test_version);
 	g_test_add_func("/decide/central/arrival", test_arrival);
+	g_test_add_func("/decide/central/lead", test_lead);
 	return g_test_run();
 }
