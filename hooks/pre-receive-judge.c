@@ -15,6 +15,7 @@ typedef struct {
 	Central *central;
 	Repo *repo; /* sees the quarantine */
 	guint refused;
+	gboolean dry_run; /* the pusher wants the answer only */
 	gint64 now_utc;
 } Judge;
 
@@ -96,6 +97,15 @@ static gboolean check_lead(Judge *judge, const PlanTable *table, GError **error)
 						   judge->central->conf->lead_s, error);
 }
 
+static void say_table(Judge *judge, const PlanTable *table)
+{
+	g_autofree char *text = plan_table_format(table, judge->now_utc);
+	g_autofree char *title = util_text_printable(table->title ? table->title : "", -1);
+	hook_say(judge->hook, "tagship: %s %s%s%s", table->app, table->version, *title ? ": " : "",
+		 title);
+	hook_say_text(judge->hook, text);
+}
+
 static gboolean check_plan(Judge *judge, const Plan *plan, const PlanTag *tag, const char *oid,
 			   GError **error)
 {
@@ -115,11 +125,11 @@ static gboolean check_plan(Judge *judge, const Plan *plan, const PlanTag *tag, c
 	    !check_version(judge, app, plan, tag->name, commit, error) ||
 	    !known_release(judge, app, oid, error))
 		return FALSE;
-	g_autofree char *text = plan_table_format(table, judge->now_utc);
-	g_autofree char *title = util_text_printable(table->title ? table->title : "", -1);
-	hook_say(judge->hook, "tagship: %s %s%s%s", table->app, table->version, *title ? ": " : "",
-		 title);
-	hook_say_text(judge->hook, text);
+	/* On success nothing is printed: when the pusher is gone already, git's receive-pack dies
+	 * of SIGPIPE at the first line, before the refs move, and the push would be lost. The job's
+	 * log begins with this table instead. */
+	if (judge->dry_run)
+		say_table(judge, table);
 	return TRUE;
 }
 
@@ -209,6 +219,8 @@ static gboolean check_update(Judge *judge, const HookUpdate *update, GError **er
 
 static int judge_push(Judge *judge)
 {
+	g_auto(GStrv) options = hook_push_options();
+	judge->dry_run = g_strv_contains((const char *const *)options, "dry-run");
 	for (guint i = 0; i < judge->hook->updates->len; i++) {
 		const HookUpdate *update = g_ptr_array_index(judge->hook->updates, i);
 		g_autoptr(GError) error = NULL;
@@ -217,8 +229,7 @@ static int judge_push(Judge *judge)
 	}
 	if (judge->refused > 0)
 		return 1;
-	g_auto(GStrv) options = hook_push_options();
-	if (!g_strv_contains((const char *const *)options, "dry-run"))
+	if (!judge->dry_run)
 		return 0;
 	hook_say(judge->hook, "tagship: dry run: the push is good, and refused because you asked "
 			      "only for this answer");

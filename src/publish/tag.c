@@ -145,6 +145,9 @@ static gboolean accept_plan(TagRoad *road, GError **error)
 		g_propagate_error(error, g_steal_pointer(&refused));
 		return FALSE;
 	}
+	g_autofree char *shown = plan_table_format(table, now);
+	job_say(run, "%s %s: %s\n%s", table->app, table->version, table->title ? table->title : "",
+		g_strchomp(shown));
 	text = accepted_text(road, table);
 	return library_decide(library, run->app->name, run->job->oid, "accepted", text, road->raw,
 			      now, error);

@@ -126,7 +126,7 @@ while [ $i -lt "${KILLS:-20}" ]; do
 	world_commit $n
 	printf 'Shop %s\n\nRelease-At: 2098-01-01 02:00 base-local\nRelease-To: all\n' $n | world_tag v$n
 	rm -f "$W/in-pre-receive"
-	git -C "$SRC" push -q origin main v$n > /dev/null 2>&1 &
+	git -C "$SRC" push -q origin v$n > /dev/null 2>&1 &
 	pusher=$!
 	world_wait 10 test -e "$W/in-pre-receive"
 	kill -9 $pusher

@@ -25,6 +25,9 @@ static void keep_order(Gc *gc, GHashTable *trees, const DecideOrder *order)
 		g_hash_table_add(gc->bundles, g_strdup(bundle->sha256));
 	}
 	g_hash_table_add(trees, stage_tree_name(order->order->version, order->order->root));
+	/* it may be held under another version's name */
+	if (order->tree)
+		g_hash_table_add(trees, g_strdup(order->tree));
 }
 
 typedef struct {
@@ -78,9 +81,13 @@ static gboolean drop_tree(Gc *gc, ActivateApp *opened, const ConfBaseApp *app, i
 
 static void keep_root_of(Gc *gc, const char *tree)
 {
-	const char *dash = strrchr(tree, '-');
-	if (dash)
-		g_hash_table_add(gc->roots, g_strdup(dash + 1));
+	/* VERSION-ROOT8, or VERSION-ROOT8-rN beside an altered one */
+	g_auto(GStrv) parts = g_strsplit(tree, "-", -1);
+	guint n = g_strv_length(parts);
+	if (n >= 2 && parts[n - 1][0] == 'r')
+		n--;
+	if (n >= 2)
+		g_hash_table_add(gc->roots, g_strdup(parts[n - 1]));
 }
 
 static gboolean prune_folder(Gc *gc, ActivateApp *opened, const ConfBaseApp *app,
