@@ -5,7 +5,7 @@
 . "$(dirname "$0")/../lib/world.sh"
 world_new
 trap world_end EXIT
-world_central shop 'sh build.sh' dist --branch main --branch 'release/*' --incremental
+world_central shop 'sh build.sh' dist --branch main --branch 'release/*' --incremental 2> "$W/setup"
 world_base berlin Europe/Berlin
 ROOT=$W/berlin/root
 c() { tagship -C "$STATE" "$@"; }
@@ -100,7 +100,7 @@ git -C "$SRC" remote add site "$W/site.git"
 world_commit 1
 plan s1 $later tokyo
 exits 'a push to it' 0 git -C "$SRC" push site main s1
-is 'their hook ran first, ours after' "$(sed -n 's/^remote: //; /theirs before/p; s/.*tagship: site s1.*/ours/p; /theirs after/p' "$W/out" | sed 's/ *$//' | tr '\n' ' ')" 'theirs before ours theirs after '
+is 'their hook ran first, ours after' "$(sed -n 's/^remote: //; /theirs before/p; s/.*tagship: job site-s1-[0-9a-f]* *$/ours/p; /theirs after/p' "$W/out" | sed 's/ *$//' | tr '\n' ' ')" 'theirs before theirs after ours '
 ok 'their post-receive got its input' grep -q 'refs/tags/s1$' "$W/post"
 touch "$SRC/virus.exe"
 world_commit 2
@@ -153,7 +153,7 @@ ok 'and not into hooks/' diff -r "$HOOKS" "$W/hooks-before"
 plan s5 $later tokyo 'Release-App: site'
 exits 'a push there' 0 git -C "$SRC" push site s5
 says 'runs theirs' 'by path'
-says 'and ours' 'tagship: site s5'
+says 'and ours' 'tagship: job site-s5'
 ok 'doctor finds the hooks there' sh -c "tagship -C '$STATE' doctor | grep 'app site: repository and hooks'"
 exits 'app remove' 0 c app remove docs
 exits 'app show of a removed one' 1 c app show docs
