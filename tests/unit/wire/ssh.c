@@ -300,7 +300,8 @@ static void check_bad_line(gboolean cut, gint64 progress_s, const char *says)
 		g_error("not said: \"%s\" but: %s", says, error->message);
 	guint64 in = 0, out = 0;
 	wire_session_bytes(session, &in, &out);
-	g_assert_cmpuint(in, >, 300 * 1000); /* what came is not lost */
+	/* libssh2 reports the cut before it hands out what it has queued, at most one window */
+	g_assert_cmpuint(in, >, 500 * 1000 - 256 * 1024 - 32 * 1024);
 	g_assert_cmpuint(in, <, 500 * 1000);
 	wire_call_abort(call);
 	wire_disconnect(session);
