@@ -22,9 +22,13 @@ static WireSsh *ssh_of(WireCall *call)
 static gssize line_lost(WireCall *call, const char *doing, GError **error)
 {
 	WireSsh *ssh = ssh_of(call);
+	int code = 0;
+	const char *reason = wire_ssh_last_error(ssh, &code);
+	/* a cut is noticed by whichever of reading and writing comes first */
+	gboolean cut = ssh->peer_closed || code == LIBSSH2_ERROR_SOCKET_SEND ||
+		       code == LIBSSH2_ERROR_SOCKET_DISCONNECT;
 	util_error_set(error, TS_ERROR_AGAIN, "%s: %s", doing,
-		       ssh->peer_closed ? "the connection was cut"
-					: wire_ssh_last_error(ssh, NULL));
+		       cut ? "the connection was cut" : reason);
 	return -1;
 }
 
