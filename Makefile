@@ -57,18 +57,18 @@ room_libs = $(foreach r,$(1),$(B)/lib$(r).a)
 room_pkgs = $(foreach p,$(sort $(foreach r,$(1),$(PKG_$(r)))),$(LIBS_$(p)))
 
 PROGRAMS := tagship tagship-base tagship-stage tagship-activate
-HOOKS := pre-receive pre-receive-judge post-receive reference-transaction
+GATES := pre-receive reference-transaction
+HOOKS := pre-receive-judge post-receive reference-transaction-poke
 ROOMS_tagship := $(call closure,status serve publish)
 ROOMS_tagship-base := $(call closure,status mirror stage activate)
 ROOMS_tagship-stage := $(call closure,stage activate)
 ROOMS_tagship-activate := $(call closure,activate)
-ROOMS_pre-receive := $(call closure,store conf decide)
 ROOMS_pre-receive-judge := $(call closure,publish)
 ROOMS_post-receive := $(call closure,store conf)
-ROOMS_reference-transaction := $(call closure,store conf)
+ROOMS_reference-transaction-poke := $(call closure,store conf)
 COMMON_SRC := $(wildcard src/cmd/*.c)
 
-BINS := $(PROGRAMS:%=$(B)/%) $(HOOKS:%=$(B)/hooks/%)
+BINS := $(PROGRAMS:%=$(B)/%) $(HOOKS:%=$(B)/hooks/%) $(GATES:%=$(B)/hooks/%)
 UNIT_SRC := $(wildcard tests/unit/*/*.c)
 UNIT := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
 FUZZ_SRC := $(wildcard tests/fuzz/*.c)
@@ -126,6 +126,11 @@ $$(B)/hooks/$(1): $$(B)/hooks/$(1).o $$(B)/hooks/hook.o $$(call room_libs,$$(ROO
 	$$(Q)$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$^ -Wl,--as-needed $$(call room_pkgs,$$(ROOMS_$(1))) $$(GLIB_LIBS)
 endef
 $(foreach h,$(HOOKS),$(eval $(call hook_rules,$(h))))
+
+# the gate needs nothing but libc
+$(GATES:%=$(B)/hooks/%): $(B)/hooks/gate.o
+	$(call say,LD $@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
 # The same programs with fault points: only util differs (util/fault.h), so only util is built again.
 FAULT_PROGRAMS := $(PROGRAMS:%=$(B)/faults/%)

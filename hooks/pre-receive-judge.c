@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Started by pre-receive when a push touches tags, odd names, or has options; the hooks of others
- * ran there. Judges the push before any ref moves: ref names, tags that look like plans, plans
- * themselves, versions bound to other commits, releases that can no longer be taken back. Writes
- * nothing. All refusals of one push are printed, then the push is refused as a whole.
+ * Started by the gate (hooks/gate.c) when a push touches tags, odd names, has options, or when
+ * somebody else's hook is there, which runs first. Judges the push before any ref moves: ref names,
+ * tags that look like plans, plans themselves, versions bound to other commits, releases that can
+ * no longer be taken back. Writes nothing. All refusals of one push are printed, then the push is
+ * refused as a whole.
  */
 #include <unistd.h>
 
@@ -250,6 +251,9 @@ int main(int argc, char **argv)
 	(void)argc; /* git gives none */
 	g_autoptr(Hook) hook = hook_new("pre-receive", argv);
 	g_autoptr(GError) error = NULL;
+	int chained = hook_run_chained(hook);
+	if (chained != 0)
+		return chained;
 	if (!hook_load(hook, &error))
 		return cannot_judge(hook, error);
 	if (!hook->state || hook->confs->len == 0)
