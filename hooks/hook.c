@@ -200,9 +200,35 @@ static gboolean read_settings(Hook *hook, GError **error)
 	return TRUE;
 }
 
+/* What `hook install` noted beside the hooks, if it is this repository's (a shared core.hooksPath
+ * has room for one): saves starting git for every push. */
+static gboolean read_note(Hook *hook)
+{
+	g_autofree char *here = g_path_get_dirname(hook->argv[0]);
+	g_autofree char *path = g_build_filename(here, "tagship.d", "settings", NULL);
+	g_autofree char *text = NULL;
+	gsize len = 0;
+	if (!util_fs_read_file(AT_FDCWD, path, 65536, &text, &len, NULL))
+		return FALSE;
+	g_autoptr(UtilTrailers) note = util_trailers_parse(text, len, NULL);
+	const char *repo = note ? util_trailers_get(note, "Repo") : NULL;
+	const char *state = note ? util_trailers_get(note, "State") : NULL;
+	if (!repo || !state || strcmp(repo, hook->git_dir) != 0)
+		return FALSE;
+	g_autoptr(GPtrArray) apps = g_ptr_array_new();
+	for (guint i = 0; i < util_trailers_count(note); i++)
+		if (strcmp(util_trailers_key(note, i), "App") == 0)
+			g_ptr_array_add(apps, g_strdup(util_trailers_value(note, i)));
+	g_ptr_array_add(apps, NULL);
+	hook->state = g_strdup(state);
+	g_strfreev(hook->apps);
+	hook->apps = (char **)g_ptr_array_free(g_steal_pointer(&apps), FALSE);
+	return TRUE;
+}
+
 gboolean hook_load(Hook *hook, GError **error)
 {
-	if (!read_settings(hook, error))
+	if (!read_note(hook) && !read_settings(hook, error))
 		return FALSE;
 	if (!hook->state || !hook->apps[0])
 		return TRUE;

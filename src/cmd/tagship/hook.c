@@ -114,6 +114,20 @@ static gboolean set_config(Central *central, Repo *repo, char **apps, GError **e
 	return TRUE;
 }
 
+#define NOTE CHAIN_DIR "/settings"
+
+/* The same settings beside the hooks, so that they need not start git to read them. */
+static gboolean write_note(Central *central, Repo *repo, char **apps, int dirfd, GError **error)
+{
+	g_autoptr(UtilTrailers) note = util_trailers_new();
+	util_trailers_add(note, "Repo", repo_path(repo));
+	util_trailers_add(note, "State", central->path);
+	for (guint i = 0; apps[i]; i++)
+		util_trailers_add(note, "App", apps[i]);
+	g_autofree char *text = util_trailers_format(note);
+	return util_fs_write_file(dirfd, NOTE, text, strlen(text), 0644, error);
+}
+
 static int hook_install(Cmd *cmd, GError **error)
 {
 	if (!cmd_options(cmd, NULL, 1, 1, error))
@@ -136,7 +150,8 @@ static int hook_install(Cmd *cmd, GError **error)
 		return 1;
 	util_autofd int dirfd = util_fs_open_dir(AT_FDCWD, dir, error);
 	if (dirfd < 0 || !util_fs_mkdir(dirfd, CHAIN_DIR, 0755, error) ||
-	    !set_config(central, repo, apps, error))
+	    !set_config(central, repo, apps, error) ||
+	    !write_note(central, repo, apps, dirfd, error))
 		return 1;
 	for (guint i = 0; i < G_N_ELEMENTS(hook_names); i++)
 		if (!install_one(cmd, dirfd, hook_names[i], error))
@@ -235,6 +250,8 @@ static int hook_remove(Cmd *cmd, GError **error)
 	for (guint i = 0; i < G_N_ELEMENTS(hook_names); i++)
 		if (!remove_one(dirfd, hook_names[i], error))
 			return 1;
+	if (!util_fs_unlink(dirfd, NOTE, error))
+		return 1;
 	(void)unlinkat(dirfd, CHAIN_DIR, AT_REMOVEDIR); /* stays if the admin put more into it */
 	if (!repo_config_unset(repo, "tagship.state", error) ||
 	    !repo_config_unset(repo, "tagship.app", error) || !restore_push_options(repo, error))
