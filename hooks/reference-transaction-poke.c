@@ -46,7 +46,8 @@ static char *mirror_root(const Hook *hook)
 static gboolean poke_base(const char *root, GError **error)
 {
 	util_autofd int dirfd = util_fs_open_dir(AT_FDCWD, root, error);
-	if (dirfd < 0 || !util_fs_write_file(dirfd, "poke", "", 0, 0644, error))
+	if (dirfd < 0 || !util_fs_mkdir(dirfd, "poke", 0755, error) ||
+	    !util_fs_write_file(dirfd, "poke/now", "", 0, 0644, error))
 		return FALSE;
 	util_autofd int lock = util_fs_lock(dirfd, "lock/run", 0, NULL);
 	if (lock < 0)

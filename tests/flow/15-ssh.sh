@@ -205,6 +205,6 @@ git -C "$SRC" push -q origin main v6 > "$W/push6" 2>&1
 is 'run waits for its time' "$(world_state shop v6 haikou)" ordered
 ok 'plain git fetch beside run' git_fetch
 ok 'leads to a pull at once' world_wait 10 world_is shop v6 haikou staged
-ok 'and run took the poke' world_wait 5 test ! -e "$W/haikou/root/poke"
+ok 'and run took the poke' world_wait 5 test ! -e "$W/haikou/root/poke/now"
 world_stop run-haikou
 done_testing

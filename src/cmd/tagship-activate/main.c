@@ -43,9 +43,9 @@ static void outlive_signals(void)
 static void poke(int root_dirfd)
 {
 	g_autoptr(GPtrArray) pending = util_fs_list(root_dirfd, "pending", NULL);
-	if (pending && pending->len > 0)
-		(void)util_fs_write_file(root_dirfd, "poke", "", 0, 0644,
-					 NULL); /* next pull then */
+	/* if it fails, the next pull delivers them */
+	if (pending && pending->len > 0 && util_fs_mkdir(root_dirfd, "poke", 0755, NULL))
+		(void)util_fs_write_file(root_dirfd, "poke/now", "", 0, 0644, NULL); /* as above */
 }
 
 static gboolean do_app(const char *root_path, int root_dirfd, const char *name, GError **error)

@@ -124,10 +124,11 @@ static void handle_pokes(Run *run)
 	char buffer[4096];
 	while (run->inotify_fd >= 0 && read(run->inotify_fd, buffer, sizeof buffer) > 0)
 		;
-	if (faccessat(run->base->dirfd, "poke", F_OK, 0) != 0)
+	if (faccessat(run->base->dirfd, "poke/now", F_OK, 0) != 0)
 		return;
 	run->poked = TRUE;
-	(void)util_fs_unlink(run->base->dirfd, "poke", NULL); /* poked once more then: harmless */
+	(void)util_fs_unlink(run->base->dirfd, "poke/now",
+			     NULL); /* poked once more then: harmless */
 }
 
 static int wait_ms(const Run *run)
@@ -168,9 +169,12 @@ static gboolean prepare(Run *run, GError **error)
 	run->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	if (run->signal_fd < 0 || run->inotify_fd < 0)
 		return util_error_errno(error, errno, "signalfd or inotify");
-	/* only names that appear: our own work beneath ROOT makes none here */
-	if (inotify_add_watch(run->inotify_fd, run->base->root, IN_MOVED_TO) < 0)
-		return util_error_errno(error, errno, "watching %s", run->base->root);
+	/* a folder of its own: nothing else that happens beneath ROOT wakes us */
+	g_autofree char *folder = g_build_filename(run->base->root, "poke", NULL);
+	if (!util_fs_mkdir(AT_FDCWD, folder, 0755, error))
+		return FALSE;
+	if (inotify_add_watch(run->inotify_fd, folder, IN_MOVED_TO) < 0)
+		return util_error_errno(error, errno, "watching %s", folder);
 	return TRUE;
 }
 

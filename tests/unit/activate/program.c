@@ -141,7 +141,7 @@ static void test_once(World *world, gconstpointer data)
 	g_assert_cmpint(started_utc, <=, at_utc + 5);
 	assert_serving(world, "one");
 	/* the report waits, and whoever delivers is poked */
-	g_autofree char *poke = world_get(world, "root/poke");
+	g_autofree char *poke = world_get(world, "root/poke/now");
 	g_assert_nonnull(poke);
 }
 
