@@ -71,7 +71,6 @@ COMMON_SRC := $(wildcard src/cmd/*.c)
 BINS := $(PROGRAMS:%=$(B)/%) $(HOOKS:%=$(B)/hooks/%) $(GATES:%=$(B)/hooks/%)
 UNIT_SRC := $(wildcard tests/unit/*/*.c)
 UNIT := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
-FUZZ_SRC := $(wildcard tests/fuzz/*.c)
 
 # V=1 shows whole commands
 Q := $(if $(V),,@)

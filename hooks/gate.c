@@ -35,7 +35,7 @@ static int plain_branch(const char *ref, size_t len)
 	       (len < 5 || memcmp(ref + len - 5, ".lock", 5) != 0);
 }
 
-/* Every line is "OLD NEW REF" with a plain branch (or, of no concern here, HEAD). */
+/* Every line is "OLD NEW REF" with a plain branch. */
 static int only_branches(const char *input, size_t len)
 {
 	const char *end = input + len;

@@ -43,8 +43,7 @@ static gboolean wait_for_intake(const Hook *hook, const char *hint)
 /* Passes on what the log got since *offset. */
 static void show_log(Hook *hook, const Job *job, gsize *offset)
 {
-	g_autofree char *path =
-	    g_strdup_printf("log/%s.%" G_GINT64_FORMAT ".log", job->id, MAX(job->attempt, 1));
+	g_autofree char *path = job_log_name(job->id, job->attempt);
 	util_autofd int fd = openat(hook->state_dirfd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	char buffer[8193];
 	ssize_t n = 0;

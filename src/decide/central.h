@@ -5,7 +5,6 @@
  */
 #pragma once
 
-#include "decide/refname.h"
 #include "order/order.h"
 #include "plan/plan.h"
 
@@ -29,6 +28,10 @@ typedef struct {
  * commit point, or from go-live on silent, and what to do instead (a new tag). */
 gboolean central_may_withdraw(const char *tag_name, const CentralTarget *targets, guint n_targets,
 			      gint64 now_utc, GError **error);
+
+/* Ref names central takes: refs/heads/, refs/tags/, refs/notes/ with sane names; REFUSED for
+ * refs/replace/ and all else, with what to do. */
+gboolean central_ref_check(const char *ref, GError **error);
 
 /* A tag that moves: the version may move unless an order bound it to another commit. */
 gboolean central_version_check(const char *version, const char *commit,

@@ -205,8 +205,7 @@ static gboolean gc_logs(Central *central, gboolean dry_run, GString *said, GErro
 				       "log of job %s: older than %" G_GINT64_FORMAT " days\n",
 				       job->id, central->conf->keep_logs_days);
 		for (gint64 n = 1; !dry_run && n <= job->attempt; n++) {
-			g_autofree char *name =
-			    g_strdup_printf("log/%s.%" G_GINT64_FORMAT ".log", job->id, n);
+			g_autofree char *name = job_log_name(job->id, n);
 			if (!util_fs_unlink(central->dirfd, name, error))
 				return FALSE;
 		}

@@ -16,12 +16,6 @@ void job_say(JobRun *run, const char *format, ...)
 		(void)util_fs_write_all(run->log_fd, line, strlen(line), NULL); /* log only */
 }
 
-char *publish_log_path(Central *central, const Job *job)
-{
-	return g_strdup_printf("%s/log/%s.%" G_GINT64_FORMAT ".log", central->path, job->id,
-			       MAX(job->attempt, 1));
-}
-
 gboolean job_phase(JobRun *run, const char *phase, GError **error)
 {
 	g_free(run->job->phase);
@@ -40,8 +34,9 @@ static gboolean job_begin(JobRun *run, GError **error)
 	job->reason = g_strdup("");
 	if (!job_phase(run, "start", error))
 		return FALSE;
-	g_autofree char *path = publish_log_path(run->central, job);
-	run->log_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+	g_autofree char *path = job_log_name(job->id, job->attempt);
+	run->log_fd = openat(run->central->dirfd, path,
+			     O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (run->log_fd < 0)
 		return util_error_errno(error, errno, "%s", path);
 	return TRUE;

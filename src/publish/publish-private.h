@@ -14,8 +14,6 @@ typedef struct {
 
 /* A line into the job's log, for the pusher and for people. */
 void job_say(JobRun *run, const char *format, ...) G_GNUC_PRINTF(2, 3);
-/* STATE/log/ID.ATTEMPT.log; caller frees. */
-char *publish_log_path(Central *central, const Job *job);
 /* Changes phase durably. */
 gboolean job_phase(JobRun *run, const char *phase, GError **error);
 

@@ -203,6 +203,11 @@ char *job_id_for_ref(const char *app, const char *ref, const char *oid)
 	return g_strdup_printf("%s-%s-%.4s-%.7s", app, name, hex, oid);
 }
 
+char *job_log_name(const char *id, gint64 attempt)
+{
+	return g_strdup_printf("log/%s.%" G_GINT64_FORMAT ".log", id, MAX(attempt, 1));
+}
+
 static char *job_format(const Job *job)
 {
 	g_autoptr(UtilTrailers) t = util_trailers_new();

@@ -54,6 +54,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Job, job_free)
 /* "APP-SHORTREF-OID7" with '/' and other odd bytes as '-'; the hook and the worker agree. */
 char *job_id_for_ref(const char *app, const char *ref, const char *oid);
 
+/* "log/ID.ATTEMPT.log" beneath STATE; before the first run, where that will be. Caller frees. */
+char *job_log_name(const char *id, gint64 attempt);
+
 /* EXISTS if there is such a job already. */
 gboolean store_job_create(int queue_dirfd, const Job *job, GError **error);
 gboolean store_job_write(int queue_dirfd, const Job *job, GError **error);

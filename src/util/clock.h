@@ -6,7 +6,6 @@
  *   gint64 now = util_clock_now_utc(clock);
  *
  * Tests: util_clock_fake_new(1700000000), util_clock_fake_set(); free with util_clock_fake_free.
- * In programs the environment TAGSHIP_TEST_NOW_OFFSET_S is not read: rooms never read it.
  */
 #pragma once
 

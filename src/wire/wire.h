@@ -28,11 +28,10 @@ typedef struct {
 	const char *base_name;
 	const char *const *host_keys; /* pinned, "ssh-ed25519 AAAA…", NULL-terminated */
 	const char *key_file;
-	const char *serve_command;  /* for paths */
-	gint64 connect_timeout_s;   /* connect, handshake, authentication: each */
-	gint64 progress_timeout_s;  /* no byte for so long is an error */
-	gint64 min_rate_bytes_s;    /* over a minute of waiting; 0: none */
-	const char *known_good_kex; /* reserved: NULL */
+	const char *serve_command; /* for paths */
+	gint64 connect_timeout_s;  /* connect, handshake, authentication: each */
+	gint64 progress_timeout_s; /* no byte for so long is an error */
+	gint64 min_rate_bytes_s;   /* over a minute of waiting; 0: none */
 } WirePeer;
 
 typedef struct WireSession WireSession;

@@ -7,16 +7,10 @@
 
 #define FOLLOW_POLL_US (150 * 1000)
 
-static char *log_path(Central *central, const Job *job)
-{
-	return g_strdup_printf("%s/log/%s.%" G_GINT64_FORMAT ".log", central->path, job->id,
-			       MAX(job->attempt, 1));
-}
-
 /* Prints what came since *offset. */
-static void print_more(const char *path, off_t *offset)
+static void print_more(Central *central, const char *path, off_t *offset)
 {
-	util_autofd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	util_autofd int fd = openat(central->dirfd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	char buffer[16384];
 	ssize_t n = 0;
 	while (fd >= 0 && (n = pread(fd, buffer, sizeof buffer, *offset)) > 0) {
@@ -35,12 +29,12 @@ int cmd_follow_job(Central *central, const char *job_id, gboolean follow, GError
 		g_autoptr(Job) job = store_job_read(central->queue_dirfd, job_id, error);
 		if (!job)
 			return 1;
-		g_autofree char *path = log_path(central, job);
+		g_autofree char *path = job_log_name(job->id, job->attempt);
 		if (job->attempt != attempt)
 			offset = 0;
 		attempt = job->attempt;
 		if (job->state != JOB_QUEUED)
-			print_more(path, &offset);
+			print_more(central, path, &offset);
 		if (job->state == JOB_DONE)
 			return 0;
 		if (job->state == JOB_FAILED)
