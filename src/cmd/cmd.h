@@ -70,6 +70,17 @@ void cmd_table_row(CmdTable *table, ...) G_GNUC_NULL_TERMINATED;
 void cmd_table_print(CmdTable *table);
 gboolean cmd_colours(void);
 
+/* ---- doctor ---- */
+
+typedef struct {
+	guint bad;
+	gboolean quiet; /* only what is wrong */
+} CmdDoctor;
+/* Prints "ok" or "BAD" and the text; a bad one says what to do. */
+void cmd_finding(CmdDoctor *doctor, gboolean good, const char *format, ...) G_GNUC_PRINTF(3, 4);
+/* Exit status for monitoring: 1 with error if anything is bad. */
+int cmd_doctor_end(const CmdDoctor *doctor, GError **error);
+
 /* ---- progress ---- */
 
 /* A bar on a terminal, a line every ten seconds elsewhere, nothing with -q; on stderr. */

@@ -7,31 +7,14 @@
 
 #define SILENT_S (24 * 3600)
 
-typedef struct {
-	guint bad;
-	gboolean quiet;
-} Doctor;
-
-static void finding(Doctor *doctor, gboolean good, const char *format, ...) G_GNUC_PRINTF(3, 4);
-static void finding(Doctor *doctor, gboolean good, const char *format, ...)
-{
-	va_list args;
-	va_start(args, format);
-	g_autofree char *text = g_strdup_vprintf(format, args);
-	va_end(args);
-	doctor->bad += !good;
-	if (!good || !doctor->quiet)
-		g_print("%s %s\n", good ? "ok  " : "BAD ", text);
-}
-
-static void check_key(Doctor *doctor, const Base *base)
+static void check_key(CmdDoctor *doctor, const Base *base)
 {
 	g_autoptr(GError) error = NULL;
 	gboolean good = util_sshsig_check_key_file(base->conf->key_file, &error);
-	finding(doctor, good, "%s", good ? "key: only its owner can read it" : error->message);
+	cmd_finding(doctor, good, "%s", good ? "key: only its owner can read it" : error->message);
 }
 
-static void check_contact(Doctor *doctor, const Base *base)
+static void check_contact(CmdDoctor *doctor, const Base *base)
 {
 	g_autofree char *text = NULL;
 	gsize len = 0;
@@ -40,45 +23,45 @@ static void check_contact(Doctor *doctor, const Base *base)
 	if (util_fs_read_file(base->dirfd, "contact", 64 * 1024, &text, &len, NULL))
 		contact = util_trailers_parse(text, len, NULL);
 	if (!contact || !util_trailers_need_time(contact, "Time", &time, NULL)) {
-		finding(doctor, FALSE, "central was never reached; run tagship-base pull");
+		cmd_finding(doctor, FALSE, "central was never reached; run tagship-base pull");
 		return;
 	}
 	const char *failed = util_trailers_get(contact, "Error");
 	if (failed && *failed)
-		finding(doctor, FALSE, "last contact failed: %s", failed);
+		cmd_finding(doctor, FALSE, "last contact failed: %s", failed);
 	gint64 age = util_clock_now_utc(base->clock) - time;
 	g_autofree char *ago = util_text_duration(age);
-	finding(doctor, age < SILENT_S, "last contact %s ago%s", ago,
-		age < SILENT_S ? "" : "; is the pull timer (or run) on, is the line up?");
+	cmd_finding(doctor, age < SILENT_S, "last contact %s ago%s", ago,
+		    age < SILENT_S ? "" : "; is the pull timer (or run) on, is the line up?");
 	(void)util_trailers_opt_int(contact, "Clock-Offset-S", G_MININT64 / 2, G_MAXINT64 / 2, 0,
 				    &offset, NULL); /* missing: 0 */
-	finding(doctor, ABS(offset) <= 2, "clock: %" G_GINT64_FORMAT " s off central's%s", offset,
-		ABS(offset) <= 2 ? "" : "; check NTP here and there");
+	cmd_finding(doctor, ABS(offset) <= 2, "clock: %" G_GINT64_FORMAT " s off central's%s",
+		    offset, ABS(offset) <= 2 ? "" : "; check NTP here and there");
 }
 
-static void check_disk(Doctor *doctor, const Base *base)
+static void check_disk(CmdDoctor *doctor, const Base *base)
 {
 	guint64 free_bytes = 0;
 	g_autoptr(GError) error = NULL;
 	if (!util_fs_free_bytes(base->dirfd, &free_bytes, &error)) {
-		finding(doctor, FALSE, "disk: %s", error->message);
+		cmd_finding(doctor, FALSE, "disk: %s", error->message);
 		return;
 	}
 	g_autofree char *text = util_text_bytes(free_bytes);
 	gboolean good = free_bytes > (guint64)base->conf->min_free_mb * 1000000;
-	finding(doctor, good, "disk: %s free%s", text,
-		good ? ""
-		     : ", below min_free_mb: nothing is fetched; tagship-base gc, or a larger "
-		       "disk");
+	cmd_finding(doctor, good, "disk: %s free%s", text,
+		    good ? ""
+			 : ", below min_free_mb: nothing is fetched; tagship-base gc, or a larger "
+			   "disk");
 }
 
-static void check_app(Doctor *doctor, const Base *base, const ConfBaseApp *app)
+static void check_app(CmdDoctor *doctor, const Base *base, const ConfBaseApp *app)
 {
 	g_autoptr(GError) error = NULL;
 	ActivateSpec spec = base_activate_spec(base, app);
 	g_autoptr(DecideApp) state = activate_read(&spec, &error);
 	if (!state) {
-		finding(doctor, FALSE, "app %s: %s", app->name, error->message);
+		cmd_finding(doctor, FALSE, "app %s: %s", app->name, error->message);
 		return;
 	}
 	g_autofree char *path = g_build_filename(app->dir, "current", NULL);
@@ -86,22 +69,24 @@ static void check_app(Doctor *doctor, const Base *base, const ConfBaseApp *app)
 	g_autofree char *tree = target ? g_path_get_basename(target) : NULL;
 	const char *live = decide_app_live_tree(state);
 	if (live && g_strcmp0(live, tree) != 0)
-		finding(doctor, FALSE,
-			"app %s: %s points at %s, the journal says %s is live; somebody changed it "
-			"by hand",
-			app->name, path, tree ? tree : "nothing", live);
+		cmd_finding(
+		    doctor, FALSE,
+		    "app %s: %s points at %s, the journal says %s is live; somebody changed it "
+		    "by hand",
+		    app->name, path, tree ? tree : "nothing", live);
 	else
-		finding(doctor, TRUE, "app %s: %s", app->name, live ? live : "nothing live yet");
+		cmd_finding(doctor, TRUE, "app %s: %s", app->name,
+			    live ? live : "nothing live yet");
 	const char *reason = NULL;
 	if (decide_app_held(state, &reason))
-		finding(doctor, FALSE, "app %s is held: %s", app->name, reason ? reason : "");
+		cmd_finding(doctor, FALSE, "app %s is held: %s", app->name, reason ? reason : "");
 }
 
-static void check_landlock(Doctor *doctor)
+static void check_landlock(CmdDoctor *doctor)
 {
 	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, 1U /* VERSION */);
-	finding(doctor, TRUE, "Landlock: %s",
-		abi > 0 ? "confines staging" : "this kernel has none; staging runs without");
+	cmd_finding(doctor, TRUE, "Landlock: %s",
+		    abi > 0 ? "confines staging" : "this kernel has none; staging runs without");
 }
 
 int base_doctor(Cmd *cmd, GError **error)
@@ -111,20 +96,17 @@ int base_doctor(Cmd *cmd, GError **error)
 	g_autoptr(Base) base = base_open(cmd, error);
 	if (!base)
 		return 1;
-	Doctor doctor = {.quiet = cmd->quiet};
+	CmdDoctor doctor = {.quiet = cmd->quiet};
 	check_key(&doctor, base);
 	check_contact(&doctor, base);
 	check_disk(&doctor, base);
 	check_landlock(&doctor);
 	if (base->conf->apps->len == 0)
-		finding(&doctor, FALSE, "no app in %s/base.cfg; add one", base->root);
+		cmd_finding(&doctor, FALSE, "no app in %s/base.cfg; add one", base->root);
 	for (guint i = 0; i < base->conf->apps->len; i++)
 		check_app(&doctor, base, g_ptr_array_index(base->conf->apps, i));
 	util_autofd int lock = util_fs_lock(base->dirfd, "lock/run", 0, NULL);
-	finding(&doctor, TRUE, "tagship-base run: %s",
-		lock < 0 ? "running" : "not running (fine if timers pull and activate)");
-	if (doctor.bad)
-		util_error_set(error, TS_ERROR_FAILED, "%u finding%s", doctor.bad,
-			       doctor.bad == 1 ? "" : "s");
-	return doctor.bad ? 1 : 0;
+	cmd_finding(&doctor, TRUE, "tagship-base run: %s",
+		    lock < 0 ? "running" : "not running (fine if timers pull and activate)");
+	return cmd_doctor_end(&doctor, error);
 }

@@ -5,33 +5,16 @@
 #include "status/status.h"
 #include "cmd/tagship/tagship.h"
 
-typedef struct {
-	guint bad;
-	gboolean quiet;
-} Doctor;
-
-static void finding(Doctor *doctor, gboolean good, const char *format, ...) G_GNUC_PRINTF(3, 4);
-static void finding(Doctor *doctor, gboolean good, const char *format, ...)
-{
-	va_list args;
-	va_start(args, format);
-	g_autofree char *text = g_strdup_vprintf(format, args);
-	va_end(args);
-	doctor->bad += !good;
-	if (!good || !doctor->quiet)
-		g_print("%s %s\n", good ? "ok  " : "BAD ", text);
-}
-
-static void check_error(Doctor *doctor, gboolean good, const char *what, const GError *error)
+static void check_error(CmdDoctor *doctor, gboolean good, const char *what, const GError *error)
 {
 	if (good)
-		finding(doctor, TRUE, "%s", what);
+		cmd_finding(doctor, TRUE, "%s", what);
 	else
-		finding(doctor, FALSE, "%s: %s", what, error->message);
+		cmd_finding(doctor, FALSE, "%s: %s", what, error->message);
 }
 
 /* `key`: from keys/central.pub, or NULL. */
-static void check_key(Doctor *doctor, Central *central, const char *key)
+static void check_key(CmdDoctor *doctor, Central *central, const char *key)
 {
 	g_autoptr(GError) error = NULL;
 	gboolean good = util_sshsig_check_key_file(central->key_file, &error);
@@ -40,14 +23,14 @@ static void check_key(Doctor *doctor, Central *central, const char *key)
 		return; /* ssh-keygen would not touch it */
 	g_autofree char *own = util_sshsig_public_key(central->key_file, &error);
 	if (!own)
-		finding(doctor, FALSE, "signing key: %s", error->message);
+		cmd_finding(doctor, FALSE, "signing key: %s", error->message);
 	else if (g_strcmp0(own, key) != 0)
-		finding(doctor, FALSE,
-			"signing key: %s.pub is not its public half; write \"%s\" into it",
-			central->key_file, own);
+		cmd_finding(doctor, FALSE,
+			    "signing key: %s.pub is not its public half; write \"%s\" into it",
+			    central->key_file, own);
 }
 
-static void check_bwrap(Doctor *doctor, Central *central, char **apps)
+static void check_bwrap(CmdDoctor *doctor, Central *central, char **apps)
 {
 	gboolean wanted = FALSE;
 	for (guint i = 0; apps[i]; i++) {
@@ -61,35 +44,36 @@ static void check_bwrap(Doctor *doctor, Central *central, char **apps)
 	check_error(doctor, works, "bubblewrap runs builds", error);
 }
 
-static void check_disk(Doctor *doctor, Central *central)
+static void check_disk(CmdDoctor *doctor, Central *central)
 {
 	guint64 free_bytes = 0;
 	g_autoptr(GError) error = NULL;
 	if (!util_fs_free_bytes(central->dirfd, &free_bytes, &error)) {
-		finding(doctor, FALSE, "disk: %s", error->message);
+		cmd_finding(doctor, FALSE, "disk: %s", error->message);
 		return;
 	}
 	g_autofree char *text = util_text_bytes(free_bytes);
 	gboolean good = free_bytes > (guint64)central->conf->min_free_mb * 1000000;
-	finding(doctor, good, "disk: %s free%s", text,
-		good ? ""
-		     : ", below min_free_mb: builds and bundles stop; tagship gc, or a larger "
-		       "disk");
+	cmd_finding(doctor, good, "disk: %s free%s", text,
+		    good ? ""
+			 : ", below min_free_mb: builds and bundles stop; tagship gc, or a larger "
+			   "disk");
 }
 
-static void check_hooks(Doctor *doctor, const ConfApp *app)
+static void check_hooks(CmdDoctor *doctor, const ConfApp *app)
 {
 	g_autoptr(GError) error = NULL;
 	g_autofree char *missing = cmd_hooks_missing(app->repo, &error);
 	if (!missing)
-		finding(doctor, FALSE, "app %s: hooks: %s", app->name, error->message);
+		cmd_finding(doctor, FALSE, "app %s: hooks: %s", app->name, error->message);
 	else if (*missing)
-		finding(doctor, FALSE, "app %s: hook %s is not ours; run: tagship hook install %s",
-			app->name, missing, app->repo);
+		cmd_finding(doctor, FALSE,
+			    "app %s: hook %s is not ours; run: tagship hook install %s", app->name,
+			    missing, app->repo);
 }
 
 /* A tag that we dealt with and that is gone without a recorded deletion. */
-static void check_missing_tags(Doctor *doctor, Central *central, const ConfApp *app, Repo *repo)
+static void check_missing_tags(CmdDoctor *doctor, Central *central, const ConfApp *app, Repo *repo)
 {
 	g_autoptr(GHashTable) seen = library_seen(central->library, app->name, NULL);
 	GHashTableIter iter;
@@ -108,31 +92,31 @@ static void check_missing_tags(Doctor *doctor, Central *central, const ConfApp *
 		    release ? g_strdup_printf(". If it was meant to go: tagship cancel %s %.12s",
 					      app->name, (char *)oid)
 			    : g_strdup("");
-		finding(doctor, FALSE,
-			"app %s: %s is gone from %s without a recorded deletion; nothing was "
-			"cancelled. Put it back: git -C %s update-ref %s %s%s",
-			app->name, (char *)name, app->repo, app->repo, (char *)name, (char *)oid,
-			meant);
+		cmd_finding(doctor, FALSE,
+			    "app %s: %s is gone from %s without a recorded deletion; nothing was "
+			    "cancelled. Put it back: git -C %s update-ref %s %s%s",
+			    app->name, (char *)name, app->repo, app->repo, (char *)name,
+			    (char *)oid, meant);
 	}
 }
 
-static void check_app(Doctor *doctor, Central *central, const char *name)
+static void check_app(CmdDoctor *doctor, Central *central, const char *name)
 {
 	g_autoptr(GError) error = NULL;
 	g_autoptr(ConfApp) app = conf_app_load(central->dirfd, name, &error);
 	g_autoptr(Repo) repo = app ? repo_open(app->repo, &error) : NULL;
 	if (!repo) {
-		finding(doctor, FALSE, "app %s: %s", name, error->message);
+		cmd_finding(doctor, FALSE, "app %s: %s", name, error->message);
 		return;
 	}
 	guint before = doctor->bad;
 	check_hooks(doctor, app);
 	check_missing_tags(doctor, central, app, repo);
 	if (doctor->bad == before)
-		finding(doctor, TRUE, "app %s: repository and hooks", name);
+		cmd_finding(doctor, TRUE, "app %s: repository and hooks", name);
 }
 
-static void check_ledger(Doctor *doctor, Central *central, const char *base, const char *key)
+static void check_ledger(CmdDoctor *doctor, Central *central, const char *base, const char *key)
 {
 	g_autoptr(GError) error = NULL;
 	g_autoptr(Repo) ledger = ledger_open(central->path, base, &error);
@@ -146,34 +130,35 @@ static void check_ledger(Doctor *doctor, Central *central, const char *base, con
 	g_autoptr(UtilTrailers) contact = status_contact(central, base);
 	gint64 heard = 0, offset = 0;
 	if (!contact || !util_trailers_need_time(contact, "Time", &heard, NULL)) {
-		finding(doctor, FALSE, "base %s: never heard; run tagship-base pull there", base);
+		cmd_finding(doctor, FALSE, "base %s: never heard; run tagship-base pull there",
+			    base);
 		return;
 	}
 	g_autofree char *ago = util_text_duration(util_clock_now_utc(central->clock) - heard);
 	gboolean recent = util_clock_now_utc(central->clock) - heard < 24 * 3600;
-	finding(doctor, recent, "base %s: heard %s ago%s", base, ago,
-		recent ? "" : "; is its pull timer running, is its line up?");
+	cmd_finding(doctor, recent, "base %s: heard %s ago%s", base, ago,
+		    recent ? "" : "; is its pull timer running, is its line up?");
 	(void)util_trailers_opt_int(contact, "Clock-Offset-S", G_MININT64 / 2, G_MAXINT64 / 2, 0,
 				    &offset, NULL); /* missing: 0 */
 	if (ABS(offset) > 2)
-		finding(doctor, FALSE,
-			"base %s: its clock is %" G_GINT64_FORMAT " s off ours; check its NTP",
-			base, offset);
+		cmd_finding(doctor, FALSE,
+			    "base %s: its clock is %" G_GINT64_FORMAT " s off ours; check its NTP",
+			    base, offset);
 }
 
-static void check_worker(Doctor *doctor, Central *central)
+static void check_worker(CmdDoctor *doctor, Central *central)
 {
 	gboolean running = publish_worker_running(central);
 	if (strcmp(central->conf->worker, "service") == 0)
-		finding(doctor, running, "worker: %s",
-			running ? "running" : "not running; systemctl start tagship-worker");
+		cmd_finding(doctor, running, "worker: %s",
+			    running ? "running" : "not running; systemctl start tagship-worker");
 	g_autoptr(GPtrArray) hints = store_hint_list(central->queue_dirfd, NULL);
 	gboolean stuck = hints && hints->len > 0 && !running;
-	finding(doctor, !stuck, "queue: %u hints waiting%s", hints ? hints->len : 0,
-		stuck ? " and no worker runs; tagship worker --once" : "");
+	cmd_finding(doctor, !stuck, "queue: %u hints waiting%s", hints ? hints->len : 0,
+		    stuck ? " and no worker runs; tagship worker --once" : "");
 }
 
-static void check_git(Doctor *doctor)
+static void check_git(CmdDoctor *doctor)
 {
 	const char *argv[] = {"git", "--version", NULL};
 	g_autoptr(GBytes) output = NULL;
@@ -183,10 +168,10 @@ static void check_git(Doctor *doctor)
 	gboolean good =
 	    util_child_capture(argv, NULL, NULL, 20, 4096, &output, &errors, &status, &error) &&
 	    status == 0;
-	finding(doctor, good, "git %s", good ? "runs" : "does not run; install it");
+	cmd_finding(doctor, good, "git %s", good ? "runs" : "does not run; install it");
 }
 
-static gboolean check_all(Doctor *doctor, Central *central, GError **error)
+static gboolean check_all(CmdDoctor *doctor, Central *central, GError **error)
 {
 	g_auto(GStrv) apps = conf_app_names(central->dirfd, error);
 	g_auto(GStrv) bases = conf_peer_names(central->dirfd, apps ? error : NULL);
@@ -201,7 +186,8 @@ static gboolean check_all(Doctor *doctor, Central *central, GError **error)
 	for (guint i = 0; apps[i]; i++)
 		check_app(doctor, central, apps[i]);
 	if (!key)
-		finding(doctor, FALSE, "ledgers: not verified without %s.pub", central->key_file);
+		cmd_finding(doctor, FALSE, "ledgers: not verified without %s.pub",
+			    central->key_file);
 	for (guint i = 0; key && bases[i]; i++)
 		check_ledger(doctor, central, bases[i], key);
 	return TRUE;
@@ -211,12 +197,9 @@ int cmd_doctor(Cmd *cmd, GError **error)
 {
 	if (!cmd_options(cmd, NULL, 0, 0, error))
 		return 2;
-	Doctor doctor = {.quiet = cmd->quiet};
+	CmdDoctor doctor = {.quiet = cmd->quiet};
 	g_autoptr(Central) central = central_open(cmd->dir, error);
 	if (!central || !check_all(&doctor, central, error))
 		return 1;
-	if (doctor.bad)
-		util_error_set(error, TS_ERROR_FAILED, "%u finding%s", doctor.bad,
-			       doctor.bad == 1 ? "" : "s");
-	return doctor.bad ? 1 : 0;
+	return cmd_doctor_end(&doctor, error);
 }

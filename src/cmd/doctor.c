@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: ISC */
+#include "cmd/cmd.h"
+
+void cmd_finding(CmdDoctor *doctor, gboolean good, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	g_autofree char *text = g_strdup_vprintf(format, args);
+	va_end(args);
+	doctor->bad += !good;
+	if (!good || !doctor->quiet)
+		g_print("%s %s\n", good ? "ok  " : "BAD ", text);
+}
+
+int cmd_doctor_end(const CmdDoctor *doctor, GError **error)
+{
+	if (doctor->bad)
+		util_error_set(error, TS_ERROR_FAILED, "%u finding%s", doctor->bad,
+			       doctor->bad == 1 ? "" : "s");
+	return doctor->bad ? 1 : 0;
+}
