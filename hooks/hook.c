@@ -205,25 +205,26 @@ static gboolean read_settings(Hook *hook, GError **error)
 static gboolean read_note(Hook *hook)
 {
 	g_autofree char *here = g_path_get_dirname(hook->argv[0]);
-	g_autofree char *path = g_build_filename(here, "tagship.d", "settings", NULL);
-	g_autofree char *text = NULL;
-	gsize len = 0;
-	if (!util_fs_read_file(AT_FDCWD, path, 65536, &text, &len, NULL))
+	util_autofd int dirfd = util_fs_open_dir(AT_FDCWD, here, NULL);
+	g_autoptr(ConfNote) note = dirfd >= 0 ? conf_note_read(dirfd, NULL) : NULL;
+	if (!note || strcmp(note->repo, hook->git_dir) != 0)
 		return FALSE;
-	g_autoptr(UtilTrailers) note = util_trailers_parse(text, len, NULL);
-	const char *repo = note ? util_trailers_get(note, "Repo") : NULL;
-	const char *state = note ? util_trailers_get(note, "State") : NULL;
-	if (!repo || !state || strcmp(repo, hook->git_dir) != 0)
-		return FALSE;
-	g_autoptr(GPtrArray) apps = g_ptr_array_new();
-	for (guint i = 0; i < util_trailers_count(note); i++)
-		if (strcmp(util_trailers_key(note, i), "App") == 0)
-			g_ptr_array_add(apps, g_strdup(util_trailers_value(note, i)));
-	g_ptr_array_add(apps, NULL);
-	hook->state = g_strdup(state);
+	hook->state = g_steal_pointer(&note->state);
 	g_strfreev(hook->apps);
-	hook->apps = (char **)g_ptr_array_free(g_steal_pointer(&apps), FALSE);
+	hook->apps = g_steal_pointer(&note->apps);
 	return TRUE;
+}
+
+void hook_renew_note(const Hook *hook)
+{
+	g_autofree char *here = g_path_get_dirname(hook->argv[0]);
+	util_autofd int dirfd = util_fs_open_dir(AT_FDCWD, here, NULL);
+	g_autoptr(ConfNote) note = dirfd >= 0 ? conf_note_read(dirfd, NULL) : NULL;
+	if (!note || strcmp(note->repo, hook->git_dir) != 0 || conf_note_is_current(dirfd, note))
+		return;
+	/* a pusher who may not write there pays a few milliseconds more; `hook check` tells */
+	(void)conf_note_write(dirfd, note->repo, note->state, (const char *const *)note->apps,
+			      NULL);
 }
 
 gboolean hook_load(Hook *hook, GError **error)

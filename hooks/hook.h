@@ -46,6 +46,9 @@ int hook_run_chained(const Hook *hook);
  * hook->state NULL if the repository is not set up. */
 gboolean hook_load(Hook *hook, GError **error);
 
+/* Writes the note beside the hooks anew if an app's file changed since, for the gate. */
+void hook_renew_note(const Hook *hook);
+
 /* A line to the pusher (standard error). Output stops after 20 s without a reader: what git did
  * with the refs counts, not whether somebody still watches. */
 void hook_say(Hook *hook, const char *format, ...) G_GNUC_PRINTF(2, 3);

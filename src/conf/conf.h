@@ -71,6 +71,27 @@ gboolean conf_app_remove(int state_dirfd, const char *name, GError **error);
 /* Every key at its default, name and repo set. */
 ConfApp *conf_app_new(const char *name, const char *repo);
 
+/* What `hook install` notes beside the hooks, in hooks/tagship.d/settings: whose they are, and
+ * where the branches that an app checks begin. The gate (hooks/gate.c) reads it to let a push that
+ * is none of ours pass without starting anything. It also holds size and time of each app's file:
+ * after a change there it counts as old, and whoever reads it must look into the files themselves.
+ */
+typedef struct {
+	char *repo;  /* absolute */
+	char *state; /* absolute */
+	char **apps; /* NULL-terminated */
+} ConfNote;
+
+/* Durable; a crash leaves the old note or the new one. */
+gboolean conf_note_write(int hooks_dirfd, const char *repo, const char *state,
+			 const char *const *apps, GError **error);
+/* NOT_FOUND if there is none. */
+ConfNote *conf_note_read(int hooks_dirfd, GError **error);
+/* TRUE if no app's file changed since it was written. */
+gboolean conf_note_is_current(int hooks_dirfd, const ConfNote *note);
+void conf_note_free(ConfNote *note);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ConfNote, conf_note_free)
+
 /* tagship.cfg in a source tree: command and output only. Any pointer may be NULL (not given). */
 typedef struct {
 	char *build;

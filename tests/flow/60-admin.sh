@@ -154,6 +154,15 @@ plan s5 $later tokyo 'Release-App: site'
 exits 'a push there' 0 git -C "$SRC" push site s5
 says 'runs theirs' 'by path'
 says 'and ours' 'tagship: job site-s5'
+git init -q --bare "$W/wiki.git"
+git -C "$W/wiki.git" config core.hooksPath "$W/path-hooks"
+exits 'an app of another repository' 0 c app add wiki "$W/wiki.git" --build true --output .
+exits 'with the same hooks' 0 c hook install "$W/wiki.git"
+exits 'hook check of the first' 0 c hook check "$W/site.git"
+exits 'hook remove for one of them' 0 c hook remove "$W/wiki.git"
+says 'leaves them to the other' "the hooks stay in $W/path-hooks: $W/site.git uses them, too"
+exits 'which is still guarded' 0 c hook check "$W/site.git"
+exits 'app remove wiki' 0 c app remove wiki
 ok 'doctor finds the hooks there' sh -c "tagship -C '$STATE' doctor | grep 'app site: repository and hooks'"
 exits 'app remove' 0 c app remove docs
 exits 'app show of a removed one' 1 c app show docs
@@ -171,6 +180,16 @@ says 'is built' 'branch main builds'
 says 'for the check only' 'nothing is stored for branches'
 exits 'another branch' 0 git -C "$SRC" push origin main:topic
 ok 'is not' not has "$W/out" 'tagship:'
+exits 'hook check knows no old note' 0 c hook check "$W/shop.git"
+ok 'beside the hooks' not has "$W/out" 'pushes take longer'
+sed -i 's/^branches = \[/& "topic",/' "$STATE/apps.d/shop.cfg"
+exits 'after a change of the file' 0 c hook check "$W/shop.git"
+says 'the note is old' 'pushes take longer'
+git -C "$SRC" commit -q --allow-empty -m 'for the topic'
+exits 'and the next push' 0 git -C "$SRC" push origin main:topic
+says 'goes by the file' 'branch topic builds'
+exits 'and has renewed' 0 c hook check "$W/shop.git"
+ok 'the note' not has "$W/out" 'pushes take longer'
 exits 'a pattern' 0 git -C "$SRC" push origin main:release/1
 says 'matches' 'branch release/1 builds'
 git -C "$SRC" checkout -qb broken

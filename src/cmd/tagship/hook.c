@@ -116,18 +116,6 @@ static gboolean set_config(Central *central, Repo *repo, char **apps, GError **e
 
 #define NOTE CHAIN_DIR "/settings"
 
-/* The same settings beside the hooks, so that they need not start git to read them. */
-static gboolean write_note(Central *central, Repo *repo, char **apps, int dirfd, GError **error)
-{
-	g_autoptr(UtilTrailers) note = util_trailers_new();
-	util_trailers_add(note, "Repo", repo_path(repo));
-	util_trailers_add(note, "State", central->path);
-	for (guint i = 0; apps[i]; i++)
-		util_trailers_add(note, "App", apps[i]);
-	g_autofree char *text = util_trailers_format(note);
-	return util_fs_write_file(dirfd, NOTE, text, strlen(text), 0644, error);
-}
-
 static int hook_install(Cmd *cmd, GError **error)
 {
 	if (!cmd_options(cmd, NULL, 1, 1, error))
@@ -151,7 +139,8 @@ static int hook_install(Cmd *cmd, GError **error)
 	util_autofd int dirfd = util_fs_open_dir(AT_FDCWD, dir, error);
 	if (dirfd < 0 || !util_fs_mkdir(dirfd, CHAIN_DIR, 0755, error) ||
 	    !set_config(central, repo, apps, error) ||
-	    !write_note(central, repo, apps, dirfd, error))
+	    !conf_note_write(dirfd, repo_path(repo), central->path, (const char *const *)apps,
+			     error))
 		return 1;
 	for (guint i = 0; i < G_N_ELEMENTS(hook_names); i++)
 		if (!install_one(cmd, dirfd, hook_names[i], error))
@@ -196,6 +185,12 @@ static gboolean check_one(int dirfd, const char *name)
 	return good;
 }
 
+static gboolean note_is_good(int dirfd, const char *repo)
+{
+	g_autoptr(ConfNote) note = conf_note_read(dirfd, NULL);
+	return note && strcmp(note->repo, repo) == 0 && conf_note_is_current(dirfd, note);
+}
+
 static int hook_check(Cmd *cmd, GError **error)
 {
 	if (!cmd_options(cmd, NULL, 1, 1, error))
@@ -217,6 +212,9 @@ static int hook_check(Cmd *cmd, GError **error)
 	g_print("tagship.state: %s\n", central    ? "ok"
 				       : state[0] ? bad->message
 						  : "not set: run tagship hook install again");
+	if (central && !note_is_good(dirfd, repo_path(repo)))
+		g_print("tagship.d/settings: older than an app's file or not this repository's: "
+			"pushes take longer; run tagship hook install again\n");
 	if (!good || !central) {
 		util_error_set(error, TS_ERROR_FAILED, "%s is not guarded as it should be", path);
 		return 1;
@@ -237,6 +235,37 @@ static gboolean remove_one(int dirfd, const char *name, GError **error)
 	return util_fs_rename_durable(dirfd, chained, dirfd, name, error);
 }
 
+/* Another app's repository that looks for its hooks in `dir`, too (core.hooksPath), or NULL. */
+static char *who_else_uses(Central *central, const char *dir, const char *repo)
+{
+	g_auto(GStrv) names = conf_app_names(central->dirfd, NULL);
+	for (guint i = 0; names && names[i]; i++) {
+		g_autoptr(ConfApp) app = conf_app_load(central->dirfd, names[i], NULL);
+		g_autoptr(Repo) other = app ? repo_open(app->repo, NULL) : NULL;
+		if (!other || strcmp(repo_path(other), repo) == 0)
+			continue;
+		g_auto(GStrv) state = repo_config_get(other, "tagship.state", NULL);
+		g_autofree char *its = hooks_dir(app->repo, NULL);
+		if (state && state[0] && its && strcmp(its, dir) == 0)
+			return g_strdup(repo_path(other));
+	}
+	return NULL;
+}
+
+static gboolean remove_all(const char *dir, GError **error)
+{
+	util_autofd int dirfd = util_fs_open_dir(AT_FDCWD, dir, error);
+	if (dirfd < 0)
+		return FALSE;
+	for (guint i = 0; i < G_N_ELEMENTS(hook_names); i++)
+		if (!remove_one(dirfd, hook_names[i], error))
+			return FALSE;
+	if (!util_fs_unlink(dirfd, NOTE, error))
+		return FALSE;
+	(void)unlinkat(dirfd, CHAIN_DIR, AT_REMOVEDIR); /* stays if the admin put more into it */
+	return TRUE;
+}
+
 static int hook_remove(Cmd *cmd, GError **error)
 {
 	if (!cmd_options(cmd, NULL, 1, 1, error))
@@ -244,19 +273,22 @@ static int hook_remove(Cmd *cmd, GError **error)
 	g_autofree char *path = g_canonicalize_filename(cmd->argv[1], NULL);
 	g_autoptr(Repo) repo = repo_open(path, error);
 	g_autofree char *dir = repo ? hooks_dir(path, error) : NULL;
-	util_autofd int dirfd = dir ? util_fs_open_dir(AT_FDCWD, dir, error) : -1;
-	if (dirfd < 0)
+	g_auto(GStrv) state = dir ? repo_config_get(repo, "tagship.state", error) : NULL;
+	if (!state)
 		return 1;
-	for (guint i = 0; i < G_N_ELEMENTS(hook_names); i++)
-		if (!remove_one(dirfd, hook_names[i], error))
-			return 1;
-	if (!util_fs_unlink(dirfd, NOTE, error))
+	/* without a state folder nobody else can be known */
+	g_autoptr(Central) central = state[0] ? central_open(state[0], NULL) : NULL;
+	g_autofree char *other = central ? who_else_uses(central, dir, repo_path(repo)) : NULL;
+	if (!other && !remove_all(dir, error))
 		return 1;
-	(void)unlinkat(dirfd, CHAIN_DIR, AT_REMOVEDIR); /* stays if the admin put more into it */
 	if (!repo_config_unset(repo, "tagship.state", error) ||
 	    !repo_config_unset(repo, "tagship.app", error) || !restore_push_options(repo, error))
 		return 1;
-	cmd_say(cmd, "hooks are removed from %s; what was there before is back", dir);
+	if (other)
+		cmd_say(cmd, "%s is no longer tagship's; the hooks stay in %s: %s uses them, too",
+			path, dir, other);
+	else
+		cmd_say(cmd, "hooks are removed from %s; what was there before is back", dir);
 	return 0;
 }
 

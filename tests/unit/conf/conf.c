@@ -209,6 +209,43 @@ static void test_file_kinds(Folder *folder, gconstpointer data)
 	g_assert_error(error, TS_ERROR, TS_ERROR_CORRUPT);
 }
 
+static void test_note(Folder *folder, gconstpointer data)
+{
+	(void)data;
+	static const char *const apps[] = {"shop", NULL};
+	g_autoptr(GError) error = NULL;
+	g_assert_null(conf_note_read(folder->dirfd, &error));
+	g_assert_error(error, TS_ERROR, TS_ERROR_NOT_FOUND);
+	g_clear_error(&error);
+	put(folder, "apps.d/shop.cfg",
+	    "repo = \"/r.git\"; build = \"make\"; output = \"out\";\n"
+	    "branches = [\"main\", \"release/*\", \"*\"];\n");
+	g_assert_true(conf_note_write(folder->dirfd, "/r.git", folder->path, apps, &error));
+	g_assert_no_error(error);
+	g_autofree char *text = NULL;
+	gsize len = 0;
+	g_assert_true(
+	    util_fs_read_file(folder->dirfd, "tagship.d/settings", 65536, &text, &len, &error));
+	g_assert_nonnull(strstr(text, "Branches: refs/heads/main\n"));
+	g_assert_nonnull(strstr(text, "Branches: refs/heads/release/\n"));
+	g_assert_nonnull(strstr(text, "Branches: refs/heads/\n"));
+	g_autoptr(ConfNote) note = conf_note_read(folder->dirfd, &error);
+	g_assert_no_error(error);
+	g_assert_cmpstr(note->repo, ==, "/r.git");
+	g_assert_cmpstr(note->state, ==, folder->path);
+	g_assert_cmpstr(note->apps[0], ==, "shop");
+	g_assert_null(note->apps[1]);
+	g_assert_true(conf_note_is_current(folder->dirfd, note));
+	put(folder, "apps.d/shop.cfg", "repo = \"/r.git\"; build = \"make\"; output = \"out\";\n");
+	g_assert_false(conf_note_is_current(folder->dirfd, note));
+	g_assert_true(conf_note_write(folder->dirfd, "/r.git", folder->path, apps, &error));
+	g_assert_true(conf_note_is_current(folder->dirfd, note));
+	g_assert_cmpint(unlinkat(folder->dirfd, "apps.d/shop.cfg", 0), ==, 0);
+	g_assert_false(conf_note_is_current(folder->dirfd, note));
+	g_assert_false(conf_note_write(folder->dirfd, "/r.git", folder->path, apps, &error));
+	g_assert_error(error, TS_ERROR, TS_ERROR_NOT_FOUND);
+}
+
 static void test_app_create(Folder *folder, gconstpointer data)
 {
 	static const char *const branches[] = {"main", "release/*", NULL};
@@ -748,6 +785,7 @@ int main(int argc, char **argv)
 	ADD("central/values", test_central_values);
 	ADD("central/refused", test_central_refused);
 	ADD("file-kinds", test_file_kinds);
+	ADD("note", test_note);
 	ADD("app/create", test_app_create);
 	ADD("app/create-refused", test_app_create_refused);
 	ADD("app/refused", test_app_refused);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * After the refs moved: leaves the hint, sees to it that a worker runs, prints the job's id and
- * follows its log until it ends or the configured wait is over.
+ * follows its log until it ends or the configured wait is over. The gate starts it.
  */
 #include <unistd.h>
 
@@ -130,7 +130,10 @@ static int receive(Hook *hook, GError **error)
 	g_autofree char *hint = NULL;
 	if (!hook_load(hook, error))
 		return 1;
-	if (!hook->state || !relevant(hook))
+	if (!hook->state)
+		return 0;
+	hook_renew_note(hook);
+	if (!relevant(hook))
 		return 0;
 	if (!hook_enqueue(hook, &hint, error))
 		return 1;
