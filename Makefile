@@ -177,7 +177,8 @@ check-real: all ## the road with real release trees from npm
 	TAGSHIP_BUILD=$(abspath $(B)) tests/real/check-real
 
 check-san: ## unit and flow tests under ASan and UBSan
-	$(MAKE) SAN=1 all check-unit check-flow
+	$(MAKE) SAN=1 all
+	scripts/with-sanitizers $(MAKE) SAN=1 check-unit check-flow
 
 lint: ## clang-format, clang-tidy, cppcheck, shellcheck, man pages, units
 	scripts/lint

@@ -66,8 +66,10 @@ typedef struct CmdTable CmdTable;
 CmdTable *cmd_table_new(const char *const *heads);
 /* One cell per head; NULL ends early. Text is made printable. */
 void cmd_table_row(CmdTable *table, ...) G_GNUC_NULL_TERMINATED;
-/* Prints it and frees it; colours states on a terminal. */
-void cmd_table_print(CmdTable *table);
+/* Colours states on a terminal. */
+void cmd_table_print(const CmdTable *table);
+void cmd_table_free(CmdTable *table);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CmdTable, cmd_table_free)
 gboolean cmd_colours(void);
 
 /* ---- doctor ---- */

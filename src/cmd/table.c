@@ -17,6 +17,14 @@ CmdTable *cmd_table_new(const char *const *heads)
 	return table;
 }
 
+void cmd_table_free(CmdTable *table)
+{
+	if (!table)
+		return;
+	g_ptr_array_unref(table->cells);
+	g_free(table);
+}
+
 void cmd_table_row(CmdTable *table, ...)
 {
 	va_list args;
@@ -65,7 +73,7 @@ static void print_cell(const char *cell, gsize width, gboolean colours, gboolean
 	g_print("%s%s%s%*s", colour ? colour : "", cell, colour ? "\033[0m" : "", (int)pad, "");
 }
 
-void cmd_table_print(CmdTable *table)
+void cmd_table_print(const CmdTable *table)
 {
 	gboolean colours = cmd_colours();
 	guint rows = table->cells->len / table->columns;
@@ -80,6 +88,4 @@ void cmd_table_print(CmdTable *table)
 				   widths[c], colours && r > 0, c + 1 == table->columns);
 		g_print("\n");
 	}
-	g_ptr_array_unref(table->cells);
-	g_free(table);
 }

@@ -109,7 +109,9 @@ static gboolean scan_bracket(Scan *scan, GError **error)
 static gboolean scan_token(Scan *scan, GError **error)
 {
 	char c = *scan->at;
-	char next = scan->at + 1 < scan->end ? scan->at[1] : '\0';
+	char next = '\0';
+	if (scan->at + 1 < scan->end)
+		next = scan->at[1];
 
 	if (c == '"')
 		return scan_string(scan, error);

@@ -101,7 +101,7 @@ static char *own_plan(Central *central, const char *app, const char *version_nam
 char *publish_rollback(Central *central, const char *app, const char *version, const char *base,
 		       const char *who, GError **error)
 {
-	return own_plan(central, app, version, base, "rollback", who, error);
+	return own_plan(central, app, version, base, PUBLISH_ROLLBACK, who, error);
 }
 
 /* When this release last went live at any base; 0: never. */

@@ -96,6 +96,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PublishRelease, publish_release_free)
 /* Records the decision, then asks every ledger (or only `base`) to cancel. */
 gboolean publish_cancel(Central *central, const char *app, const char *release, const char *base,
 			const char *reason, GError **error);
+/* What its tag's name begins with, and a slash. */
+#define PUBLISH_ROLLBACK "rollback"
 /* Makes a plan tag object of our own in the library: run `version` now at `base` (NULL: all that
  * run the app); returns the job id. */
 char *publish_rollback(Central *central, const char *app, const char *version, const char *base,

@@ -33,8 +33,8 @@ gboolean wire_local_check(const WirePeer *peer, GError **error)
 		return FALSE;
 	if (g_file_test(peer->url, G_FILE_TEST_IS_DIR))
 		return TRUE;
-	return util_error_set(error, TS_ERROR_NOT_FOUND,
-			      "no such folder; is central's state there?");
+	/* as a host that does not answer: a mount may come back */
+	return util_error_set(error, TS_ERROR_AGAIN, "no such folder; is central's state there?");
 }
 
 /* Runs in the child between fork and exec: only what is safe there. */

@@ -66,6 +66,38 @@ is 'a build that leaves children behind is done' "$(release_state $TAG)" ordered
 ok 'and they are gone' sh -c "! pgrep -x -f 'sleep 777'"
 pull > "$W/pull" 2>&1
 
+# bwrap is missing: a mount namespace whose /usr/bin has all but it
+without_bwrap() { # COMMAND...
+	mkdir -p "$W/usr-bin"
+	unshare $([ "$(id -u)" = 0 ] || echo -r) -m sh -c '
+		real=$1
+		shift
+		mount --bind /usr/bin "$real" && mount -t tmpfs none /usr/bin &&
+			"$real/ln" -s "$real"/* /usr/bin/ && rm /usr/bin/bwrap && "$@"
+	' sh "$W/usr-bin" "$@"
+}
+SERVES=$n
+git -C "$SRC" checkout -q "$GOOD" -- build.sh
+n=$((n + 1))
+TAG=v$n
+world_commit $n
+printf 'Shop %s\n\nRelease-At: now\nRelease-To: all\n' $n | world_tag $TAG
+without_bwrap git -C "$SRC" push -q origin main $TAG > "$W/push" 2>&1
+is 'without bwrap: the push is taken' "$(git -C "$W/shop.git" rev-parse -q --verify $TAG^{commit})" "$(git -C "$SRC" rev-parse HEAD)"
+is 'the release says build-failed' "$(release_state $TAG)" build-failed
+ok 'the pusher is told what is missing' grep -q 'bwrap' "$W/push"
+ok 'and what to do' grep -q 'apt-get install bubblewrap' "$W/push"
+without_bwrap tagship -C "$STATE" doctor > "$W/doctor" 2>&1
+is 'doctor exits 1' $? 1
+ok 'and names it, too' grep -q 'bwrap' "$W/doctor"
+is 'nothing was built unconfined' "$(tagship -C "$STATE" app show shop | grep -c "# version $TAG")" 0
+is 'without bwrap: the old version serves' "$(world_answer berlin)" "$SERVES"
+job=$(sed -n 's/.*tagship: job \(shop-[^ ]*\).*/\1/p' "$W/push" | head -n 1)
+ok 'with bwrap back, retry' tagship -C "$STATE" retry "$job"
+ok 'builds it' tagship -C "$STATE" wait "$job"
+pull > "$W/pull" 2>&1
+is 'and the release works' "$(world_answer berlin)" "$n"
+
 # a failed build is retried without a new commit, once its surroundings are mended
 printf 'exit $(cat /etc/tagship-none 2>/dev/null || echo 1)\n' > "$SRC/build.sh"
 release

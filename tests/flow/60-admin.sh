@@ -87,7 +87,7 @@ exits 'hook check' 0 c hook check "$W/site.git"
 says 'hook check names the hook that runs first' 'pre-receive: ok, after tagship.d/pre-receive'
 ssh-keygen -q -t ed25519 -N '' -f "$W/tokyo"
 tokyo_key=$(cut -d' ' -f1,2 "$W/tokyo.pub")
-exits 'base add with a bad zone' 3 c base add tokyo --zone Asia/Tokio --key "$tokyo_key" --app site
+exits 'base add with a bad zone' 2 c base add tokyo --zone Asia/Tokio --key "$tokyo_key" --app site
 says 'names the nearest zone' 'Asia/Tokyo'
 exits 'base add with a bad key' 2 c base add tokyo --zone Asia/Tokyo --key 'ssh-rsa AAAA' --app site
 exits 'base add with an unknown app' 2 c base add tokyo --zone Asia/Tokyo --key "$tokyo_key" --app sit
@@ -170,6 +170,8 @@ exits 'its hooks go on for the other app' 0 c hook check "$W/site.git"
 git -C "$SRC" tag -a -m 'for site alone' s6
 exits 'and a push works' 0 git -C "$SRC" push site s6
 exits 'base remove' 0 c base remove tokyo
+c plan list > "$W/out"
+ok 'nothing is to come there' not has "$W/out" tokyo
 ok 'its ledger stays' test -d "$STATE/ledger/tokyo.git"
 
 # ---- branches, incremental workspace ----
@@ -354,6 +356,8 @@ is 'and it goes live' "$(world_answer berlin)" 11
 exits 'rollback after gc' 0 c rollback shop --base berlin
 pull > "$W/pull" 2>&1
 is 'works' "$(world_answer berlin)" "$before"
+exits 'a second one would go forward again, and is refused' 3 c rollback shop --base berlin
+says 'with what to do' 'by a rollback already; name the version you want with --to'
 
 # ---- doctor ----
 exits 'doctor at the base is content' 0 b doctor

@@ -78,7 +78,7 @@ static int app_list(Cmd *cmd, GError **error)
 		return 1;
 	g_autoptr(JsonBuilder) json = json_builder_new();
 	static const char *const heads[] = {"APP", "REPOSITORY", "BUILD", "OUTPUT", NULL};
-	CmdTable *table = cmd_table_new(heads);
+	g_autoptr(CmdTable) table = cmd_table_new(heads);
 	json_builder_begin_array(json);
 	for (guint i = 0; names[i]; i++) {
 		g_autoptr(ConfApp) app = conf_app_load(central->dirfd, names[i], error);

@@ -58,6 +58,14 @@ static gboolean settle(Cmd *cmd, Central *central, const char *base, char **apps
 	return !any || cmd_poke_worker(central, error);
 }
 
+/* A zone in a tag is for a rule to refuse, one on the command line is a slip. */
+static gboolean check_zone(Central *central, const char *zone, GError **error)
+{
+	g_autoptr(GError) refused = NULL;
+	return plan_zone_check(central->conf->zone_dir, zone, &refused) ||
+	       util_error_set(error, TS_ERROR_USAGE, "%s", refused->message);
+}
+
 static int base_add(Cmd *cmd, GError **error)
 {
 	g_autofree char *zone = NULL, *key_text = NULL;
@@ -81,7 +89,7 @@ static int base_add(Cmd *cmd, GError **error)
 	g_autoptr(Central) central = central_open(cmd->dir, error);
 	g_autofree char *key = central ? clean_key(key_text, error) : NULL;
 	if (!key || !util_name_check("base", cmd->argv[1], error) ||
-	    !plan_zone_check(central->conf->zone_dir, zone, error) ||
+	    !check_zone(central, zone, error) ||
 	    !cmd_check_apps(central, (const char *const *)apps, error))
 		return 2;
 	ConfPeer peer = {.name = cmd->argv[1],
@@ -136,7 +144,7 @@ static int base_list(Cmd *cmd, GError **error)
 		return 1;
 	g_autoptr(JsonBuilder) json = json_builder_new();
 	static const char *const heads[] = {"BASE", "ZONE", "GROUPS", "APPS", "HEARD", NULL};
-	CmdTable *table = cmd_table_new(heads);
+	g_autoptr(CmdTable) table = cmd_table_new(heads);
 	json_builder_begin_array(json);
 	for (guint i = 0; names[i]; i++) {
 		g_autoptr(ConfPeer) peer = conf_peer_load(central->dirfd, names[i], error);

@@ -27,7 +27,13 @@ int cmd_retry(Cmd *cmd, GError **error)
 	return 0;
 }
 
-/* The version that was live before the newest one, at the bases concerned. */
+static gboolean is_rollback(const PublishRelease *release)
+{
+	return g_str_has_prefix(release->tag, PUBLISH_ROLLBACK "/");
+}
+
+/* The version that was live before the newest one, at the bases concerned. Never the one that a
+ * rollback left: twice would be forward again. */
 static char *version_before(Central *central, const char *app, const char *base, GError **error)
 {
 	g_autoptr(GPtrArray) releases = publish_releases(central, app, 0, error);
@@ -46,6 +52,13 @@ static char *version_before(Central *central, const char *app, const char *base,
 		if (newest && strcmp(newest, release->version) != 0)
 			return g_strdup(release->version);
 		newest = release->version;
+		if (is_rollback(release)) {
+			util_error_set(error, TS_ERROR_REFUSED,
+				       "%s of %s is live by a rollback already; name the version "
+				       "you want with --to VERSION",
+				       newest, app);
+			return NULL;
+		}
 	}
 	if (releases)
 		util_error_set(error, TS_ERROR_NOT_FOUND,

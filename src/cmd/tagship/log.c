@@ -57,7 +57,7 @@ static int list_jobs(Cmd *cmd, Central *central, GError **error)
 		return 1;
 	static const char *const heads[] = {"JOB",   "STATE",  "PHASE", "TRIES",
 					    "SINCE", "PUSHER", "WHY",   NULL};
-	CmdTable *table = cmd_table_new(heads);
+	g_autoptr(CmdTable) table = cmd_table_new(heads);
 	g_autoptr(JsonBuilder) json = json_builder_new();
 	json_builder_begin_array(json);
 	for (guint i = 0; i < jobs->len; i++) {

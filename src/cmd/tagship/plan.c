@@ -68,18 +68,20 @@ static int plan_check(Cmd *cmd, GError **error)
 	return 0;
 }
 
-static gboolean is_open(const PublishTarget *target)
+/* To come, at a base that is still ours. */
+static gboolean is_open(const PublishTarget *target, char **bases)
 {
-	return target->state != CENTRAL_ENDED;
+	return target->state != CENTRAL_ENDED &&
+	       g_strv_contains((const char *const *)bases, target->base);
 }
 
 static void list_release(CmdTable *table, JsonBuilder *json, const PublishRelease *release,
-			 gint64 now)
+			 char **bases, gint64 now)
 {
 	gboolean open = FALSE;
 	for (guint i = 0; i < release->targets->len; i++) {
 		const PublishTarget *target = g_ptr_array_index(release->targets, i);
-		if (!is_open(target) || strcmp(release->state, "cancelled") == 0 ||
+		if (!is_open(target, bases) || strcmp(release->state, "cancelled") == 0 ||
 		    strcmp(release->state, "build-failed") == 0)
 			continue;
 		open = TRUE;
@@ -100,11 +102,12 @@ static int plan_list(Cmd *cmd, GError **error)
 		return 2;
 	g_autoptr(Central) central = central_open(cmd->dir, error);
 	g_auto(GStrv) apps = central ? conf_app_names(central->dirfd, error) : NULL;
-	if (!apps)
+	g_auto(GStrv) bases = apps ? conf_peer_names(central->dirfd, error) : NULL;
+	if (!bases)
 		return 1;
 	static const char *const heads[] = {"APP",  "VERSION", "BASE", "LOCAL TIME", "UTC",
 					    "LEFT", "STATE",   "TAG",  NULL};
-	CmdTable *table = cmd_table_new(heads);
+	g_autoptr(CmdTable) table = cmd_table_new(heads);
 	g_autoptr(JsonBuilder) json = json_builder_new();
 	json_builder_begin_array(json);
 	for (guint a = 0; apps[a]; a++) {
@@ -114,7 +117,7 @@ static int plan_list(Cmd *cmd, GError **error)
 		if (!releases)
 			return 1;
 		for (guint i = 0; i < releases->len; i++)
-			list_release(table, json, g_ptr_array_index(releases, i),
+			list_release(table, json, g_ptr_array_index(releases, i), bases,
 				     util_clock_now_utc(central->clock));
 	}
 	json_builder_end_array(json);

@@ -44,7 +44,7 @@ int cmd_status(Cmd *cmd, GError **error)
 	}
 	static const char *const heads[] = {"APP",  "BASE",  "LIVE",  "SINCE",
 					    "NEXT", "STATE", "AS OF", NULL};
-	CmdTable *table = cmd_table_new(heads);
+	g_autoptr(CmdTable) table = cmd_table_new(heads);
 	gint64 now = util_clock_now_utc(central->clock);
 	for (guint i = 0; i < status->cells->len; i++)
 		print_cell(table, g_ptr_array_index(status->cells, i), now);

@@ -262,7 +262,7 @@ static void test_upstreams(World *world, gconstpointer data)
 	g_autofree char *gone = g_build_filename(world->dir, "gone", NULL);
 	world->upstreams[0] = gone;
 	g_assert_null(mirror_open(&world->spec, &error));
-	g_assert_error(error, TS_ERROR, TS_ERROR_NOT_FOUND);
+	g_assert_error(error, TS_ERROR, TS_ERROR_AGAIN);
 	g_autofree char *said = contact_of(world, "Error");
 	g_assert_cmpstr(said, ==, error->message);
 	expect_contact(world, "Good-Time", NULL);

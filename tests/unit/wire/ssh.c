@@ -137,7 +137,7 @@ static void test_settings(void)
 	peer.url = "relative/state";
 	expect(&peer, TS_ERROR_USAGE, "absolute path", 1);
 	peer.url = "/no/such/folder";
-	expect(&peer, TS_ERROR_NOT_FOUND, "no such folder", 1);
+	expect(&peer, TS_ERROR_AGAIN, "no such folder", 1);
 	peer.url = place.state;
 	peer.base_name = "../x";
 	expect(&peer, TS_ERROR_USAGE, "base", 1);
