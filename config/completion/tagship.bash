@@ -37,7 +37,7 @@ _tagship_options() { # COMMAND VERB
 	'log '*) echo '--follow' ;;
 	'cancel '*) echo '--base' ;;
 	'rollback '*) echo '--to --base' ;;
-	'bundle make') echo '--codec' ;;
+	'bundle make') echo '--codec --effort --line-kbit' ;;
 	'bundle show') echo '--old' ;;
 	'worker '*) echo '--once' ;;
 	'gc '*) echo '--dry-run' ;;
@@ -58,6 +58,7 @@ _tagship_value() { # OPTION; fails if its value is not known
 	--zone) _tagship_words "$(_tagship_zones)" ;;
 	--sandbox) _tagship_words 'bwrap none' ;;
 	--codec) _tagship_words 'plain delta' ;;
+	--effort) _tagship_words '1 2 3 4 5 6 7 8 9 max' ;;
 	--old) _tagship_paths -d ;;
 	--url | --build | --branch | --require-plan | --build-time | --build-memory | --key | \
 		--group | --line-kbit | --tag | --to) COMPREPLY=() ;;
@@ -100,7 +101,7 @@ _tagship() {
 			;;
 		--url | --host-key | --build | --output | --branch | --require-plan | --sandbox | \
 			--build-time | --build-memory | --zone | --key | --group | --app | --line-kbit | \
-			--tag | --base | --to | --codec | --old) i=$((i + 1)) ;;
+			--tag | --base | --to | --codec | --effort | --line-kbit | --old) i=$((i + 1)) ;;
 		-*) ;;
 		*)
 			if [[ -z $command ]]; then

@@ -7,17 +7,22 @@ typedef struct {
 	BundleReader *reader;
 	const BundleInfo *info;
 	const BundleTree *old_tree;
-	const DeltaTree *old_list;
+	const BundleList *old_list;
 	const DeltaChanges *changes;
 	Manifest *manifest; /* of the new tree; hashes of new contents are filled in on the way */
 	const UtilProgress *progress;
 	int dirfd;
 	/* the file whose content comes next */
 	guint order_at;
-	int fd; /* -1: not made yet */
+	gboolean begun;
+	int fd; /* -1: it is a part */
 	UtilSha256 *sha;
 	guint64 left;
 	guint64 bytes_done; /* of contents */
+	/* contents of new parts wait here until all are there */
+	int scratch_fd;
+	guint64 scratch_end;
+	guint64 *part_at; /* per part: where */
 } Apply;
 
 /* Makes folders and links, in byte order of path: a folder before what is in it. */
@@ -37,11 +42,11 @@ static gboolean make_names(Apply *apply, GError **error)
 /* Files whose content the old tree has. */
 static gboolean copy_files(Apply *apply, GError **error)
 {
-	guint count = apply->changes->items->len;
+	guint count = apply->changes->count;
 	for (guint i = 0; i < count; i++) {
 		const DeltaItem *item = delta_changes_item(apply->changes, i);
-		if (item->entry.type != DELTA_FILE || item->source == DELTA_NEW ||
-		    item->source == DELTA_TWIN)
+		if (item->entry.type != DELTA_FILE ||
+		    (item->source != DELTA_KEPT && item->source != DELTA_COPIED))
 			continue;
 		const ManifestEntry *from = manifest_entry(apply->old_tree->manifest, item->from);
 		GError *inner = NULL;
@@ -68,8 +73,13 @@ static gboolean begin_file(Apply *apply, GError **error)
 {
 	guint index = 0;
 	const DeltaItem *item = current_item(apply, &index);
-	apply->fd = tree_make_file(apply->dirfd, item->entry.path, error);
+	apply->begun = TRUE;
 	apply->left = item->entry.size;
+	if (index >= apply->changes->count) {
+		apply->part_at[index - apply->changes->count] = apply->scratch_end;
+		return TRUE;
+	}
+	apply->fd = tree_make_file(apply->dirfd, item->entry.path, error);
 	apply->sha = util_sha256_new();
 	return apply->fd >= 0;
 }
@@ -79,20 +89,36 @@ static gboolean end_file(Apply *apply, GError **error)
 	guint index = 0;
 	guint8 digest[UTIL_SHA256_BYTES];
 	(void)current_item(apply, &index); /* only the index is wanted */
+	apply->begun = FALSE;
+	apply->order_at++;
+	if (index >= apply->changes->count)
+		return TRUE;
 	util_sha256_finish(apply->sha, digest);
 	g_clear_pointer(&apply->sha, util_sha256_free);
 	manifest_set_sha256(apply->manifest, index, digest);
-	apply->order_at++;
 	int fd = apply->fd;
 	apply->fd = -1;
 	return g_close(fd, error);
+}
+
+/* Bytes of the file or part that is being filled. */
+static gboolean put_bytes(Apply *apply, const guint8 *data, gsize len, GError **error)
+{
+	if (apply->fd >= 0) {
+		util_sha256_update(apply->sha, data, len);
+		return util_fs_write_all(apply->fd, data, len, error);
+	}
+	if (!util_fs_pwrite_all(apply->scratch_fd, data, len, apply->scratch_end, error))
+		return FALSE;
+	apply->scratch_end += len;
+	return TRUE;
 }
 
 /* Ends files that are complete and begins empty ones, until content is wanted again. */
 static gboolean advance(Apply *apply, GError **error)
 {
 	while (apply->order_at < apply->changes->order->len) {
-		if (apply->fd < 0 && !begin_file(apply, error))
+		if (!apply->begun && !begin_file(apply, error))
 			return FALSE;
 		if (apply->left > 0)
 			return TRUE;
@@ -111,8 +137,7 @@ static gboolean put_content(Apply *apply, const guint8 *data, gsize len, GError 
 			return FALSE;
 		g_assert(apply->left > 0);
 		gsize part = (gsize)MIN(apply->left, len);
-		util_sha256_update(apply->sha, data, part);
-		if (!util_fs_write_all(apply->fd, data, part, error))
+		if (!put_bytes(apply, data, part, error))
 			return FALSE;
 		apply->left -= part;
 		apply->bytes_done += part;
@@ -170,32 +195,127 @@ static gboolean decode_member(Apply *apply, DeltaCoder *coder, guint64 left, GEr
 	       util_error_set(error, TS_ERROR_CORRUPT, "a segment holds less than its size");
 }
 
+static gboolean content_sink(gpointer user_data, const guint8 *data, gsize len, GError **error)
+{
+	return put_content(user_data, data, len, error);
+}
+
+/* Codec 2 has its text as a whole. */
+static gboolean decode_patch(Apply *apply, const DeltaSegment *segment, const guint8 *refs,
+			     guint64 size, GError **error)
+{
+	guint64 most = delta_patch_text_max(segment->bytes);
+	g_autoptr(GByteArray) coded = NULL;
+	return advance(apply, error) &&
+	       bundle_reader_content(apply->reader, size, (gsize)(most + most / 8 + 1024), &coded,
+				     error) &&
+	       bundle_patch_decode(segment, apply->changes, apply->order_at, refs, coded,
+				   content_sink, apply, error);
+}
+
+static gboolean decode_stream(Apply *apply, const DeltaSegment *segment, guint8 *refs,
+			      GError **error)
+{
+	DeltaStream stream = delta_segment_stream(segment);
+	g_autoptr(DeltaCoder) coder = delta_decoder_new(&stream, refs, error);
+	g_free(refs); /* the coder has its copy */
+	return coder && decode_member(apply, coder, segment->bytes, error);
+}
+
 static gboolean decode_segment(Apply *apply, guint number, GError **error)
 {
 	const DeltaSegment *segment =
 	    &g_array_index(apply->changes->segments, DeltaSegment, number);
-	DeltaStream stream = delta_segment_stream(segment);
 	g_autofree char *name = g_strdup_printf("contents-%u", number + 1);
 	guint64 size = 0;
 	gboolean ok = FALSE;
 	if (!bundle_reader_open_member(apply->reader, name, &size, error))
 		return FALSE;
-	guint8 *refs =
-	    bundle_read_refs(apply->old_tree, apply->old_list, apply->changes, segment, &ok, error);
-	g_autoptr(DeltaCoder) coder = ok ? delta_decoder_new(&stream, refs, error) : NULL;
-	g_free(refs); /* the coder has its copy */
+	guint8 *refs = bundle_read_refs(apply->old_list, apply->changes, segment, &ok, error);
 	if (!ok)
 		return FALSE;
-	if (coder && decode_member(apply, coder, segment->bytes, error))
-		return TRUE;
-	g_prefix_error(error, "bundle: %s: ", name);
-	return FALSE;
+	if (segment->codec == DELTA_CODEC_PATCH) {
+		ok = decode_patch(apply, segment, refs, size, error);
+		g_free(refs);
+	} else {
+		ok = decode_stream(apply, segment, refs, error);
+	}
+	if (!ok)
+		g_prefix_error(error, "bundle: %s: ", name);
+	return ok;
+}
+
+/* ---- archives ---- */
+
+static gboolean new_content(gpointer user_data, guint index, BundleSink sink, gpointer sink_data,
+			    GError **error)
+{
+	Apply *apply = user_data;
+	guint64 size = delta_changes_item(apply->changes, index)->entry.size;
+	if (index >= apply->changes->count)
+		return bundle_read_range(apply->scratch_fd,
+					 apply->part_at[index - apply->changes->count], size, sink,
+					 sink_data, error);
+	const ManifestEntry *entry = manifest_entry(apply->manifest, index);
+	util_autofd int fd = tree_open_file(apply->dirfd, entry->path, error);
+	return fd >= 0 && bundle_read_range(fd, 0, size, sink, sink_data, error);
+}
+
+static gboolean put_file_sink(gpointer user_data, const guint8 *data, gsize len, GError **error)
+{
+	Apply *apply = user_data;
+	if (len > apply->left)
+		return util_error_set(error, TS_ERROR_CORRUPT, "it becomes larger than its size");
+	apply->left -= len;
+	return put_bytes(apply, data, len, error);
+}
+
+static gboolean put_together(Apply *apply, guint index, GError **error)
+{
+	const DeltaItem *item = delta_changes_item(apply->changes, index);
+	BundleTogether from = {.changes = apply->changes,
+			       .old_list = apply->old_list,
+			       .scratch_dirfd = apply->dirfd,
+			       .content = new_content,
+			       .user_data = apply};
+	guint8 digest[UTIL_SHA256_BYTES];
+	apply->fd = tree_make_file(apply->dirfd, item->entry.path, error);
+	apply->sha = util_sha256_new();
+	apply->left = item->entry.size;
+	if (apply->fd < 0 || !bundle_put_together(&from, index, put_file_sink, apply, error))
+		return FALSE;
+	if (apply->left > 0)
+		return util_error_set(error, TS_ERROR_CORRUPT, "it becomes smaller than its size");
+	util_sha256_finish(apply->sha, digest);
+	g_clear_pointer(&apply->sha, util_sha256_free);
+	manifest_set_sha256(apply->manifest, index, digest);
+	int fd = apply->fd;
+	apply->fd = -1;
+	return g_close(fd, error);
+}
+
+static gboolean put_archives_together(Apply *apply, GError **error)
+{
+	guint done = 0;
+	for (guint i = 0; i < apply->changes->count; i++) {
+		const DeltaItem *item = delta_changes_item(apply->changes, i);
+		if (item->source != DELTA_TOGETHER)
+			continue;
+		util_progress(apply->progress, "packing archives", done++,
+			      apply->changes->archives->len);
+		if (!put_together(apply, i, error)) {
+			g_autofree char *name = util_text_printable(item->entry.path, -1);
+			g_prefix_error(error, "%s: ", name);
+			return FALSE;
+		}
+	}
+	return TRUE;
 }
 
 /* New files that have the content of another new file. */
 static gboolean copy_twins(Apply *apply, GError **error)
 {
-	for (guint i = 0; i < apply->changes->items->len; i++) {
+	for (guint i = 0; i < apply->changes->count; i++) {
 		const DeltaItem *item = delta_changes_item(apply->changes, i);
 		if (item->entry.type != DELTA_FILE || item->source != DELTA_TWIN)
 			continue;
@@ -216,7 +336,7 @@ static gboolean build(Apply *apply, GError **error)
 		if (!decode_segment(apply, i, error))
 			return FALSE;
 	return advance(apply, error) && bundle_reader_finish(apply->reader, error) &&
-	       copy_twins(apply, error);
+	       put_archives_together(apply, error) && copy_twins(apply, error);
 }
 
 /* When it went wrong: files used in part were not hashed on the way. An altered one explains the
@@ -225,9 +345,11 @@ static void blame_old_file(const Apply *apply, GError **error)
 {
 	for (guint i = 0; i < apply->changes->refs->len; i++) {
 		const DeltaRef *ref = &g_array_index(apply->changes->refs, DeltaRef, i);
+		guint8 digest[UTIL_SHA256_BYTES] = {0};
+		if (ref->old_index >= apply->old_list->tree.count)
+			continue; /* of archives, which were hashed */
 		const ManifestEntry *entry =
 		    manifest_entry(apply->old_tree->manifest, ref->old_index);
-		guint8 digest[UTIL_SHA256_BYTES] = {0};
 		if (ref->length == entry->size)
 			continue;
 		util_autofd int fd = tree_open_file(apply->old_tree->dirfd, entry->path, NULL);
@@ -242,41 +364,21 @@ static void blame_old_file(const Apply *apply, GError **error)
 	}
 }
 
-DeltaChanges *bundle_read_changes(BundleReader *reader, const BundleInfo *info,
-				  const BundleTree *old_tree, const BundleList *old_list,
-				  guint64 memory_bytes, GError **error)
-{
-	char root[UTIL_SHA256_HEX];
-	bundle_tree_root(old_tree, root);
-	if (strcmp(root, info->old_root) != 0) {
-		util_error_set(error, TS_ERROR_CORRUPT,
-			       "the bundle starts from root %s, but the old tree is %s",
-			       info->old_root, root);
-		return NULL;
-	}
-	guint64 taken = BUNDLE_FIXED_BYTES + bundle_reader_memory(reader) +
-			bundle_manifest_memory(old_tree->manifest);
-	guint64 left = memory_bytes > taken ? memory_bytes - taken : 0;
-	g_autoptr(GByteArray) encoded = NULL;
-	/* coded it is smaller than what it takes when decoded */
-	if (!bundle_reader_member(reader, "changes", (gsize)MIN(left / 4, G_MAXUINT32 / 2),
-				  &encoded, error))
-		return NULL;
-	DeltaChanges *changes =
-	    delta_changes_decode(encoded->data, encoded->len, &old_list->tree, left, error);
-	if (!changes)
-		g_prefix_error(error, "bundle: ");
-	return changes;
-}
-
 /* The sums that can be known before anything is written. */
 static gboolean check_sums(const Apply *apply, guint64 memory_bytes, GError **error)
 {
 	guint64 memory = BUNDLE_FIXED_BYTES + bundle_reader_memory(apply->reader) +
 			 bundle_manifest_memory(apply->old_tree->manifest) +
-			 bundle_manifest_memory(apply->manifest) + apply->changes->list_bytes;
+			 bundle_manifest_memory(apply->manifest) +
+			 bundle_list_memory(apply->old_list) + apply->changes->list_bytes;
 	guint64 segments = delta_changes_memory(apply->changes);
-	if (manifest_bytes(apply->manifest) != apply->info->decoded_bytes)
+	guint64 scratch = apply->old_list->scratch_bytes;
+	for (guint i = apply->changes->count; i < apply->changes->items->len; i++) {
+		const DeltaItem *item = delta_changes_item(apply->changes, i);
+		scratch += item->source == DELTA_NEW ? item->entry.size : 0;
+	}
+	if (manifest_bytes(apply->manifest) != apply->info->decoded_bytes ||
+	    scratch > apply->info->scratch_bytes)
 		return util_error_set(error, TS_ERROR_CORRUPT,
 				      "bundle: header and change list differ in size");
 	if (segments > memory_bytes || memory > memory_bytes - segments)
@@ -287,15 +389,28 @@ static gboolean check_sums(const Apply *apply, guint64 memory_bytes, GError **er
 	return TRUE;
 }
 
+/* A place for the contents of parts, if there are any. */
+static gboolean prepare_scratch(Apply *apply, GError **error)
+{
+	guint parts = apply->changes->items->len - apply->changes->count;
+	if (parts == 0)
+		return TRUE;
+	apply->part_at = g_new0(guint64, parts);
+	apply->scratch_fd = bundle_scratch_file(apply->dirfd, error);
+	return apply->scratch_fd >= 0;
+}
+
 gboolean bundle_apply_delta(BundleReader *reader, const BundleInfo *info,
 			    const BundleTree *old_tree, int new_dirfd, const BundleLimits *limits,
 			    Manifest **ret_manifest, GError **error)
 {
 	guint64 memory = limits->memory_bytes ? limits->memory_bytes : BUNDLE_MEMORY_BYTES;
 	g_auto(BundleList) old_list = {0};
-	bundle_list_init(&old_list, old_tree->manifest);
+	bundle_list_init(&old_list, old_tree);
+	old_list.scratch_dirfd = new_dirfd;
+	old_list.scratch_max = info->scratch_bytes;
 	g_autoptr(DeltaChanges) changes =
-	    bundle_read_changes(reader, info, old_tree, &old_list, memory, error);
+	    bundle_read_changes(reader, info, &old_list, memory, error);
 	g_autoptr(Manifest) manifest =
 	    changes ? bundle_changes_manifest(changes, old_tree->manifest, error) : NULL;
 	if (!manifest)
@@ -303,18 +418,22 @@ gboolean bundle_apply_delta(BundleReader *reader, const BundleInfo *info,
 	Apply apply = {.reader = reader,
 		       .info = info,
 		       .old_tree = old_tree,
-		       .old_list = &old_list.tree,
+		       .old_list = &old_list,
 		       .changes = changes,
 		       .manifest = manifest,
 		       .progress = limits->progress,
 		       .dirfd = new_dirfd,
-		       .fd = -1};
+		       .fd = -1,
+		       .scratch_fd = -1};
 	if (!check_sums(&apply, memory, error))
 		return FALSE;
-	gboolean ok = build(&apply, error) && bundle_check_root(info, manifest, error);
+	gboolean ok = prepare_scratch(&apply, error) && build(&apply, error) &&
+		      bundle_check_root(info, manifest, error);
 	if (!ok)
 		blame_old_file(&apply, error);
 	util_closep(&apply.fd);
+	util_closep(&apply.scratch_fd);
+	g_free(apply.part_at);
 	util_sha256_free(apply.sha);
 	if (ok)
 		*ret_manifest = g_steal_pointer(&manifest);

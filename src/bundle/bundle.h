@@ -7,25 +7,34 @@
  *
  * Neither is durable; a crash leaves a partial file or folder that the caller throws away.
  *
- * THE FILE, format 1, is a .tar.xz (CRC32, one stream, nothing after it). Its header is trailer
- * text; "Memory-Bytes" is what the reader needs for everything, the caller's manifest included:
+ * THE FILE is a .tar.xz (CRC32, one stream, nothing after it).
+ *
+ * The header of a plain bundle is trailer text; "Memory-Bytes" is what the reader needs for
+ * everything, the caller's manifest included:
  *
  *   Format: 1
- *   Codec: plain | delta
- *   Old-Root: 64 hex digits | -        a delta's old tree ("-": an empty one); "-" for plain
+ *   Codec: plain
+ *   Old-Root: -
  *   New-Root: 64 hex digits
  *   Files: CHANGED COPIED KEPT DELETED
  *   Decoded-Bytes: N                   of all files of the new tree
  *   Memory-Bytes: N
  *
+ * That of a delta is one line (format 1, which looked like the above, was never released):
+ *
+ *   delta 2 OLD-ROOT NEW-ROOT CHANGED COPIED KEPT DELETED DECODED-BYTES MEMORY-BYTES
+ *
+ * OLD-ROOT is 16 hex digits of the old tree's root, or "-": an empty one. If archives are taken
+ * apart there follow SCRATCH-BYTES and 8 hex digits of delta_zlib_digest() where it was made.
+ *
  * plain  the first member is ".tagship-bundle" (the header), then follows the whole new tree in
  *        byte order of path, with modes and mtimes: any tar reads it.
  * delta  the members are "header"; "changes", the change list of delta/delta.h, coded after the
- *        old tree's paths; and one "contents-N" (N = 1, 2, …) per segment of it, coded after the
- *        old files that are its reference. Nothing in the bundle says what a changed file hashes
- *        to: the reader hashes what it decoded, rebuilds the new manifest and compares its root.
- *        Only that check is trusted. The .xz around it is there for the tar headers; it is flushed
- *        before and after contents, so that these are stored and cost 3 bytes per 64 KiB.
+ *        old tree's paths; "archives", if any are taken apart; and one "contents-N" (N = 1, 2, …)
+ * per segment of it, coded after the old files that are its reference. Nothing in the bundle says
+ * what a changed file hashes to: the reader hashes what it decoded, rebuilds the new manifest and
+ * compares its root. Only that check is trusted. The .xz around it is there for the tar headers; it
+ * is flushed before and after contents, so that these are stored and cost 3 bytes per 64 KiB.
  *
  * Whatever is not exactly as expected ends the whole apply: CORRUPT if it is damaged, REFUSED if it
  * wants more than the limits (before it gets it), UNSUPPORTED if a newer tagship made it.
@@ -49,19 +58,35 @@ typedef enum {
 typedef struct {
 	BundleCodec codec;
 	guint64 base_memory_bytes; /* decoder's limit; 0: 128 MiB */
+	/* 1 (fast) to 9 (smallest); 0: the default, or with arrive_kbit what arrives first over a
+	 * line of that rate, making it included */
+	guint effort;
+	guint64 arrive_kbit;
+	int scratch_dirfd; /* where unnamed files may be made; 0: the current folder */
 	const UtilProgress *progress;
 } BundleMakeOptions;
 
 typedef struct {
 	char *codec;    /* "plain" or "delta" */
-	char *old_root; /* "-" for nothing */
+	char *old_root; /* "-" for nothing; of a delta that was read its first 16 digits */
 	char *new_root;
 	char *sha256; /* of the bundle file; set by bundle_make and bundle_show */
+	char *zlib;   /* NULL: no archives are put together */
 	guint64 bytes;
 	guint64 decoded_bytes; /* all file contents the reader will write */
 	guint64 memory_bytes;  /* what the decoder needs */
+	guint64
+	    scratch_bytes; /* disk it needs for a while, for archives in archives and their parts */
 	guint files_changed, files_copied, files_kept, files_deleted;
+	guint effort;        /* deltas, of bundle_make: with it and the same trees the same bytes
+				come again */
+	guint64 coded_bytes; /* of bundle_make: what the codecs put out, without any container */
 } BundleInfo;
+
+#define BUNDLE_EFFORT_DEFAULT 7
+#define BUNDLE_EFFORT_MAX 9
+/* The effort by which so much new content arrives first over a line of this rate. */
+guint bundle_effort_for(guint64 content_bytes, guint64 ref_bytes, guint64 kbit);
 
 void bundle_info_free(BundleInfo *info);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(BundleInfo, bundle_info_free)
@@ -74,6 +99,7 @@ gboolean bundle_make(const BundleTree *old_tree, const BundleTree *new_tree, int
 typedef struct {
 	guint64 memory_bytes;
 	guint64 decoded_bytes;
+	guint64 scratch_bytes;       /* 0: what the header declares, at most 16 GiB */
 	const char *expect_new_root; /* NULL: not known */
 	const UtilProgress *progress;
 } BundleLimits;

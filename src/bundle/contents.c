@@ -14,9 +14,10 @@ typedef struct {
 } Job;
 
 typedef struct {
-	const BundleTree *old_tree, *new_tree;
-	const DeltaTree *old_list;
+	const BundleList *old_list, *new_list;
 	const DeltaChanges *changes;
+	guint8 effort;
+	guint64 coded_bytes;
 	Job *jobs;
 	guint count;
 	GMutex lock;
@@ -74,11 +75,15 @@ static gboolean encode_sink(gpointer user_data, const guint8 *data, gsize len, G
 	return encode_run(encode, data, len, DELTA_MORE, error);
 }
 
-/* A part of a file is not hashed while it is read: the whole file is, before. */
-static gboolean check_whole(int dirfd, const ManifestEntry *entry, GError **error)
+/* A piece of a file is not hashed while it is read: the whole file is, before. Parts were looked at
+ * when their archive was opened. */
+static gboolean check_whole(const BundleList *list, guint index, GError **error)
 {
 	guint8 digest[UTIL_SHA256_BYTES];
-	util_autofd int fd = tree_open_file(dirfd, entry->path, error);
+	if (index >= list->tree.count)
+		return TRUE;
+	const ManifestEntry *entry = manifest_entry(list->from->manifest, index);
+	util_autofd int fd = tree_open_file(list->from->dirfd, entry->path, error);
 	if (fd < 0 || !util_sha256_fd(fd, digest, NULL, error))
 		return FALSE;
 	if (memcmp(digest, entry->sha256, sizeof digest) == 0)
@@ -93,10 +98,8 @@ static gboolean check_partial_refs(const Work *work, const DeltaSegment *segment
 	for (guint i = 0; i < segment->n_refs; i++) {
 		const DeltaRef *ref =
 		    &g_array_index(work->changes->refs, DeltaRef, segment->first_ref + i);
-		const ManifestEntry *entry =
-		    manifest_entry(work->old_tree->manifest, ref->old_index);
-		if (ref->length != entry->size &&
-		    !check_whole(work->old_tree->dirfd, entry, error)) {
+		if (ref->length != work->old_list->tree.entries[ref->old_index].size &&
+		    !check_whole(work->old_list, ref->old_index, error)) {
 			g_prefix_error(error, "old tree: ");
 			return FALSE;
 		}
@@ -105,45 +108,79 @@ static gboolean check_partial_refs(const Work *work, const DeltaSegment *segment
 }
 
 /* Feeds the contents of a segment: files one after the other, from the middle of the first. */
-static gboolean feed(Work *work, const Job *job, guint64 left, Encode *encode, GError **error)
+static gboolean feed(Work *work, const Job *job, guint64 left, BundleSink sink, Encode *encode,
+		     GError **error)
 {
 	guint64 offset = job->offset;
 	for (guint i = job->first_item; left > 0; i++) {
-		guint index = g_array_index(work->changes->order, guint, i);
-		const ManifestEntry *entry = manifest_entry(work->new_tree->manifest, index);
-		guint64 length = MIN(entry->size - offset, left);
-		if ((length != entry->size && !check_whole(work->new_tree->dirfd, entry, error)) ||
-		    !bundle_read_piece(work->new_tree->dirfd, entry, offset, length, encode_sink,
-				       encode, error)) {
+		const DeltaItem *item = delta_changes_item(
+		    work->changes, g_array_index(work->changes->order, guint, i));
+		guint64 size = item->entry.size;
+		guint64 length = MIN(size - offset, left);
+		if ((length != size && !check_whole(work->new_list, item->origin, error)) ||
+		    !bundle_list_read(work->new_list, item->origin, offset, length, sink, encode,
+				      error)) {
 			g_prefix_error(error, "new tree: ");
 			return FALSE;
 		}
 		left -= length;
 		offset = 0;
 	}
-	return encode_run(encode, NULL, 0, DELTA_LAST, error);
+	return TRUE;
+}
+
+static gboolean collect_sink(gpointer user_data, const guint8 *data, gsize len, GError **error)
+{
+	Encode *encode = user_data;
+	(void)error; /* cannot fail */
+	g_byte_array_append(encode->output, data, (guint)len);
+	encode->unreported += len;
+	return TRUE;
+}
+
+static GByteArray *encode_patch(Work *work, guint number, const guint8 *refs, GError **error)
+{
+	const DeltaSegment *segment = &g_array_index(work->changes->segments, DeltaSegment, number);
+	g_autoptr(GByteArray) contents = g_byte_array_sized_new((guint)segment->bytes);
+	Encode encode = {.work = work, .output = contents};
+	if (!feed(work, &work->jobs[number], segment->bytes, collect_sink, &encode, error))
+		return NULL;
+	GByteArray *output = bundle_patch_encode(
+	    segment, work->changes, work->jobs[number].first_item, refs, contents->data, error);
+	report(&encode, 0);
+	return output;
+}
+
+static GByteArray *encode_stream(Work *work, guint number, DeltaCoder *coder, GError **error)
+{
+	const DeltaSegment *segment = &g_array_index(work->changes->segments, DeltaSegment, number);
+	g_autoptr(GByteArray) output = g_byte_array_new();
+	g_autofree guint8 *buffer = g_malloc(BUNDLE_CHUNK);
+	Encode encode = {.work = work, .coder = coder, .output = output, .buffer = buffer};
+	if (!feed(work, &work->jobs[number], segment->bytes, encode_sink, &encode, error) ||
+	    !encode_run(&encode, NULL, 0, DELTA_LAST, error))
+		return NULL;
+	report(&encode, 0);
+	return g_steal_pointer(&output);
 }
 
 static GByteArray *encode_segment(Work *work, guint number, GError **error)
 {
 	const DeltaSegment *segment = &g_array_index(work->changes->segments, DeltaSegment, number);
 	DeltaStream stream = delta_segment_stream(segment);
+	stream.effort = work->effort;
 	gboolean ok = check_partial_refs(work, segment, error);
 	if (!ok)
 		return NULL;
-	guint8 *refs =
-	    bundle_read_refs(work->old_tree, work->old_list, work->changes, segment, &ok, error);
+	guint8 *refs = bundle_read_refs(work->old_list, work->changes, segment, &ok, error);
+	if (ok && segment->codec == DELTA_CODEC_PATCH) {
+		GByteArray *output = encode_patch(work, number, refs, error);
+		g_free(refs);
+		return output;
+	}
 	g_autoptr(DeltaCoder) coder = ok ? delta_encoder_new(&stream, refs, error) : NULL;
 	g_free(refs); /* the coder has its copy */
-	if (!coder)
-		return NULL;
-	g_autoptr(GByteArray) output = g_byte_array_new();
-	g_autofree guint8 *buffer = g_malloc(BUNDLE_CHUNK);
-	Encode encode = {.work = work, .coder = coder, .output = output, .buffer = buffer};
-	if (!feed(work, &work->jobs[number], segment->bytes, &encode, error))
-		return NULL;
-	report(&encode, 0);
-	return g_steal_pointer(&output);
+	return coder ? encode_stream(work, number, coder, error) : NULL;
 }
 
 /* Takes the next job once its memory is free; FALSE when there is none. */
@@ -196,13 +233,15 @@ static GByteArray *wait_output(Work *work, guint number, const UtilProgress *pro
 	while (!work->jobs[number].output && !work->error) {
 		gint64 until = g_get_monotonic_time() + G_USEC_PER_SEC / 10;
 		(void)g_cond_wait_until(&work->changed, &work->lock, until); /* either will do */
-		guint64 done = work->bytes_done;
+		guint64 so_far = work->bytes_done;
 		g_mutex_unlock(&work->lock);
-		util_progress(progress, "encoding", done, work->changes->content_bytes);
+		util_progress(progress, "encoding", so_far, work->changes->content_bytes);
 		g_mutex_lock(&work->lock);
 	}
 	GByteArray *output = work->error ? NULL : g_steal_pointer(&work->jobs[number].output);
+	guint64 done = work->bytes_done;
 	g_mutex_unlock(&work->lock);
+	util_progress(progress, "encoding", done, work->changes->content_bytes);
 	return output;
 }
 
@@ -225,6 +264,7 @@ static gboolean write_outputs(Work *work, BundleWriter *writer, const UtilProgre
 			return FALSE;
 		gboolean ok = bundle_writer_member(writer, name, output->data, output->len,
 						   output->len >= 4096, error);
+		work->coded_bytes += output->len;
 		output_written(work, output);
 		if (!ok)
 			return FALSE;
@@ -265,14 +305,13 @@ static void work_stop(Work *work)
 	g_mutex_unlock(&work->lock);
 }
 
-gboolean bundle_write_contents(BundleWriter *writer, const BundleTree *old_tree,
-			       const DeltaTree *old_list, const BundleTree *new_tree,
-			       const DeltaChanges *changes, const UtilProgress *progress,
-			       GError **error)
+gboolean bundle_write_contents(BundleWriter *writer, const BundleList *old_list,
+			       const BundleList *new_list, const DeltaChanges *changes,
+			       const UtilProgress *progress, BundleInfo *info, GError **error)
 {
-	Work work = {.old_tree = old_tree,
+	Work work = {.effort = (guint8)info->effort,
 		     .old_list = old_list,
-		     .new_tree = new_tree,
+		     .new_list = new_list,
 		     .changes = changes,
 		     .count = changes->segments->len};
 	if (work.count == 0)
@@ -286,6 +325,7 @@ gboolean bundle_write_contents(BundleWriter *writer, const BundleTree *old_tree,
 	for (guint i = 0; i < n_threads; i++)
 		g_ptr_array_add(threads, g_thread_new("encode", encode_thread, &work));
 	gboolean ok = write_outputs(&work, writer, progress, error);
+	info->coded_bytes = work.coded_bytes;
 	work_stop(&work);
 	for (guint i = 0; i < threads->len; i++)
 		(void)g_thread_join(g_ptr_array_index(threads, i)); /* returns nothing */

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 #include "bundle/bundle-private.h"
 
+#define OLD_ROOT_DIGITS 16
+#define ZLIB_DIGITS 8
+
 void bundle_info_free(BundleInfo *info)
 {
 	if (!info)
@@ -9,16 +12,35 @@ void bundle_info_free(BundleInfo *info)
 	g_free(info->old_root);
 	g_free(info->new_root);
 	g_free(info->sha256);
+	g_free(info->zlib);
 	g_free(info);
+}
+
+/* Every byte of a delta's header travels with the smallest release: one line, no keys. */
+static char *delta_line(const BundleInfo *info)
+{
+	g_autoptr(GString) line = g_string_new(NULL);
+	g_string_append_printf(
+	    line, "delta %d %.*s %s %u %u %u %u %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT,
+	    BUNDLE_FORMAT_DELTA, OLD_ROOT_DIGITS, info->old_root, info->new_root,
+	    info->files_changed, info->files_copied, info->files_kept, info->files_deleted,
+	    info->decoded_bytes, info->memory_bytes);
+	if (info->zlib)
+		g_string_append_printf(line, " %" G_GUINT64_FORMAT " %s", info->scratch_bytes,
+				       info->zlib);
+	g_string_append_c(line, '\n');
+	return g_string_free(g_steal_pointer(&line), FALSE);
 }
 
 char *bundle_header_format(const BundleInfo *info)
 {
+	if (strcmp(info->codec, "delta") == 0)
+		return delta_line(info);
 	g_autoptr(UtilTrailers) trailers = util_trailers_new();
 	g_autofree char *files =
 	    g_strdup_printf("%u %u %u %u", info->files_changed, info->files_copied,
 			    info->files_kept, info->files_deleted);
-	util_trailers_add_int(trailers, "Format", 1);
+	util_trailers_add_int(trailers, "Format", BUNDLE_FORMAT_PLAIN);
 	util_trailers_add(trailers, "Codec", info->codec);
 	util_trailers_add(trailers, "Old-Root", info->old_root);
 	util_trailers_add(trailers, "New-Root", info->new_root);
@@ -28,17 +50,15 @@ char *bundle_header_format(const BundleInfo *info)
 	return util_trailers_format(trailers);
 }
 
-static gboolean parse_files(const char *text, BundleInfo *info)
+/* Four counts of files. */
+static gboolean parse_files(char **words, BundleInfo *info)
 {
 	guint *counts[] = {&info->files_changed, &info->files_copied, &info->files_kept,
 			   &info->files_deleted};
-	g_auto(GStrv) parts = g_strsplit(text, " ", 5);
-	if (g_strv_length(parts) != G_N_ELEMENTS(counts))
-		return FALSE;
 	for (guint i = 0; i < G_N_ELEMENTS(counts); i++) {
 		guint64 value = 0;
-		if (!g_ascii_string_to_unsigned(parts[i], 10, 0, MANIFEST_ENTRIES_MAX, &value,
-						NULL))
+		if (!words[i] || !g_ascii_string_to_unsigned(words[i], 10, 0, MANIFEST_ENTRIES_MAX,
+							     &value, NULL))
 			return FALSE;
 		*counts[i] = (guint)value;
 	}
@@ -61,12 +81,13 @@ static gboolean parse_fields(const UtilTrailers *trailers, BundleInfo *info, GEr
 				    &decoded, error) ||
 	    !util_trailers_need_int(trailers, "Memory-Bytes", 0, G_MAXINT64, &memory, error))
 		return FALSE;
-	if (strcmp(codec, "plain") != 0 && strcmp(codec, "delta") != 0)
+	if (strcmp(codec, "plain") != 0)
 		return util_error_set(error, TS_ERROR_UNSUPPORTED,
-				      "codec \"%s\": a newer tagship made this bundle", codec);
+				      "codec \"%s\": another tagship made this bundle", codec);
+	g_auto(GStrv) words = g_strsplit(files, " ", 5);
 	if (!util_sha256_hex_ok(new_root) ||
 	    (strcmp(old_root, "-") != 0 && !util_sha256_hex_ok(old_root)) ||
-	    !parse_files(files, info))
+	    g_strv_length(words) != 4 || !parse_files(words, info))
 		return util_error_set(error, TS_ERROR_CORRUPT, "a root or \"Files\" is malformed");
 	info->codec = g_strdup(codec);
 	info->old_root = g_strdup(old_root);
@@ -76,22 +97,92 @@ static gboolean parse_fields(const UtilTrailers *trailers, BundleInfo *info, GEr
 	return TRUE;
 }
 
-BundleInfo *bundle_header_parse(const char *text, gsize len, GError **error)
+static gboolean parse_trailers(const char *text, gsize len, BundleInfo *info, GError **error)
 {
 	g_autoptr(UtilTrailers) trailers = util_trailers_parse(text, len, error);
-	g_autoptr(BundleInfo) info = g_new0(BundleInfo, 1);
 	gint64 format = 0;
-	gboolean ok =
-	    trailers && util_trailers_need_int(trailers, "Format", 1, G_MAXINT64, &format, error);
-	if (ok && format != 1)
-		ok = util_error_set(error, TS_ERROR_UNSUPPORTED,
-				    "format %" G_GINT64_FORMAT ": a newer tagship made this bundle",
-				    format);
-	if (!ok || !parse_fields(trailers, info, error)) {
-		g_prefix_error(error, "bundle header: ");
-		return NULL;
-	}
-	return g_steal_pointer(&info);
+	if (!trailers || !util_trailers_need_int(trailers, "Format", 1, G_MAXINT64, &format, error))
+		return FALSE;
+	if (format != BUNDLE_FORMAT_PLAIN)
+		return util_error_set(
+		    error, TS_ERROR_UNSUPPORTED,
+		    "format %" G_GINT64_FORMAT ": a newer tagship made this bundle", format);
+	return parse_fields(trailers, info, error);
+}
+
+static gboolean parse_root(const char *word, gsize digits)
+{
+	return strlen(word) == digits && strspn(word, "0123456789abcdef") == digits;
+}
+
+static gboolean parse_number(const char *word, guint64 max, guint64 *ret_value)
+{
+	return g_ascii_string_to_unsigned(word, 10, 0, max, ret_value, NULL);
+}
+
+static gboolean parse_words(char **words, BundleInfo *info)
+{
+	guint n = g_strv_length(words);
+	if ((n != 10 && n != 12) ||
+	    (strcmp(words[2], "-") != 0 && !parse_root(words[2], OLD_ROOT_DIGITS)) ||
+	    !util_sha256_hex_ok(words[3]) || !parse_files(words + 4, info) ||
+	    !parse_number(words[8], MANIFEST_SIZE_MAX, &info->decoded_bytes) ||
+	    !parse_number(words[9], G_MAXINT64, &info->memory_bytes))
+		return FALSE;
+	info->codec = g_strdup("delta");
+	info->old_root = g_strdup(words[2]);
+	info->new_root = g_strdup(words[3]);
+	if (n == 10)
+		return TRUE;
+	info->zlib = g_strdup(words[11]);
+	return parse_number(words[10], G_MAXINT64, &info->scratch_bytes) &&
+	       parse_root(words[11], ZLIB_DIGITS);
+}
+
+static gboolean parse_delta(const char *text, gsize len, BundleInfo *info, GError **error)
+{
+	guint64 format = 0;
+	if (memchr(text, 0, len) || text[len - 1] != '\n')
+		return util_error_set(error, TS_ERROR_CORRUPT, "it is no line of text");
+	g_autofree char *line = g_strndup(text, len - 1);
+	g_auto(GStrv) words = g_strsplit(line, " ", 13);
+	if (words[1] && parse_number(words[1], G_MAXUINT64, &format) &&
+	    format != BUNDLE_FORMAT_DELTA)
+		return util_error_set(error, TS_ERROR_UNSUPPORTED,
+				      "format %" G_GUINT64_FORMAT
+				      " of deltas: another tagship made this bundle",
+				      format);
+	return (format == BUNDLE_FORMAT_DELTA && parse_words(words, info)) ||
+	       util_error_set(error, TS_ERROR_CORRUPT, "a root or number is malformed");
+}
+
+BundleInfo *bundle_header_parse(const char *text, gsize len, GError **error)
+{
+	g_autoptr(BundleInfo) info = g_new0(BundleInfo, 1);
+	gboolean delta = len > 6 && memcmp(text, "delta ", 6) == 0;
+	if (delta ? parse_delta(text, len, info, error) : parse_trailers(text, len, info, error))
+		return g_steal_pointer(&info);
+	g_prefix_error(error, "bundle header: ");
+	return NULL;
+}
+
+char *bundle_zlib(void)
+{
+	guint8 digest[UTIL_SHA256_BYTES];
+	char hex[UTIL_SHA256_HEX];
+	delta_zlib_digest(digest);
+	util_hex_encode(digest, sizeof digest, hex);
+	return g_strndup(hex, ZLIB_DIGITS);
+}
+
+/* Archives come back bit for bit only from a zlib that packs like the one they were tried with. */
+static gboolean zlib_fits(const BundleInfo *info, GError **error)
+{
+	g_autofree char *own = info->zlib ? bundle_zlib() : NULL;
+	return !own || strcmp(own, info->zlib) == 0 ||
+	       util_error_set(error, TS_ERROR_UNSUPPORTED,
+			      "the zlib here packs archives otherwise than central's; ask for a "
+			      "plain bundle, or install the same zlib");
 }
 
 gboolean bundle_header_check(const BundleInfo *info, const BundleLimits *limits, GError **error)
@@ -109,6 +200,18 @@ gboolean bundle_header_check(const BundleInfo *info, const BundleLimits *limits,
 				      "the bundle unpacks to %s, more than the %s allowed", wanted,
 				      allowed);
 	}
+	guint64 scratch = limits->scratch_bytes ? limits->scratch_bytes : BUNDLE_SCRATCH_BYTES_MAX;
+	if (info->scratch_bytes > scratch) {
+		g_autofree char *wanted = util_text_bytes(info->scratch_bytes);
+		g_autofree char *allowed = util_text_bytes(scratch);
+		return util_error_set(
+		    error, TS_ERROR_REFUSED,
+		    "unpacking the bundle needs %s of scratch disk, more than the "
+		    "%s allowed",
+		    wanted, allowed);
+	}
+	if (!zlib_fits(info, error))
+		return FALSE;
 	if (info->memory_bytes > memory) {
 		g_autofree char *wanted = util_text_bytes(info->memory_bytes);
 		g_autofree char *allowed = util_text_bytes(memory);

@@ -5,27 +5,45 @@
 
 #include "bundle/bundle-private.h"
 
-void bundle_list_init(BundleList *list, const Manifest *manifest)
+void bundle_list_init(BundleList *list, const BundleTree *from)
 {
+	const Manifest *manifest = from->manifest;
 	guint count = manifest ? manifest_count(manifest) : 0;
-	list->entries = g_new0(DeltaEntry, (gsize)count + 1);
-	list->tree = (DeltaTree){list->entries, count};
+	list->from = from;
+	list->entries = g_array_sized_new(FALSE, TRUE, sizeof(DeltaEntry), count);
+	list->parts = g_array_new(FALSE, TRUE, sizeof(BundlePart));
+	list->opened = g_array_new(FALSE, TRUE, sizeof(DeltaOpened));
+	list->archives = g_ptr_array_new_with_free_func((GDestroyNotify)delta_archive_free);
+	list->strings = g_string_chunk_new(4096);
+	list->scratch_fd = -1;
+	list->scratch_bytes = 0;
+	list->scratch_max = BUNDLE_SCRATCH_BYTES_MAX;
 	for (guint i = 0; i < count; i++) {
 		const ManifestEntry *entry = manifest_entry(manifest, i);
-		list->entries[i] =
-		    (DeltaEntry){.path = entry->path,
-				 .target = entry->target,
-				 .sha256 = entry->type == MANIFEST_FILE ? entry->sha256 : NULL,
-				 .size = entry->size,
-				 .mtime_s = entry->mtime_s,
-				 .mode = entry->mode,
-				 .type = (DeltaType)entry->type};
+		DeltaEntry out = {.path = entry->path,
+				  .target = entry->target,
+				  .sha256 = entry->type == MANIFEST_FILE ? entry->sha256 : NULL,
+				  .size = entry->size,
+				  .mtime_s = entry->mtime_s,
+				  .mode = entry->mode,
+				  .type = (DeltaType)entry->type};
+		g_array_append_val(list->entries, out);
 	}
+	list->tree = (DeltaTree){.entries = (const DeltaEntry *)(gpointer)list->entries->data,
+				 .count = count};
 }
 
 void bundle_list_clear(BundleList *list)
 {
-	g_clear_pointer(&list->entries, g_free);
+	if (!list->entries)
+		return;
+	g_array_unref(list->entries);
+	g_array_unref(list->parts);
+	g_array_unref(list->opened);
+	g_ptr_array_unref(list->archives);
+	g_string_chunk_free(list->strings);
+	util_closep(&list->scratch_fd);
+	list->entries = NULL;
 }
 
 void bundle_tree_root(const BundleTree *tree, char ret_root[UTIL_SHA256_HEX])
@@ -40,7 +58,7 @@ Manifest *bundle_changes_manifest(const DeltaChanges *changes, const Manifest *o
 				  GError **error)
 {
 	g_autoptr(Manifest) manifest = manifest_new();
-	for (guint i = 0; i < changes->items->len; i++) {
+	for (guint i = 0; i < changes->count; i++) {
 		const DeltaItem *item = delta_changes_item(changes, i);
 		union {
 			const char *in;
@@ -75,11 +93,11 @@ static gboolean stays(const DeltaItem *item, const DeltaTree *old_list)
 
 void bundle_count_changes(const DeltaChanges *changes, const DeltaTree *old_list, BundleInfo *info)
 {
-	for (guint i = 0; i < changes->items->len; i++) {
+	for (guint i = 0; i < changes->count; i++) {
 		const DeltaItem *item = delta_changes_item(changes, i);
 		if (item->entry.type != DELTA_FILE)
 			continue;
-		if (item->source == DELTA_NEW)
+		if (item->source == DELTA_NEW || item->source == DELTA_TOGETHER)
 			info->files_changed++;
 		else if (stays(item, old_list))
 			info->files_kept++;
@@ -91,23 +109,33 @@ void bundle_count_changes(const DeltaChanges *changes, const DeltaTree *old_list
 		    old_list->entries[g_array_index(changes->deleted, guint, i)].type == DELTA_FILE;
 }
 
-/* Reads up to `length` bytes at `offset`, in chunks, each to the sink. */
-static gboolean read_range(int fd, guint64 offset, guint64 length, UtilSha256 *sha, BundleSink sink,
+gboolean bundle_read_range(int fd, guint64 offset, guint64 length, BundleSink sink,
 			   gpointer user_data, GError **error)
 {
-	g_autofree guint8 *chunk = g_malloc(BUNDLE_CHUNK);
+	g_autofree guint8 *chunk = g_malloc((gsize)MIN(length, BUNDLE_CHUNK) + 1);
 	while (length > 0) {
 		gsize len = (gsize)MIN(length, BUNDLE_CHUNK);
-		if (!util_fs_pread_full(fd, chunk, len, offset, error))
-			return FALSE;
-		if (sha)
-			util_sha256_update(sha, chunk, len);
-		if (!sink(user_data, chunk, len, error))
+		if (!util_fs_pread_full(fd, chunk, len, offset, error) ||
+		    !sink(user_data, chunk, len, error))
 			return FALSE;
 		offset += len;
 		length -= len;
 	}
 	return TRUE;
+}
+
+/* A file on its way: hashed, then passed on. */
+typedef struct {
+	UtilSha256 *sha;
+	BundleSink sink;
+	gpointer user_data;
+} Hashed;
+
+static gboolean hashed_sink(gpointer user_data, const guint8 *data, gsize len, GError **error)
+{
+	Hashed *hashed = user_data;
+	util_sha256_update(hashed->sha, data, len);
+	return hashed->sink(hashed->user_data, data, len, error);
 }
 
 static gboolean read_checked(int fd, const ManifestEntry *entry, guint64 offset, guint64 length,
@@ -120,23 +148,24 @@ static gboolean read_checked(int fd, const ManifestEntry *entry, guint64 offset,
 		return util_error_set(error, TS_ERROR_CORRUPT,
 				      "it has %" G_GINT64_FORMAT " bytes, not %" G_GUINT64_FORMAT,
 				      (gint64)st.st_size, entry->size);
-	gboolean whole = offset == 0 && length == entry->size;
-	g_autoptr(UtilSha256) sha = whole ? util_sha256_new() : NULL;
-	if (!read_range(fd, offset, length, sha, sink, user_data, error))
+	if (offset != 0 || length != entry->size)
+		return bundle_read_range(fd, offset, length, sink, user_data, error);
+	g_autoptr(UtilSha256) sha = util_sha256_new();
+	Hashed hashed = {sha, sink, user_data};
+	if (!bundle_read_range(fd, offset, length, hashed_sink, &hashed, error))
 		return FALSE;
-	if (!whole)
-		return TRUE;
 	guint8 digest[UTIL_SHA256_BYTES];
 	util_sha256_finish(sha, digest);
 	return memcmp(digest, entry->sha256, sizeof digest) == 0 ||
 	       util_error_set(error, TS_ERROR_CORRUPT, "its content is not what the manifest says");
 }
 
-gboolean bundle_read_piece(int dirfd, const ManifestEntry *entry, guint64 offset, guint64 length,
+gboolean bundle_read_piece(const BundleTree *tree, guint index, guint64 offset, guint64 length,
 			   BundleSink sink, gpointer user_data, GError **error)
 {
+	const ManifestEntry *entry = manifest_entry(tree->manifest, index);
 	g_autoptr(GError) inner = NULL;
-	util_autofd int fd = tree_open_file(dirfd, entry->path, &inner);
+	util_autofd int fd = tree_open_file(tree->dirfd, entry->path, &inner);
 	if (fd < 0) {
 		/* of a tree whose manifest says it is there */
 		gboolean gone = g_error_matches(inner, TS_ERROR, TS_ERROR_NOT_FOUND);
@@ -165,23 +194,21 @@ static gboolean fill_sink(gpointer user_data, const guint8 *data, gsize len, GEr
 	return TRUE;
 }
 
-static gboolean fill_refs(const BundleTree *old_tree, const DeltaChanges *changes,
+static gboolean fill_refs(const BundleList *old_list, const DeltaChanges *changes,
 			  const DeltaSegment *segment, Fill *fill, GError **error)
 {
 	for (guint i = 0; i < segment->n_refs; i++) {
 		const DeltaRef *ref =
 		    &g_array_index(changes->refs, DeltaRef, segment->first_ref + i);
-		const ManifestEntry *entry = manifest_entry(old_tree->manifest, ref->old_index);
-		if (!bundle_read_piece(old_tree->dirfd, entry, ref->offset, ref->length, fill_sink,
-				       fill, error))
+		if (!bundle_list_read(old_list, ref->old_index, ref->offset, ref->length, fill_sink,
+				      fill, error))
 			return FALSE;
 	}
 	return TRUE;
 }
 
-guint8 *bundle_read_refs(const BundleTree *old_tree, const DeltaTree *old_list,
-			 const DeltaChanges *changes, const DeltaSegment *segment, gboolean *ret_ok,
-			 GError **error)
+guint8 *bundle_read_refs(const BundleList *old_list, const DeltaChanges *changes,
+			 const DeltaSegment *segment, gboolean *ret_ok, GError **error)
 {
 	*ret_ok = TRUE;
 	if (segment->ref_bytes == 0)
@@ -195,12 +222,12 @@ guint8 *bundle_read_refs(const BundleTree *old_tree, const DeltaTree *old_list,
 		return NULL;
 	}
 	Fill fill = {buffer};
-	if (!fill_refs(old_tree, changes, segment, &fill, error)) {
+	if (!fill_refs(old_list, changes, segment, &fill, error)) {
 		g_prefix_error(error, "old tree: ");
 		return NULL;
 	}
 	if (segment->flags & DELTA_ADDED_NAMES) {
-		g_autoptr(GByteArray) names = delta_changes_added_names(changes, old_list);
+		g_autoptr(GByteArray) names = delta_changes_added_names(changes, &old_list->tree);
 		fill_sink(&fill, names->data, names->len, NULL);
 	}
 	g_assert(fill.at == buffer + segment->ref_bytes);

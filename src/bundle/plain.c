@@ -54,7 +54,7 @@ static gboolean write_tree(BundleWriter *writer, const BundleTree *tree,
 		if (!bundle_writer_entry(writer, entry, error))
 			return FALSE;
 		if (entry->type == MANIFEST_FILE &&
-		    !bundle_read_piece(tree->dirfd, entry, 0, entry->size, copy_sink, &copy, error))
+		    !bundle_read_piece(tree, i, 0, entry->size, copy_sink, &copy, error))
 			return FALSE;
 	}
 	return TRUE;

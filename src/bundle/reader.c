@@ -250,9 +250,8 @@ gboolean bundle_reader_open_member(BundleReader *reader, const char *name, guint
 	return TRUE;
 }
 
-/* The content of the entry just read. */
-static gboolean read_content(BundleReader *reader, guint64 size, gsize max_bytes,
-			     GByteArray **ret_data, GError **error)
+gboolean bundle_reader_content(BundleReader *reader, guint64 size, gsize max_bytes,
+			       GByteArray **ret_data, GError **error)
 {
 	if (size > max_bytes)
 		return util_error_set(
@@ -279,7 +278,7 @@ gboolean bundle_reader_member(BundleReader *reader, const char *name, gsize max_
 {
 	guint64 size = 0;
 	return bundle_reader_open_member(reader, name, &size, error) &&
-	       read_content(reader, size, max_bytes, ret_data, error);
+	       bundle_reader_content(reader, size, max_bytes, ret_data, error);
 }
 
 gboolean bundle_reader_finish(BundleReader *reader, GError **error)
@@ -326,7 +325,7 @@ BundleReader *bundle_open(int fd, guint64 memory_bytes, BundleInfo **ret_info, G
 		return NULL;
 	}
 	g_autoptr(GByteArray) text = NULL;
-	if (!read_content(reader, entry.size, BUNDLE_HEADER_MAX, &text, error))
+	if (!bundle_reader_content(reader, entry.size, BUNDLE_HEADER_MAX, &text, error))
 		return NULL;
 	g_autoptr(BundleInfo) info =
 	    bundle_header_parse(text->len ? (const char *)text->data : "", text->len, error);

@@ -20,7 +20,7 @@
  */
 #pragma once
 
-#include "util/util.h"
+#include "delta/delta.h"
 
 /* Bytes that can be read anywhere; read must fill all of it or fail. */
 typedef struct {
@@ -32,15 +32,18 @@ typedef struct {
 
 typedef enum { DELTA_ARCHIVE_ZIP = 1, DELTA_ARCHIVE_GZIP, DELTA_ARCHIVE_TAR } DeltaArchiveKind;
 
+/* For what cannot be unpacked, the form itself keeps `bytes` and `crc`: of its facts, head and tail
+ * go by packed_bytes only. */
 typedef enum {
 	DELTA_STORED,  /* packed bytes are the content, or cannot be unpacked (encrypted, other
 			  methods) */
-	DELTA_DEFLATED /* one complete raw deflate stream (RFC 1951) */
+	DELTA_DEFLATED /* said to be one complete raw deflate stream (RFC 1951) */
 } DeltaPacking;
 
-/* What an archive says of a member beside its bytes. */
+/* What an archive says of a member beside its bytes. Parse does not unpack: a deflate stream may be
+ * damaged, a CRC wrong. With these same facts the archive still comes back bit for bit. */
 typedef struct {
-	guint64 bytes;        /* unpacked */
+	guint64 bytes;        /* unpacked; for gzip modulo 2^32 */
 	guint64 packed_bytes; /* the same if stored */
 	guint32 crc;          /* CRC-32 of the unpacked bytes */
 } DeltaFacts;
@@ -52,15 +55,16 @@ typedef struct {
 	DeltaPacking packing;
 } DeltaMember;
 
-typedef struct {
+struct DeltaArchive {
 	DeltaArchiveKind kind;
-	GArray *
-	    members; /* DeltaMember, in order of offset; after from_form without offset and facts */
+	/* DeltaMember, in order of offset; after from_form without offset and facts */
+	GArray *members;
 	GByteArray *form; /* begins with the kind byte */
 	/* private */
 	GStringChunk *strings;
 	gpointer parsed; /* what head and tail go by */
-} DeltaArchive;
+	guint64 memory_bytes;
+};
 
 /* NULL without error if it is no archive that can be put together again; an error only for failed
  * reads. Memory follows the number of members (at most DELTA_MEMBERS_MAX) and the form. */
@@ -75,10 +79,13 @@ gboolean delta_archive_sniff(const guint8 *data, gsize len);
 /* CORRUPT for anything that no parse gives. max_bytes bounds the memory taken. */
 DeltaArchive *delta_archive_from_form(const guint8 *form, gsize len, guint64 max_bytes,
 				      GError **error);
-/* Appends what stands before the packed bytes of member i. Members in order, each once. */
+/* Appends what stands before the packed bytes of member i. Members in order, each once; member 0
+ * begins anew. */
 void delta_archive_head(DeltaArchive *archive, guint i, const DeltaFacts *facts, GByteArray *out);
 /* Appends what stands after the last one. */
 void delta_archive_tail(DeltaArchive *archive, GByteArray *out);
+/* Memory it takes. */
+guint64 delta_archive_memory(const DeltaArchive *archive);
 void delta_archive_free(DeltaArchive *archive);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DeltaArchive, delta_archive_free)
 
@@ -93,8 +100,13 @@ typedef struct DeltaDeflate DeltaDeflate;
 DeltaDeflate *delta_inflate_new(void);
 /* UNSUPPORTED for a way that is not known here. */
 DeltaDeflate *delta_deflate_new(DeltaZlib way, GError **error);
+gboolean delta_deflate_step(DeltaDeflate *stream, DeltaBuffers *buffers, DeltaRun run,
+			    gboolean *ret_done, GError **error);
 void delta_deflate_free(DeltaDeflate *stream);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DeltaDeflate, delta_deflate_free)
+
+/* CRC-32 of more bytes; begins at 0. */
+guint32 delta_crc32(guint32 crc, const guint8 *data, gsize len);
 
 /* Tries which way gives the packed bytes of a member again; 0 if none does, or if they do not
  * unpack to exactly what the facts say. `hint`: the way to try first (0: none). Reads the member

@@ -23,13 +23,6 @@ GByteArray *delta_old_names(const DeltaTree *old_tree)
 	return names;
 }
 
-/* While the list is decoded: the old names twice, the list twice. */
-static guint64 coder_bytes(guint64 names_len, guint64 list_len)
-{
-	DeltaStream stream = {DELTA_CODEC_LZMA2, 0, list_len, names_len};
-	return delta_decoder_memory(&stream) + list_len;
-}
-
 guint64 delta_changes_list_bytes(const DeltaChanges *changes, const DeltaTree *old_tree)
 {
 	g_autoptr(GByteArray) list = delta_changes_format(changes, old_tree);
@@ -40,41 +33,37 @@ guint64 delta_changes_list_bytes(const DeltaChanges *changes, const DeltaTree *o
 		const DeltaItem *item = delta_changes_item(changes, i);
 		const DeltaEntry *entry = &item->entry;
 		files += entry->type == DELTA_FILE && item->source == DELTA_NEW;
-		if (item->source == DELTA_KEPT)
+		if (item->source == DELTA_KEPT || i >= changes->count)
 			continue;
 		bytes += DELTA_LISTED * sizeof *item + strlen(entry->path) + 1;
 		bytes += entry->target ? strlen(entry->target) + 1 : 0;
 	}
 	/* order and references: at most that much text and memory each; slices of large files */
-	guint64 refs = (guint64)files + changes->deleted->len;
+	guint64 refs = (guint64)files + changes->deleted->len + old_tree->parts;
 	guint64 slices = changes->content_bytes / 4096 + 4096;
-	return bytes + 2 * (guint64)list->len + refs * (2 * sizeof(DeltaRef) + 32) + slices +
-	       coder_bytes(names->len, list->len + 16 * refs + slices / 4);
+	return bytes + delta_parts_list_bytes(changes, old_tree) + 2 * (guint64)list->len +
+	       refs * (2 * sizeof(DeltaRef) + 32) + slices +
+	       delta_list_memory(names->len, list->len + 16 * refs + slices / 4);
 }
 
-static GByteArray *encode_with(const GByteArray *list, const GByteArray *names, guint8 props,
+static GByteArray *encode_with(const GByteArray *list, const GByteArray *before, guint8 props,
 			       GError **error)
 {
-	DeltaStream stream = {DELTA_CODEC_LZMA2, props, list->len, names->len};
+	DeltaStream stream = {DELTA_CODEC_LZMA2, props, list->len, before->len, DELTA_EFFORT_MAX};
 	g_autoptr(GByteArray) out = g_byte_array_new();
 	g_byte_array_append(out, &props, 1);
 	delta_put_varint(out, list->len);
-	g_autoptr(DeltaCoder) coder = delta_encoder_new(&stream, names->data, error);
-	if (!coder || !delta_coder_all(coder, list->data, list->len, out, G_MAXUINT, error)) {
-		g_prefix_error(error, "change list: ");
+	g_autoptr(DeltaCoder) coder = delta_encoder_new(&stream, before->data, error);
+	if (!coder || !delta_coder_all(coder, list->data, list->len, out, G_MAXUINT, error))
 		return NULL;
-	}
 	return g_steal_pointer(&out);
 }
 
-GByteArray *delta_changes_encode(const DeltaChanges *changes, const DeltaTree *old_tree,
-				 GError **error)
+GByteArray *delta_list_encode(const GByteArray *list, const GByteArray *before, GError **error)
 {
-	g_autoptr(GByteArray) list = delta_changes_format(changes, old_tree);
-	g_autoptr(GByteArray) names = delta_old_names(old_tree);
 	g_autoptr(GByteArray) best = NULL;
 	for (guint i = 0; i < G_N_ELEMENTS(candidates); i++) {
-		g_autoptr(GByteArray) out = encode_with(list, names, candidates[i], error);
+		g_autoptr(GByteArray) out = encode_with(list, before, candidates[i], error);
 		if (!out)
 			return NULL;
 		if (best && best->len <= out->len)
@@ -85,37 +74,49 @@ GByteArray *delta_changes_encode(const DeltaChanges *changes, const DeltaTree *o
 	return g_steal_pointer(&best);
 }
 
-/* *ret_bytes: memory it took. */
-static GByteArray *decode(const guint8 *data, gsize len, const DeltaTree *old_tree,
-			  guint64 max_bytes, guint64 *ret_bytes, GError **error)
+GByteArray *delta_changes_encode(const DeltaChanges *changes, const DeltaTree *old_tree,
+				 GError **error)
+{
+	g_autoptr(GByteArray) list = delta_changes_format(changes, old_tree);
+	g_autoptr(GByteArray) names = delta_old_names(old_tree);
+	GByteArray *out = delta_list_encode(list, names, error);
+	if (!out)
+		g_prefix_error(error, "change list: ");
+	return out;
+}
+
+/* As much as both lists' coders take: what stands before twice, the list twice. */
+guint64 delta_list_memory(guint64 before_bytes, guint64 list_bytes)
+{
+	DeltaStream stream = {DELTA_CODEC_LZMA2, 0, list_bytes, before_bytes, 0};
+	return delta_decoder_memory(&stream) + list_bytes;
+}
+
+GByteArray *delta_list_decode(const guint8 *data, gsize len, const GByteArray *before,
+			      guint64 max_bytes, guint64 *ret_bytes, GError **error)
 {
 	DeltaReader reader = {data, len > 0 ? data + len : data};
-	DeltaStream stream = {.codec = DELTA_CODEC_LZMA2};
+	DeltaStream stream = {.codec = DELTA_CODEC_LZMA2, .ref_bytes = before->len};
 	if (!delta_get_byte(&reader, &stream.props) ||
 	    !delta_get_varint(&reader, G_MAXUINT32, &stream.content_bytes)) {
-		util_error_set(error, TS_ERROR_CORRUPT,
-			       "the change list is damaged: its beginning");
+		util_error_set(error, TS_ERROR_CORRUPT, "it is damaged: its beginning");
 		return NULL;
 	}
-	g_autoptr(GByteArray) names = delta_old_names(old_tree);
-	stream.ref_bytes = names->len;
-	*ret_bytes = coder_bytes(names->len, stream.content_bytes);
+	*ret_bytes = delta_list_memory(before->len, stream.content_bytes);
 	if (delta_decoder_memory(&stream) == G_MAXUINT64 || *ret_bytes > max_bytes) {
 		util_error_set(error, TS_ERROR_CORRUPT,
-			       "the change list claims %" G_GUINT64_FORMAT
+			       "it claims %" G_GUINT64_FORMAT
 			       " bytes, more than the memory allowed",
 			       stream.content_bytes);
 		return NULL;
 	}
-	g_autoptr(DeltaCoder) coder = delta_decoder_new(&stream, names->data, error);
+	g_autoptr(DeltaCoder) coder = delta_decoder_new(&stream, before->data, error);
 	g_autoptr(GByteArray) list = g_byte_array_new();
 	if (!coder || !delta_coder_all(coder, reader.at, (gsize)(reader.end - reader.at), list,
-				       stream.content_bytes, error)) {
-		g_prefix_error(error, "change list: ");
+				       stream.content_bytes, error))
 		return NULL;
-	}
 	if (list->len != stream.content_bytes) {
-		util_error_set(error, TS_ERROR_CORRUPT, "the change list is damaged: its length");
+		util_error_set(error, TS_ERROR_CORRUPT, "it is damaged: its length");
 		return NULL;
 	}
 	return g_steal_pointer(&list);
@@ -125,10 +126,14 @@ DeltaChanges *delta_changes_decode(const guint8 *data, gsize len, const DeltaTre
 				   guint64 max_bytes, GError **error)
 {
 	guint64 coder = 0;
-	g_autoptr(GByteArray) list = decode(data, len, old_tree, max_bytes, &coder, error);
+	g_autoptr(GByteArray) names = delta_old_names(old_tree);
+	g_autoptr(GByteArray) list = delta_list_decode(data, len, names, max_bytes, &coder, error);
+	if (!list) {
+		g_prefix_error(error, "change list: ");
+		return NULL;
+	}
 	DeltaChanges *changes =
-	    list ? delta_changes_parse(list->data, list->len, old_tree, max_bytes - coder, error)
-		 : NULL;
+	    delta_changes_parse(list->data, list->len, old_tree, max_bytes - coder, error);
 	if (changes)
 		changes->list_bytes += coder;
 	return changes;

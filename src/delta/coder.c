@@ -4,7 +4,6 @@
 
 #include "delta/delta-private.h"
 
-#define NICE_LEN 273
 #define XZ_DICT_MAX ((guint64)64 * 1024 * 1024)
 #define XZ_STATE_BYTES ((guint64)64 * 1024)
 
@@ -57,18 +56,35 @@ static gboolean lzma_error(lzma_ret ret, gboolean decodes, GError **error)
 	return util_error_set(error, TS_ERROR_FAILED, "the encoder failed (%d)", (int)ret);
 }
 
+/* How hard an encoder tries; a decoder does not mind. */
+static const struct {
+	lzma_match_finder finder;
+	guint32 nice_len, depth; /* depth 0: liblzma's own by nice_len */
+	lzma_mode mode;
+} efforts[DELTA_EFFORT_MAX + 1] = {
+    {LZMA_MF_BT4, 273, 0, LZMA_MODE_NORMAL}, /* 0: the default */
+    {LZMA_MF_HC4, 64, 8, LZMA_MODE_FAST},      {LZMA_MF_HC4, 128, 24, LZMA_MODE_FAST},
+    {LZMA_MF_HC4, 273, 48, LZMA_MODE_FAST},    {LZMA_MF_BT4, 32, 16, LZMA_MODE_NORMAL},
+    {LZMA_MF_BT4, 64, 24, LZMA_MODE_NORMAL},   {LZMA_MF_BT4, 128, 48, LZMA_MODE_NORMAL},
+    {LZMA_MF_BT4, 273, 0, LZMA_MODE_NORMAL},   {LZMA_MF_BT4, 273, 256, LZMA_MODE_NORMAL},
+    {LZMA_MF_BT4, 273, 512, LZMA_MODE_NORMAL},
+};
+
 /* FALSE for sizes and props that LZMA cannot do. */
 static gboolean lzma2_options(const DeltaStream *stream, lzma_options_lzma *options)
 {
 	guint64 dict = MAX(stream->content_bytes + stream->ref_bytes, LZMA_DICT_SIZE_MIN);
 	if (stream->content_bytes > G_MAXUINT32 || stream->ref_bytes > G_MAXUINT32 ||
 	    dict > G_MAXUINT32 / 4 || stream->props >= 9 * 5 * 5 ||
-	    lzma_lzma_preset(options, 9 | LZMA_PRESET_EXTREME))
+	    stream->effort > DELTA_EFFORT_MAX || lzma_lzma_preset(options, 9))
 		return FALSE;
 	options->lc = stream->props % 9;
 	options->lp = stream->props / 9 % 5;
 	options->pb = stream->props / 9 / 5;
-	options->nice_len = NICE_LEN;
+	options->mf = efforts[stream->effort].finder;
+	options->nice_len = efforts[stream->effort].nice_len;
+	options->depth = efforts[stream->effort].depth;
+	options->mode = efforts[stream->effort].mode;
 	options->dict_size = (guint32)dict;
 	return options->lc + options->lp <= LZMA_LCLP_MAX;
 }
@@ -111,8 +127,46 @@ static lzma_ret lzma2_start(DeltaCoder *coder, const DeltaStream *stream, const 
 			      : lzma_raw_encoder(&coder->lzma, filters);
 }
 
+guint64 delta_patch_text_max(guint64 content_bytes)
+{
+	return content_bytes / 8 + 1024;
+}
+
+DeltaStream delta_patch_stream(const DeltaStream *stream, guint64 text_bytes)
+{
+	return (DeltaStream){DELTA_CODEC_LZMA2, stream->props, text_bytes, 0, DELTA_EFFORT_MAX};
+}
+
+static guint64 with_text(const DeltaStream *stream, guint64 (*memory)(const DeltaStream *stream),
+			 guint64 bytes)
+{
+	guint64 most = delta_patch_text_max(stream->content_bytes);
+	DeltaStream text = delta_patch_stream(stream, most);
+	guint64 coder = memory(&text);
+	return coder == G_MAXUINT64 ? coder : coder + bytes + 2 * most;
+}
+
+/* Old and new files, and what finds their matches. */
+static guint64 patch_encoder_memory(const DeltaStream *stream)
+{
+	return with_text(stream, lzma2_encoder_memory,
+			 stream->content_bytes + 5 * stream->ref_bytes);
+}
+
+static guint64 patch_decoder_memory(const DeltaStream *stream)
+{
+	return with_text(stream, lzma2_decoder_memory, stream->ref_bytes);
+}
+
+static lzma_ret patch_start(DeltaCoder *coder, const DeltaStream *stream, const guint8 *ref)
+{
+	(void)coder, (void)stream, (void)ref; /* its text is a stream of its own */
+	return LZMA_OPTIONS_ERROR;
+}
+
 static const Codec codecs[] = {
     {DELTA_CODEC_LZMA2, lzma2_encoder_memory, lzma2_decoder_memory, lzma2_start},
+    {DELTA_CODEC_PATCH, patch_encoder_memory, patch_decoder_memory, patch_start},
 };
 
 static const Codec *find_codec(guint8 id)
@@ -130,7 +184,7 @@ gboolean delta_codec_known(guint8 id)
 
 DeltaStream delta_segment_stream(const DeltaSegment *segment)
 {
-	return (DeltaStream){segment->codec, segment->props, segment->bytes, segment->ref_bytes};
+	return (DeltaStream){segment->codec, segment->props, segment->bytes, segment->ref_bytes, 0};
 }
 
 guint64 delta_encoder_memory(const DeltaStream *stream)

@@ -15,6 +15,7 @@ typedef enum {
 	COLUMN_MTIMES,
 	COLUMN_SIZES,
 	COLUMN_SOURCES,
+	COLUMN_OPENED,
 	COLUMN_ORDER,
 	COLUMN_SEGMENTS,
 	COLUMN_REFS
@@ -28,11 +29,30 @@ typedef enum {
 #define OP_NEW 2
 #define OP_SOURCE 3
 #define OP_TARGET 4
+#define OP_TOGETHER 5
 #define ADD_NEW 0
 #define ADD_TWIN 1
 #define ADD_COPIED 2
 #define ADD_DIR 3
 #define ADD_LINK 4
+#define ADD_TOGETHER 5
+
+/* The columns of the member "archives". */
+typedef enum {
+	PARTS_LENGTHS,
+	PARTS_FORMS,
+	PARTS_OPS,
+	PARTS_FROMS,
+	PARTS_SIZES,
+	PARTS_BASES,
+	PARTS_WAYS
+} DeltaPartsColumn;
+#define PARTS_COLUMNS (PARTS_WAYS + 1)
+#define PART_PACKED_COPY 0
+#define PART_NEW 1
+#define PART_COPIED 2
+#define PART_TWIN 3
+#define PART_TOGETHER 4
 
 #define FLAG_MODE 8 /* flipped, or of an added file: 0755 */
 #define MTIME_SHIFT 4
@@ -76,6 +96,43 @@ gboolean delta_get_index(DeltaReader *reader, guint expected, guint count, guint
 gboolean delta_get_text(DeltaReader *reader, const char **ret_text);
 
 DeltaChanges *delta_changes_new(void);
+/* What a reader keeps until all is read (parse.c). */
+void delta_pending_free(DeltaChanges *changes);
+
+/* Where the writer looks for contents. */
+typedef struct {
+	const DeltaTree *old_tree;
+	GHashTable *old_by_content; /* sha256 -> GArray of guint, ascending */
+	GHashTable *old_by_packed;  /* the same, of parts as they lie in their archives */
+	GHashTable *new_by_content; /* sha256 -> item index + 1, of DELTA_NEW items */
+	guint expected;             /* old file after the one used last: the cheapest to name */
+} DeltaContents;
+
+/* Sets source and from of an item: copied, a twin, or new. */
+void delta_contents_source(DeltaContents *contents, DeltaChanges *changes, guint index);
+/* An old file or part with this content. */
+gboolean delta_contents_old(DeltaContents *contents, const DeltaEntry *entry, guint *ret_index);
+/* An old part that lies in its archive byte for byte like this one. */
+gboolean delta_contents_packed(DeltaContents *contents, const DeltaEntry *entry, guint *ret_index);
+/* Appends the parts of new archives that are put together. */
+void delta_diff_parts(DeltaChanges *changes, const DeltaTree *old_tree, const DeltaTree *new_tree,
+		      DeltaContents *contents);
+/* The archive that this entry is, or NULL. */
+const DeltaOpened *delta_tree_opened(const DeltaTree *tree, guint entry);
+/* Numbers new contents, and parts, as the reader meets them; caller frees. */
+guint *delta_numbers(const DeltaChanges *changes, const DeltaTree *old_tree);
+/* Columns, each with its length in front; frees them. */
+GByteArray *delta_columns_join(GByteArray **columns, guint n);
+/* The forms of all old archives, that both sides prime the member "archives" with. */
+GByteArray *delta_old_forms(const DeltaTree *old_tree);
+/* What reading the member "archives" takes. */
+guint64 delta_parts_list_bytes(const DeltaChanges *changes, const DeltaTree *old_tree);
+/* LZMA2 after a dictionary, with props and length in front: how lists are coded. */
+GByteArray *delta_list_encode(const GByteArray *list, const GByteArray *before, GError **error);
+/* *ret_bytes: memory it took, at most max_bytes. */
+GByteArray *delta_list_decode(const guint8 *data, gsize len, const GByteArray *before,
+			      guint64 max_bytes, guint64 *ret_bytes, GError **error);
+guint64 delta_list_memory(guint64 before_bytes, guint64 list_bytes);
 gboolean delta_codec_known(guint8 id);
 /* The old paths that both sides prime the change list's coder with. */
 GByteArray *delta_old_names(const DeltaTree *old_tree);

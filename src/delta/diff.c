@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /* What happened between two trees. */
+#include "delta/archive.h"
 #include "delta/delta-private.h"
 
 DeltaChanges *delta_changes_new(void)
 {
 	DeltaChanges *changes = g_new0(DeltaChanges, 1);
 	changes->items = g_array_new(FALSE, TRUE, sizeof(DeltaItem));
+	changes->archives = g_array_new(FALSE, TRUE, sizeof(DeltaTogether));
+	changes->opened = g_array_new(FALSE, FALSE, sizeof(guint));
 	changes->deleted = g_array_new(FALSE, FALSE, sizeof(guint));
 	changes->order = g_array_new(FALSE, FALSE, sizeof(guint));
 	changes->segments = g_array_new(FALSE, TRUE, sizeof(DeltaSegment));
@@ -18,7 +21,12 @@ void delta_changes_free(DeltaChanges *changes)
 {
 	if (!changes)
 		return;
+	for (guint i = 0; changes->owns_archives && i < changes->archives->len; i++)
+		delta_archive_free(g_array_index(changes->archives, DeltaTogether, i).archive);
+	delta_pending_free(changes);
 	g_array_unref(changes->items);
+	g_array_unref(changes->archives);
+	g_array_unref(changes->opened);
 	g_array_unref(changes->deleted);
 	g_array_unref(changes->order);
 	g_array_unref(changes->segments);
@@ -44,6 +52,19 @@ guint64 delta_changes_memory(const DeltaChanges *changes)
 	return most;
 }
 
+const DeltaOpened *delta_tree_opened(const DeltaTree *tree, guint entry)
+{
+	guint low = 0, high = tree->n_opened;
+	while (low < high) { /* opened in order of entry */
+		guint middle = low + (high - low) / 2;
+		if (tree->opened[middle].entry < entry)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < tree->n_opened && tree->opened[low].entry == entry ? &tree->opened[low] : NULL;
+}
+
 gboolean delta_item_added(const DeltaItem *item, const DeltaTree *old_tree)
 {
 	if (item->basis == DELTA_NONE)
@@ -64,7 +85,7 @@ gboolean delta_counterpart(const DeltaItem *item, const DeltaTree *old_tree, Del
 GByteArray *delta_changes_added_names(const DeltaChanges *changes, const DeltaTree *old_tree)
 {
 	GByteArray *names = g_byte_array_new();
-	for (guint i = 0; i < changes->items->len; i++) {
+	for (guint i = 0; i < changes->count; i++) {
 		const DeltaItem *item = delta_changes_item(changes, i);
 		if (!delta_item_added(item, old_tree))
 			continue;
@@ -103,80 +124,93 @@ static gboolean same_content(const DeltaEntry *a, const DeltaEntry *b)
 	return a->size == b->size && content_equal(a->sha256, b->sha256);
 }
 
-/* Where the writer looks for contents. */
-typedef struct {
-	const DeltaTree *old_tree;
-	GHashTable *old_by_content; /* sha256 -> GArray of guint, ascending */
-	GHashTable *new_by_content; /* sha256 -> item index + 1, of DELTA_NEW items */
-	guint expected;             /* old file after the one used last: the cheapest to name */
-} Contents;
-
 static void array_free(gpointer array)
 {
 	g_array_unref(array);
 }
 
-static void contents_init(Contents *contents, const DeltaTree *old_tree)
+static void remember(GHashTable *table, const guint8 *sha256, guint index)
+{
+	if (!sha256)
+		return;
+	GArray *list = g_hash_table_lookup(table, sha256);
+	if (!list) {
+		list = g_array_new(FALSE, FALSE, sizeof(guint));
+		g_hash_table_insert(table, content_key(sha256), list);
+	}
+	g_array_append_val(list, index);
+}
+
+static void contents_init(DeltaContents *contents, const DeltaTree *old_tree)
 {
 	contents->old_tree = old_tree;
 	contents->expected = 0;
 	contents->new_by_content = g_hash_table_new(content_hash, content_equal);
 	contents->old_by_content =
 	    g_hash_table_new_full(content_hash, content_equal, NULL, array_free);
-	for (guint i = 0; i < old_tree->count; i++) {
+	contents->old_by_packed =
+	    g_hash_table_new_full(content_hash, content_equal, NULL, array_free);
+	for (guint i = 0; i < old_tree->count + old_tree->parts; i++) {
 		const DeltaEntry *entry = &old_tree->entries[i];
-		if (entry->type != DELTA_FILE)
-			continue;
-		GArray *list = g_hash_table_lookup(contents->old_by_content, entry->sha256);
-		if (!list) {
-			list = g_array_new(FALSE, FALSE, sizeof(guint));
-			g_hash_table_insert(contents->old_by_content, content_key(entry->sha256),
-					    list);
-		}
-		g_array_append_val(list, i);
+		if (entry->type == DELTA_FILE)
+			remember(contents->old_by_content, entry->sha256, i);
+		remember(contents->old_by_packed, entry->packed_sha256, i);
 	}
 }
 
-static void contents_clear(Contents *contents)
+static void contents_clear(DeltaContents *contents)
 {
 	g_hash_table_unref(contents->old_by_content);
+	g_hash_table_unref(contents->old_by_packed);
 	g_hash_table_unref(contents->new_by_content);
 }
 
-/* An old file with this content, the one that is cheapest to name. */
-static gboolean contents_find_old(Contents *contents, const DeltaEntry *entry, guint *ret_index)
+/* Of those with this hash, the one that is cheapest to name: the first at or after the expected
+ * one, else the first of all. */
+static gboolean find_in(DeltaContents *contents, GHashTable *table, const guint8 *sha256,
+			guint *ret_index)
 {
-	const GArray *list = g_hash_table_lookup(contents->old_by_content, entry->sha256);
+	const GArray *list = sha256 ? g_hash_table_lookup(table, sha256) : NULL;
 	if (!list)
 		return FALSE;
 	guint low = 0;
 	guint high = list->len;
-	while (low < high) { /* the first at or after the expected one, else the first of all */
+	while (low < high) {
 		guint middle = low + (high - low) / 2;
 		if (g_array_index(list, guint, middle) < contents->expected)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	guint best = g_array_index(list, guint, low < list->len ? low : 0);
-	if (!same_content(&contents->old_tree->entries[best], entry))
-		return FALSE;
-	contents->expected = best + 1;
-	*ret_index = best;
+	*ret_index = g_array_index(list, guint, low < list->len ? low : 0);
+	contents->expected = *ret_index + 1;
 	return TRUE;
 }
 
-/* Content of a file that is not what it was: copied, a twin, or new. */
-static void find_source(Contents *contents, DeltaChanges *changes, guint index)
+gboolean delta_contents_packed(DeltaContents *contents, const DeltaEntry *entry, guint *ret_index)
+{
+	return find_in(contents, contents->old_by_packed, entry->packed_sha256, ret_index);
+}
+
+gboolean delta_contents_old(DeltaContents *contents, const DeltaEntry *entry, guint *ret_index)
+{
+	return find_in(contents, contents->old_by_content, entry->sha256, ret_index);
+}
+
+void delta_contents_source(DeltaContents *contents, DeltaChanges *changes, guint index)
 {
 	DeltaItem *item = delta_changes_item(changes, index);
-	if (contents_find_old(contents, &item->entry, &item->from)) {
+	/* a file of the tree is copied from a file */
+	if (delta_contents_old(contents, &item->entry, &item->from) &&
+	    (index >= changes->count || item->from < contents->old_tree->count)) {
 		item->source = DELTA_COPIED;
 		return;
 	}
 	guint first =
 	    GPOINTER_TO_UINT(g_hash_table_lookup(contents->new_by_content, item->entry.sha256));
-	if (first > 0) {
+	/* what is put together is there only when all files are */
+	if (first > 0 && (index < changes->count ||
+			  delta_changes_item(changes, first - 1)->source == DELTA_NEW)) {
 		item->source = DELTA_TWIN;
 		item->from = first - 1;
 		return;
@@ -185,7 +219,6 @@ static void find_source(Contents *contents, DeltaChanges *changes, guint index)
 			    GUINT_TO_POINTER(index + 1));
 	item->source = DELTA_NEW;
 	item->from = DELTA_NONE;
-	changes->content_bytes += item->entry.size;
 }
 
 /* An entry whose path the old tree has, with the same type. */
@@ -211,11 +244,15 @@ static void diff_paths(DeltaChanges *changes, const DeltaTree *old_tree, const D
 {
 	guint o = 0;
 	g_array_set_size(changes->items, new_tree->count);
+	changes->count = new_tree->count;
 	for (guint n = 0; n < new_tree->count; n++) {
 		const DeltaEntry *entry = &new_tree->entries[n];
 		DeltaItem *item = delta_changes_item(changes, n);
-		*item = (DeltaItem){
-		    .entry = *entry, .source = DELTA_NEW, .from = DELTA_NONE, .basis = DELTA_NONE};
+		*item = (DeltaItem){.entry = *entry,
+				    .source = DELTA_NEW,
+				    .from = DELTA_NONE,
+				    .basis = DELTA_NONE,
+				    .origin = n};
 		int order = 1;
 		while (o < old_tree->count &&
 		       (order = strcmp(old_tree->entries[o].path, entry->path)) < 0) {
@@ -234,21 +271,34 @@ static void diff_paths(DeltaChanges *changes, const DeltaTree *old_tree, const D
 		g_array_append_val(changes->deleted, o);
 }
 
-/* Old files whose path is gone and whose content is in no file of the new tree. */
+/* Old files whose path is gone, and old parts, whose content is nowhere in the new tree. */
 static GArray *lost_files(const DeltaChanges *changes, const DeltaTree *old_tree)
 {
 	g_autoptr(GHashTable) alive = g_hash_table_new(content_hash, content_equal);
+	g_autofree guint8 *used = g_malloc0((gsize)old_tree->count + old_tree->parts + 1);
 	for (guint i = 0; i < changes->items->len; i++) {
-		const guint8 *sha256 = delta_changes_item(changes, i)->entry.sha256;
-		if (sha256)
-			g_hash_table_add(alive, content_key(sha256));
+		const DeltaItem *item = delta_changes_item(changes, i);
+		if (item->entry.sha256)
+			g_hash_table_add(alive, content_key(item->entry.sha256));
+		if (item->source == DELTA_PACKED_COPY)
+			used[item->from] = 1;
+		if (item->basis != DELTA_NONE)
+			used[item->basis] = 1;
 	}
 	GArray *lost = g_array_new(FALSE, FALSE, sizeof(guint));
 	for (guint i = 0; i < changes->deleted->len; i++) {
 		guint index = g_array_index(changes->deleted, guint, i);
 		const DeltaEntry *entry = &old_tree->entries[index];
-		if (entry->type == DELTA_FILE && !g_hash_table_contains(alive, entry->sha256))
+		if (entry->type == DELTA_FILE && !used[index] &&
+		    !g_hash_table_contains(alive, entry->sha256))
 			g_array_append_val(lost, index);
+	}
+	/* parts are a possible counterpart of other parts only once those are known */
+	guint parts = changes->items->len > changes->count ? old_tree->parts : 0;
+	for (guint i = old_tree->count; i < old_tree->count + parts; i++) {
+		const guint8 *sha256 = old_tree->entries[i].sha256;
+		if (!used[i] && sha256 && !g_hash_table_contains(alive, sha256))
+			g_array_append_val(lost, i);
 	}
 	return lost;
 }
@@ -259,7 +309,7 @@ static gint64 common_mtime(const DeltaChanges *changes, const DeltaTree *old_tre
 	g_autoptr(GHashTable) counts = g_hash_table_new(g_int64_hash, g_int64_equal);
 	gint64 best = 0;
 	guint best_count = 0;
-	for (guint i = 0; i < changes->items->len; i++) {
+	for (guint i = 0; i < changes->count; i++) {
 		DeltaItem *item = delta_changes_item(changes, i);
 		gint64 *mtime = &item->entry.mtime_s;
 		if (item->source == DELTA_KEPT ||
@@ -275,28 +325,42 @@ static gint64 common_mtime(const DeltaChanges *changes, const DeltaTree *old_tre
 	return best;
 }
 
-DeltaChanges *delta_diff(const DeltaTree *old_tree, const DeltaTree *new_tree)
+static void find_sources(DeltaContents *contents, DeltaChanges *changes)
 {
-	DeltaChanges *changes = delta_changes_new();
-	Contents contents;
-	diff_paths(changes, old_tree, new_tree);
-	contents_init(&contents, old_tree);
 	/* changed files first: of twins, the one with an old counterpart becomes the new content */
 	for (guint added = 0; added < 2; added++)
-		for (guint i = 0; i < changes->items->len; i++) {
+		for (guint i = 0; i < changes->count; i++) {
 			const DeltaItem *item = delta_changes_item(changes, i);
 			if (item->entry.type == DELTA_FILE && item->source == DELTA_NEW &&
 			    (item->basis == DELTA_NONE) == (added == 1))
-				find_source(&contents, changes, i);
+				delta_contents_source(contents, changes, i);
 		}
-	contents_clear(&contents);
-	for (guint i = 0; i < changes->items->len; i++) {
+	for (guint i = 0; i < changes->count; i++) {
 		DeltaItem *item = delta_changes_item(changes, i);
 		if (item->source == DELTA_COPIED && item->basis == DELTA_NONE)
 			item->basis = item->from;
 	}
-	g_autoptr(GArray) lost = lost_files(changes, old_tree);
-	delta_pair(changes, old_tree, lost);
+}
+
+DeltaChanges *delta_diff(const DeltaTree *old_tree, const DeltaTree *new_tree)
+{
+	DeltaChanges *changes = delta_changes_new();
+	DeltaContents contents;
+	diff_paths(changes, old_tree, new_tree);
+	contents_init(&contents, old_tree);
+	find_sources(&contents, changes);
+	/* archives are paired before their parts */
+	g_autoptr(GArray) files = lost_files(changes, old_tree);
+	delta_pair(changes, old_tree, files);
+	delta_diff_parts(changes, old_tree, new_tree, &contents);
+	contents_clear(&contents);
+	g_autoptr(GArray) parts = lost_files(changes, old_tree);
+	delta_pair(changes, old_tree, parts);
+	for (guint i = 0; i < changes->items->len; i++) {
+		const DeltaItem *item = delta_changes_item(changes, i);
+		if (item->entry.type == DELTA_FILE && item->source == DELTA_NEW)
+			changes->content_bytes += item->entry.size;
+	}
 	changes->default_mtime_s = common_mtime(changes, old_tree);
 	return changes;
 }

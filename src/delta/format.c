@@ -59,8 +59,9 @@ static void put_op(Writer *writer, const DeltaItem *item)
 	if (item->entry.type == DELTA_LINK && strcmp(before->target, item->entry.target) != 0) {
 		op = OP_TARGET;
 		put_target(writer, item);
-	} else if (item->entry.type == DELTA_FILE && item->source == DELTA_NEW) {
-		op = OP_NEW;
+	} else if (item->entry.type == DELTA_FILE &&
+		   (item->source == DELTA_NEW || item->source == DELTA_TOGETHER)) {
+		op = item->source == DELTA_NEW ? OP_NEW : OP_TOGETHER;
 		put_size(writer, item, before);
 	} else if (item->source == DELTA_TWIN ||
 		   (item->source == DELTA_COPIED && item->from != item->basis)) {
@@ -136,7 +137,7 @@ static gboolean choose_from_end(const DeltaChanges *changes, const DeltaTree *ol
 	Shared before = {0};
 	guint changes_start = 0;
 	guint changes_end = 0;
-	for (guint i = 0; i < changes->items->len; i++) {
+	for (guint i = 0; i < changes->count; i++) {
 		const DeltaItem *item = delta_changes_item(changes, i);
 		if (item->basis == DELTA_NONE || !delta_item_added(item, old_tree))
 			continue;
@@ -183,6 +184,8 @@ static guint add_kind(const DeltaItem *item)
 	case DELTA_FILE:
 		break;
 	}
+	if (item->source == DELTA_TOGETHER)
+		return ADD_TOGETHER;
 	return item->source == DELTA_NEW      ? ADD_NEW
 	       : item->source == DELTA_COPIED ? ADD_COPIED
 					      : ADD_TWIN;
@@ -202,7 +205,7 @@ static void put_add(Writer *writer, const DeltaItem *item)
 		delta_put_varint(bases, 0);
 	}
 	put_name(writer, item, before);
-	if (add == ADD_NEW)
+	if (add == ADD_NEW || add == ADD_TOGETHER)
 		put_size(writer, item, before);
 	else if (add == ADD_TWIN)
 		delta_put_varint(writer->columns[COLUMN_SOURCES], writer->number[item->from]);
@@ -214,17 +217,34 @@ static void put_add(Writer *writer, const DeltaItem *item)
 	put_byte(writer->columns[COLUMN_ADDS], add);
 }
 
-/* Numbers the new contents as the reader will meet them. */
-static void number_contents(Writer *writer)
+guint *delta_numbers(const DeltaChanges *changes, const DeltaTree *old_tree)
 {
+	guint *numbers = g_new0(guint, (gsize)changes->items->len + 1);
 	guint next = 0;
 	for (guint added = 0; added < 2; added++)
-		for (guint i = 0; i < writer->changes->items->len; i++) {
-			const DeltaItem *item = delta_changes_item(writer->changes, i);
-			if (item->entry.type == DELTA_FILE && item->source == DELTA_NEW &&
-			    delta_item_added(item, writer->old_tree) == (added == 1))
-				writer->number[i] = next++;
+		for (guint i = 0; i < changes->count; i++) {
+			const DeltaItem *item = delta_changes_item(changes, i);
+			if (item->entry.type == DELTA_FILE &&
+			    (item->source == DELTA_NEW || item->source == DELTA_TOGETHER) &&
+			    delta_item_added(item, old_tree) == (added == 1))
+				numbers[i] = next++;
 		}
+	for (guint i = changes->count; i < changes->items->len; i++)
+		if (delta_changes_item(changes, i)->source == DELTA_NEW)
+			numbers[i] = next++;
+	return numbers;
+}
+
+static void put_opened(Writer *writer)
+{
+	guint expected = 0;
+	for (guint i = 0; i < writer->old_tree->n_opened; i++) {
+		guint entry = writer->old_tree->opened[i].entry;
+		if (entry >= writer->old_tree->count)
+			break; /* those in others are opened with them */
+		delta_put_zigzag(writer->columns[COLUMN_OPENED], (gint64)entry - (gint64)expected);
+		expected = entry + 1;
+	}
 }
 
 /* The listed references; counterparts need no telling. */
@@ -268,29 +288,37 @@ static void put_plan(Writer *writer)
 	}
 }
 
+GByteArray *delta_columns_join(GByteArray **columns, guint n)
+{
+	GByteArray *out = g_byte_array_new();
+	for (guint i = 0; i < n; i++) {
+		delta_put_varint(out, columns[i]->len);
+		g_byte_array_append(out, columns[i]->data, columns[i]->len);
+		g_byte_array_unref(columns[i]);
+	}
+	return out;
+}
+
 GByteArray *delta_changes_format(const DeltaChanges *changes, const DeltaTree *old_tree)
 {
 	Writer writer = {.changes = changes, .old_tree = old_tree, .previous = ""};
-	writer.number = g_new0(guint, (gsize)changes->items->len + 1);
+	writer.number = delta_numbers(changes, old_tree);
 	for (guint i = 0; i < COLUMNS; i++)
 		writer.columns[i] = g_byte_array_new();
-	number_contents(&writer);
 	writer.from_end = choose_from_end(changes, old_tree);
 	put_byte(writer.columns[COLUMN_CUTS], writer.from_end);
 	put_ops(&writer);
-	for (guint i = 0; i < changes->items->len; i++) {
+	put_opened(&writer);
+	for (guint i = 0; i < changes->count; i++) {
 		const DeltaItem *item = delta_changes_item(changes, i);
 		if (delta_item_added(item, old_tree))
 			put_add(&writer, item);
 	}
 	put_plan(&writer);
+	g_free(writer.number);
+	g_autoptr(GByteArray) columns = delta_columns_join(writer.columns, COLUMNS);
 	GByteArray *out = g_byte_array_new();
 	delta_put_zigzag(out, changes->default_mtime_s);
-	for (guint i = 0; i < COLUMNS; i++) {
-		delta_put_varint(out, writer.columns[i]->len);
-		g_byte_array_append(out, writer.columns[i]->data, writer.columns[i]->len);
-		g_byte_array_unref(writer.columns[i]);
-	}
-	g_free(writer.number);
+	g_byte_array_append(out, columns->data, columns->len);
 	return out;
 }

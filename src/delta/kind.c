@@ -15,9 +15,15 @@ guint8 delta_kind_props(DeltaKind kind)
 	case DELTA_BINARY:
 		return PROPS(3, 0, 2);
 	case DELTA_PACKED: /* literals are noise */
+	case DELTA_EDITED: /* numbers, not text */
 		return PROPS(0, 0, 0);
 	}
 	g_assert_not_reached();
+}
+
+guint8 delta_kind_codec(DeltaKind kind)
+{
+	return kind == DELTA_EDITED ? DELTA_CODEC_PATCH : DELTA_CODEC_LZMA2;
 }
 
 static gboolean has_packed_magic(const guint8 *data, gsize len)

@@ -7,15 +7,17 @@ static gboolean get_order(DeltaParser *parser, GError **error)
 	guint count = parser->numbers->len;
 	g_autofree guint8 *seen = g_malloc0((gsize)count + 1);
 	guint expected = 0;
-	for (guint i = 0; i < count; i++) {
+	for (guint i = 0; i < count - parser->together; i++) {
 		guint n = 0;
 		if (!delta_get_index(&parser->columns[COLUMN_ORDER], expected, count, &n) ||
 		    seen[n])
 			return delta_parser_corrupt(error, "column order");
+		guint item = g_array_index(parser->numbers, guint, n);
+		if (delta_changes_item(parser->changes, item)->source != DELTA_NEW)
+			return delta_parser_corrupt(error, "column order");
 		seen[n] = 1;
 		expected = n + 1;
-		g_array_append_val(parser->changes->order,
-				   g_array_index(parser->numbers, guint, n));
+		g_array_append_val(parser->changes->order, item);
 	}
 	return TRUE;
 }
@@ -27,7 +29,7 @@ static gboolean get_ref(DeltaParser *parser, guint *expected, DeltaRef *ret_ref)
 	if (!delta_get_varint(refs, G_MAXUINT64 >> 1, &value))
 		return FALSE;
 	gint64 index = (gint64)*expected + delta_unzigzag(value >> 1);
-	if (index < 0 || index >= (gint64)parser->old_tree->count)
+	if (index < 0 || index >= (gint64)parser->old_tree->count + parser->old_tree->parts)
 		return FALSE;
 	const DeltaEntry *old = &parser->old_tree->entries[index];
 	DeltaRef ref = {.old_index = (guint)index, .length = old->size};
@@ -81,6 +83,15 @@ static gboolean get_segments(DeltaParser *parser, GError **error)
 	return left == 0 || delta_parser_corrupt(error, "segments and contents differ in size");
 }
 
+/* Codec 2 knows whole files only, each with a counterpart. */
+static gboolean patch_fits(const DeltaSegment *segment, guint64 into, const DeltaItem *item,
+			   gboolean counterpart, guint64 left)
+{
+	return segment->codec != DELTA_CODEC_PATCH || item->entry.size == 0 ||
+	       (segment->flags == DELTA_COUNTERPARTS && segment->n_listed == 0 && into == 0 &&
+		counterpart && item->entry.size <= left);
+}
+
 /* Goes through the files in order and adds the counterparts of those that begin in a segment;
  * *at and *into say where the segment begins, and are moved to where the next one does. */
 static gboolean add_counterparts(DeltaParser *parser, DeltaSegment *segment, guint *at,
@@ -92,8 +103,11 @@ static gboolean add_counterparts(DeltaParser *parser, DeltaSegment *segment, gui
 		const DeltaItem *item =
 		    delta_changes_item(parser->changes, g_array_index(order, guint, *at));
 		DeltaRef ref;
+		gboolean counterpart = delta_counterpart(item, parser->old_tree, &ref);
+		if (!patch_fits(segment, *into, item, counterpart, left))
+			return FALSE;
 		if (segment->flags & DELTA_COUNTERPARTS && *into == 0 && item->entry.size > 0 &&
-		    delta_counterpart(item, parser->old_tree, &ref) &&
+		    counterpart &&
 		    (!delta_parser_charge(parser, 2 * sizeof ref) ||
 		     !add_ref(parser, segment, &ref)))
 			return FALSE;

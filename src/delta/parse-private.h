@@ -7,7 +7,8 @@
 #define DELTA_CONTENT_MAX (G_GUINT64_CONSTANT(1) << 50)
 
 /* What is being read. */
-typedef struct {
+typedef struct DeltaPending {
+	GByteArray *list;
 	DeltaChanges *changes;
 	const DeltaTree *old_tree;
 	DeltaReader columns[COLUMNS];
@@ -19,6 +20,7 @@ typedef struct {
 	GString *previous; /* path of the last added entry */
 	guint expected_basis;
 	guint8 from_end;
+	guint together; /* items that are put together */
 	guint64 max_bytes;
 } DeltaParser;
 
@@ -28,5 +30,12 @@ gboolean delta_parser_corrupt(GError **error, const char *what);
 gboolean delta_parser_charge(DeltaParser *parser, guint64 bytes);
 gboolean delta_parser_empty(const DeltaParser *parser, DeltaColumn column);
 
-/* Order, segments and references, once all items are known. */
+/* A size as a step from that of `before` (or NULL). */
+gboolean delta_parser_size(DeltaReader *sizes, const DeltaEntry *before, guint64 *ret_size);
+/* Counts content; FALSE when it is too much. */
+gboolean delta_parser_travels(DeltaParser *parser, guint64 size);
+
+/* What comes once all items are known; frees the parser. */
+gboolean delta_parser_finish(DeltaParser *parser, GError **error);
+/* Order, segments and references. */
 gboolean delta_parser_plan(DeltaParser *parser, GError **error);

@@ -43,18 +43,21 @@ static gboolean get_mtime(DeltaParser *parser, guint flags, const DeltaEntry *be
 	}
 }
 
-static gboolean get_size(DeltaParser *parser, const DeltaEntry *before, guint64 *ret_size)
+gboolean delta_parser_size(DeltaReader *sizes, const DeltaEntry *before, guint64 *ret_size)
 {
 	gint64 step = 0;
 	gint64 expected = before && before->type == DELTA_FILE ? (gint64)before->size : 0;
-	if (!delta_get_zigzag(&parser->columns[COLUMN_SIZES], &step) ||
-	    step > (gint64)DELTA_CONTENT_MAX || step < -(gint64)DELTA_CONTENT_MAX ||
-	    expected + step < 0)
+	if (!delta_get_zigzag(sizes, &step) || step > (gint64)DELTA_CONTENT_MAX ||
+	    step < -(gint64)DELTA_CONTENT_MAX || expected + step < 0)
 		return FALSE;
 	*ret_size = (guint64)(expected + step);
-	parser->changes->content_bytes += *ret_size;
-	return *ret_size <= DELTA_CONTENT_MAX &&
-	       parser->changes->content_bytes <= DELTA_CONTENT_MAX;
+	return *ret_size <= DELTA_CONTENT_MAX;
+}
+
+gboolean delta_parser_travels(DeltaParser *parser, guint64 size)
+{
+	parser->changes->content_bytes += size;
+	return parser->changes->content_bytes <= DELTA_CONTENT_MAX;
 }
 
 static gboolean get_target(DeltaParser *parser, const char **ret_target)
@@ -90,11 +93,16 @@ static gboolean get_op_source(DeltaParser *parser, DeltaItem *item)
 	return TRUE;
 }
 
-static void number_content(DeltaParser *parser, DeltaItem *item, guint place)
+/* New content, or put together: numbered alike. */
+static gboolean get_new(DeltaParser *parser, DeltaItem *item, gboolean together, guint place,
+			const DeltaEntry *before)
 {
-	item->source = DELTA_NEW;
+	item->source = together ? DELTA_TOGETHER : DELTA_NEW;
 	item->from = DELTA_NONE;
 	g_array_append_val(parser->numbers, place);
+	parser->together += together;
+	return delta_parser_size(&parser->columns[COLUMN_SIZES], before, &item->entry.size) &&
+	       (together || delta_parser_travels(parser, item->entry.size));
 }
 
 /* An op other than a deletion on the old entry `index`. */
@@ -111,8 +119,9 @@ static gboolean get_change(DeltaParser *parser, guint index, guint op)
 		ok = is_file ? take_old(parser, &item, index) : TRUE;
 		break;
 	case OP_NEW:
-		number_content(parser, &item, parser->changed->len);
-		ok = is_file && get_size(parser, before, &item.entry.size);
+	case OP_TOGETHER:
+		ok = is_file && get_new(parser, &item, (op & KIND_MASK) == OP_TOGETHER,
+					parser->changed->len, before);
 		break;
 	case OP_SOURCE:
 		ok = is_file && get_op_source(parser, &item);
@@ -240,8 +249,9 @@ static gboolean get_add_kind(DeltaParser *parser, guint kind, const DeltaEntry *
 	item->entry.type = DELTA_FILE;
 	switch (kind) {
 	case ADD_NEW:
-		number_content(parser, item, parser->old_tree->count + parser->added->len);
-		return get_size(parser, before, &item->entry.size);
+	case ADD_TOGETHER:
+		return get_new(parser, item, kind == ADD_TOGETHER,
+			       parser->old_tree->count + parser->added->len, before);
 	case ADD_TWIN:
 		item->source = DELTA_TWIN;
 		if (!delta_get_varint(&parser->columns[COLUMN_SOURCES], G_MAXUINT - 1, &n))
@@ -334,6 +344,7 @@ static gboolean resolve(DeltaParser *parser, GError **error)
 	    g_new0(guint, (gsize)parser->old_tree->count + parser->added->len + 1);
 	if (!merge(parser, place, error))
 		return FALSE;
+	parser->changes->count = parser->changes->items->len;
 	for (guint i = 0; i < parser->numbers->len; i++) {
 		guint *number = &g_array_index(parser->numbers, guint, i);
 		*number = place[*number];
@@ -350,11 +361,12 @@ static gboolean resolve(DeltaParser *parser, GError **error)
 	return TRUE;
 }
 
-static gboolean get_columns(DeltaParser *parser, const guint8 *data, gsize len, GError **error)
+static gboolean get_columns(DeltaParser *parser, GError **error)
 {
-	if (len == 0)
+	const GByteArray *list = parser->list;
+	if (list->len == 0)
 		return delta_parser_corrupt(error, "it is empty");
-	DeltaReader all = {data, data + len};
+	DeltaReader all = {list->data, list->data + list->len};
 	if (!delta_get_zigzag(&all, &parser->changes->default_mtime_s) ||
 	    parser->changes->default_mtime_s > MTIME_LIMIT ||
 	    parser->changes->default_mtime_s < -MTIME_LIMIT)
@@ -370,37 +382,86 @@ static gboolean get_columns(DeltaParser *parser, const guint8 *data, gsize len, 
 	return all.at == all.end || delta_parser_corrupt(error, "bytes after its end");
 }
 
-static gboolean parse_all(DeltaParser *parser, const guint8 *data, gsize len, GError **error)
+/* Old files to be taken apart, ascending. */
+static gboolean get_opened(DeltaParser *parser, GError **error)
 {
-	/* the bytes, and the coder that they came out of */
-	if (!delta_parser_charge(parser, 2 * (guint64)len + (guint64)parser->old_tree->count *
-								DELTA_LISTED * sizeof(DeltaItem)))
-		return delta_parser_corrupt(error, "it is larger than the memory allowed");
-	if (!get_columns(parser, data, len, error) || !get_ops(parser, error) ||
-	    !get_adds(parser, error) || !resolve(parser, error) ||
-	    !delta_parser_plan(parser, error))
+	guint expected = 0;
+	while (!delta_parser_empty(parser, COLUMN_OPENED)) {
+		guint index = 0;
+		if (!delta_parser_charge(parser, 2 * sizeof index) ||
+		    !delta_get_index(&parser->columns[COLUMN_OPENED], expected,
+				     parser->old_tree->count, &index) ||
+		    index < expected || parser->old_tree->entries[index].type != DELTA_FILE)
+			return delta_parser_corrupt(error, "column opened");
+		g_array_append_val(parser->changes->opened, index);
+		expected = index + 1;
+	}
+	return TRUE;
+}
+
+static void parser_free(DeltaParser *parser)
+{
+	g_byte_array_unref(parser->list);
+	g_array_unref(parser->changed);
+	g_clear_pointer(&parser->added, g_array_unref);
+	g_array_unref(parser->numbers);
+	g_string_free(parser->previous, TRUE);
+	g_free(parser);
+}
+
+void delta_pending_free(DeltaChanges *changes)
+{
+	if (changes->pending)
+		parser_free(changes->pending);
+	changes->pending = NULL;
+}
+
+gboolean delta_parser_finish(DeltaParser *parser, GError **error)
+{
+	DeltaChanges *changes = parser->changes;
+	if (!delta_parser_plan(parser, error))
 		return FALSE;
 	for (guint i = 0; i < COLUMNS; i++)
 		if (!delta_parser_empty(parser, (DeltaColumn)i))
 			return delta_parser_corrupt(error, "a column is too long");
+	delta_pending_free(changes);
 	return TRUE;
+}
+
+static gboolean parse_all(DeltaParser *parser, GError **error)
+{
+	/* the bytes, and the coder that they came out of */
+	if (!delta_parser_charge(parser, 2 * (guint64)parser->list->len +
+					     (guint64)parser->old_tree->count * DELTA_LISTED *
+						 sizeof(DeltaItem)))
+		return delta_parser_corrupt(error, "it is larger than the memory allowed");
+	return get_columns(parser, error) && get_ops(parser, error) && get_adds(parser, error) &&
+	       resolve(parser, error) && get_opened(parser, error) &&
+	       (delta_changes_wants_parts(parser->changes) || delta_parser_finish(parser, error));
+}
+
+gboolean delta_changes_wants_parts(const DeltaChanges *changes)
+{
+	return changes->archives->len > 0 || changes->opened->len > 0 ||
+	       (changes->pending && changes->pending->together > 0);
 }
 
 DeltaChanges *delta_changes_parse(const guint8 *data, gsize len, const DeltaTree *old_tree,
 				  guint64 max_bytes, GError **error)
 {
-	DeltaParser parser = {
-	    .changes = delta_changes_new(), .old_tree = old_tree, .max_bytes = max_bytes};
-	parser.changed = g_array_sized_new(FALSE, TRUE, sizeof(DeltaItem), old_tree->count);
-	parser.numbers = g_array_new(FALSE, FALSE, sizeof(guint));
-	parser.previous = g_string_new(NULL);
-	gboolean ok = parse_all(&parser, data, len, error);
-	g_array_unref(parser.changed);
-	g_clear_pointer(&parser.added, g_array_unref);
-	g_array_unref(parser.numbers);
-	g_string_free(parser.previous, TRUE);
-	if (ok)
-		return parser.changes;
-	delta_changes_free(parser.changes);
+	DeltaChanges *changes = delta_changes_new();
+	DeltaParser *parser = changes->pending = g_new0(DeltaParser, 1);
+	changes->owns_archives = TRUE;
+	parser->changes = changes;
+	parser->old_tree = old_tree;
+	parser->max_bytes = max_bytes;
+	parser->list = g_byte_array_sized_new((guint)len);
+	g_byte_array_append(parser->list, data, (guint)len);
+	parser->changed = g_array_sized_new(FALSE, TRUE, sizeof(DeltaItem), old_tree->count);
+	parser->numbers = g_array_new(FALSE, FALSE, sizeof(guint));
+	parser->previous = g_string_new(NULL);
+	if (parse_all(parser, error))
+		return changes;
+	delta_changes_free(changes);
 	return NULL;
 }

@@ -8,8 +8,22 @@
  *   writer   text = delta_patch_make(pairs, n)         then coded like any content
  *   reader   delta_patch_apply(text, len, pairs, n, sink, user_data, &error)
  *
- * The text is part of the bundle format (see patch.c). The same pairs give the same text on any
- * machine. Pure bytes; the reader trusts nothing.
+ * The same pairs give the same text on any machine. Pure bytes; the reader trusts nothing.
+ *
+ * THE TEXT is the ops of all pairs, one after the other. Varints are little-endian base 128 in
+ * shortest form, `z` marks zigzag. From the start of the old file on until the new one is complete:
+ *
+ *   varint 0          the rest of the new file is as in the old one
+ *   varint N + 1      N bytes as in the old file, then
+ *     varint COUNT * 4 + KIND, and for
+ *       0 edit        COUNT values, for as many old bytes
+ *       1 insert      COUNT new bytes
+ *       2 seek        z SEEK, COUNT new bytes (maybe none); the old file goes on COUNT + SEEK bytes
+ *                     from where it was
+ *       3 replace     COUNT new bytes in place of as many old ones
+ *
+ * Values are new minus old bytes, each in zigzag as a signed byte (0, -1, 1, -2, …); within an edit
+ * they borrow as the bytes of a little-endian number.
  */
 #pragma once
 
@@ -23,9 +37,12 @@ typedef struct {
 	gsize new_bytes;
 } DeltaPatchPair;
 
-/* All pairs in one text, in columns, so that equal edits in many files cost little. Takes memory of
- * about four times the largest old_bytes, and time in proportion to all bytes. */
+/* All pairs in one text, so that equal edits in many files cost little. Takes memory of about four
+ * times the largest old_bytes, and time in proportion to all bytes. */
 GByteArray *delta_patch_make(const DeltaPatchPair *pairs, guint n);
+/* TRUE where this text is smaller than what LZ matching would make of the pair: so few bytes differ
+ * that matches cost more than edits. */
+gboolean delta_patch_suits(const DeltaPatchPair *pair);
 
 /* Gives the new bytes of all pairs, one after the other, in pieces. CORRUPT for any text that does
  * not fit the pairs exactly. */

@@ -36,8 +36,8 @@ static guint64 names_for(const Planner *planner)
 static gboolean fits(const Planner *planner, guint64 ref_bytes, guint64 content_bytes)
 {
 	ref_bytes += names_for(planner);
-	DeltaStream stream = {DELTA_CODEC_LZMA2, delta_kind_props(planner->kind), content_bytes,
-			      ref_bytes};
+	DeltaStream stream = {delta_kind_codec(planner->kind), delta_kind_props(planner->kind),
+			      content_bytes, ref_bytes, 0};
 	return delta_decoder_memory(&stream) <= planner->limits->decode_bytes &&
 	       delta_encoder_memory(&stream) <= planner->limits->encode_bytes;
 }
@@ -47,7 +47,7 @@ static void close_segment(Planner *planner, guint8 flags)
 {
 	DeltaSegment segment = planner->open;
 	if (segment.bytes > 0) {
-		segment.codec = DELTA_CODEC_LZMA2;
+		segment.codec = delta_kind_codec(planner->kind);
 		segment.props = delta_kind_props(planner->kind);
 		segment.flags = flags;
 		segment.first_ref = planner->changes->refs->len;
@@ -164,14 +164,29 @@ static void merge_kinds(DeltaChanges *changes)
 		    delta_changes_item(changes, g_array_index(changes->order, guint, i));
 		bytes[item->kind] += item->entry.size;
 	}
-	for (guint i = 1; i < DELTA_KINDS; i++)
+	for (guint i = 1; i < DELTA_EDITED; i++)
 		if (bytes[i] > bytes[largest])
 			largest = i;
 	for (guint i = 0; i < changes->order->len; i++) {
 		DeltaItem *item =
 		    delta_changes_item(changes, g_array_index(changes->order, guint, i));
-		if (bytes[item->kind] < KIND_BYTES_MIN)
+		if (item->kind != DELTA_EDITED && bytes[item->kind] < KIND_BYTES_MIN)
 			item->kind = (DeltaKind)largest;
+	}
+}
+
+/* Edited files are coded whole, with a counterpart: others lose the kind. */
+static void check_edited(Planner *planner)
+{
+	planner->kind = DELTA_EDITED;
+	for (guint i = 0; i < planner->changes->order->len; i++) {
+		DeltaItem *item = delta_changes_item(
+		    planner->changes, g_array_index(planner->changes->order, guint, i));
+		DeltaRef ref;
+		if (item->kind == DELTA_EDITED &&
+		    (!delta_counterpart(item, planner->old_tree, &ref) ||
+		     !fits(planner, ref.length, item->entry.size)))
+			item->kind = DELTA_TEXT;
 	}
 }
 
@@ -182,9 +197,11 @@ static void mark_used(Planner *planner)
 		const DeltaItem *item = delta_changes_item(planner->changes, i);
 		if (item->entry.type != DELTA_FILE)
 			continue;
-		if (item->source == DELTA_NEW && item->basis != DELTA_NONE)
+		if ((item->source == DELTA_NEW || item->source == DELTA_TOGETHER) &&
+		    item->basis != DELTA_NONE)
 			planner->used[item->basis] = 1;
-		else if (item->source == DELTA_KEPT || item->source == DELTA_COPIED)
+		else if (item->source == DELTA_KEPT || item->source == DELTA_COPIED ||
+			 item->source == DELTA_PACKED_COPY)
 			planner->used[item->from] = 1;
 	}
 }
@@ -192,7 +209,7 @@ static void mark_used(Planner *planner)
 static void add_spare(Planner *planner, guint index)
 {
 	const DeltaEntry *entry = &planner->old_tree->entries[index];
-	if (entry->type == DELTA_FILE && entry->size > 0 && !planner->used[index])
+	if (entry->type == DELTA_FILE && entry->size > 0 && entry->sha256 && !planner->used[index])
 		g_array_append_val(planner->spare, index);
 }
 
@@ -200,8 +217,13 @@ static void collect_spare(Planner *planner)
 {
 	const DeltaChanges *changes = planner->changes;
 	mark_used(planner);
+	/* of an archive that was taken apart, its parts are */
+	for (guint i = 0; i < planner->old_tree->n_opened; i++)
+		planner->used[planner->old_tree->opened[i].entry] = 1;
 	for (guint i = 0; i < changes->deleted->len; i++)
 		add_spare(planner, g_array_index(changes->deleted, guint, i));
+	for (guint i = 0; i < planner->old_tree->parts; i++)
+		add_spare(planner, planner->old_tree->count + i);
 	for (guint i = 0; i < changes->items->len; i++) {
 		const DeltaItem *item = delta_changes_item(changes, i);
 		/* overwritten with the content of another file */
@@ -224,7 +246,8 @@ static gboolean spare_fits(const Planner *planner, const DeltaSegment *segment, 
 {
 	DeltaStream stream = delta_segment_stream(segment);
 	stream.ref_bytes += bytes;
-	return delta_decoder_memory(&stream) <= planner->limits->decode_bytes &&
+	return stream.codec == DELTA_CODEC_LZMA2 &&
+	       delta_decoder_memory(&stream) <= planner->limits->decode_bytes &&
 	       delta_encoder_memory(&stream) <= planner->limits->encode_bytes;
 }
 
@@ -323,9 +346,10 @@ gboolean delta_plan(DeltaChanges *changes, const DeltaTree *old_tree, const Delt
 	}
 	g_autoptr(GByteArray) names = delta_changes_added_names(changes, old_tree);
 	planner.name_bytes = names->len;
-	planner.used = g_malloc0((gsize)old_tree->count + 1);
+	planner.used = g_malloc0((gsize)old_tree->count + old_tree->parts + 1);
 	planner.spare = g_array_new(FALSE, FALSE, sizeof(guint));
 	planner.open_refs = g_array_new(FALSE, TRUE, sizeof(DeltaRef));
+	check_edited(&planner);
 	merge_kinds(changes);
 	g_array_sort_with_data(changes->order, compare_items, changes);
 	gboolean ok = plan_contents(&planner, error);

@@ -36,7 +36,7 @@ DeltaSketches *delta_sketches_new(void);
 void delta_sketches_add(DeltaSketches *index, const DeltaSketch *sketch, guint id);
 /* The most alike of those added (of equals, the one nearest in size, then the lowest id); FALSE if
  * none agrees in at least `least` slots. Time does not grow with the number of those unlike it. */
-gboolean delta_sketches_find(const DeltaSketches *index, const DeltaSketch *sketch, guint least,
+gboolean delta_sketches_find(DeltaSketches *index, const DeltaSketch *sketch, guint least,
 			     guint *ret_id, guint *ret_likeness);
 void delta_sketches_free(DeltaSketches *index);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DeltaSketches, delta_sketches_free)

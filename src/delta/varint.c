@@ -65,3 +65,17 @@ gboolean delta_get_text(DeltaReader *reader, const char **ret_text)
 	reader->at = nul + 1;
 	return TRUE;
 }
+
+void delta_varint_append(GByteArray *out, guint64 value)
+{
+	delta_put_varint(out, value);
+}
+
+gboolean delta_varint_read(const guint8 *data, gsize len, guint64 *ret_value, gsize *ret_bytes)
+{
+	DeltaReader reader = {data, len > 0 ? data + len : data};
+	if (!delta_get_varint(&reader, G_MAXUINT64, ret_value))
+		return FALSE;
+	*ret_bytes = (gsize)(reader.at - data);
+	return TRUE;
+}

@@ -66,6 +66,11 @@ void order_free(Order *order)
 void order_add_bundle(Order *order, const char *old_root, const char *sha256, guint64 bytes,
 		      const char *codec, guint64 decoded_bytes, guint64 memory_bytes)
 {
+	for (guint i = 0; i < order->bundles->len; i++) {
+		const OrderBundle *there = g_ptr_array_index(order->bundles, i);
+		if (strcmp(there->old_root, old_root) == 0)
+			g_ptr_array_remove_index(order->bundles, i--);
+	}
 	OrderBundle *bundle = g_new0(OrderBundle, 1);
 	bundle->old_root = g_strdup(old_root);
 	bundle->sha256 = g_strdup(sha256);

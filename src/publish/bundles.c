@@ -108,7 +108,8 @@ static OrderBundle *keep(Central *central, const BundleInfo *info, const char *t
 	bundle->old_root = g_strdup(info->old_root);
 	bundle->sha256 = g_strdup(sha256);
 	bundle->bytes = bytes;
-	bundle->codec = g_strdup(info->codec);
+	bundle->codec = info->effort > 0 ? g_strdup_printf("%s-%u", info->codec, info->effort)
+					 : g_strdup(info->codec);
 	bundle->decoded_bytes = info->decoded_bytes;
 	bundle->memory_bytes = info->memory_bytes;
 	g_autofree char *text = order_bundle_format(bundle);
@@ -119,8 +120,18 @@ static OrderBundle *keep(Central *central, const BundleInfo *info, const char *t
 	return g_steal_pointer(&bundle);
 }
 
+guint publish_bundle_effort(const OrderBundle *bundle)
+{
+	guint64 effort = 0;
+	const char *dash = strrchr(bundle->codec, '-');
+	if (dash)
+		(void)g_ascii_string_to_unsigned(dash + 1, 10, 1, BUNDLE_EFFORT_MAX, &effort,
+						 NULL); /* 0 */
+	return (guint)effort;
+}
+
 static OrderBundle *make_in(JobRun *run, Scratch *scratch, const LibraryVersion *old_version,
-			    const LibraryVersion *version, GError **error)
+			    const LibraryVersion *version, BundleHaste haste, GError **error)
 {
 	Central *central = run->central;
 	util_autofd int old_fd = -1, new_fd = -1, out = -1;
@@ -136,7 +147,11 @@ static OrderBundle *make_in(JobRun *run, Scratch *scratch, const LibraryVersion 
 		return NULL;
 	BundleTree old_tree = {old_fd, scratch->old_manifest};
 	BundleTree new_tree = {new_fd, scratch->new_manifest};
-	BundleMakeOptions options = {0};
+	BundleMakeOptions options = {.effort = haste.effort,
+				     .arrive_kbit = (guint64)haste.arrive_kbit,
+				     .scratch_dirfd = scratch->dirfd};
+	if (options.effort == 0 && options.arrive_kbit == 0)
+		options.effort = BUNDLE_EFFORT_MAX;
 	g_autoptr(BundleInfo) info = NULL;
 	OrderBundle *bundle = NULL;
 	if (bundle_make(&old_tree, &new_tree, out, &options, &info, error) &&
@@ -163,11 +178,11 @@ static gboolean enough_disk(Central *central, const LibraryVersion *version, GEr
 }
 
 OrderBundle *publish_bundle(JobRun *run, const char *old_root, const LibraryVersion *version,
-			    GError **error)
+			    BundleHaste haste, GError **error)
 {
-	OrderBundle *known = index_read(run->central, old_root, version->root);
-	if (known)
-		return known;
+	g_autoptr(OrderBundle) known = index_read(run->central, old_root, version->root);
+	if (known && (haste.effort == 0 || publish_bundle_effort(known) == haste.effort))
+		return g_steal_pointer(&known);
 	g_autoptr(LibraryVersion) old_version = NULL;
 	if (strcmp(old_root, "-") != 0) {
 		old_version =
@@ -184,7 +199,7 @@ OrderBundle *publish_bundle(JobRun *run, const char *old_root, const LibraryVers
 		return NULL;
 	Scratch scratch = {.dirfd = -1};
 	gint64 start_us = g_get_monotonic_time();
-	OrderBundle *bundle = make_in(run, &scratch, old_version, version, error);
+	OrderBundle *bundle = make_in(run, &scratch, old_version, version, haste, error);
 	scratch_clear(run->central, &scratch);
 	if (bundle) {
 		g_autofree char *size = util_text_bytes(bundle->bytes);

@@ -170,22 +170,24 @@ static Order *new_order(JobRun *run, const PublishRelease *release, const Publis
 	return order;
 }
 
+static gint64 line_kbit(JobRun *run, const char *base)
+{
+	g_autoptr(ConfPeer) peer = conf_peer_load(run->central->dirfd, base, NULL);
+	return peer && peer->line_kbit > 0 ? peer->line_kbit : run->central->conf->line_kbit;
+}
+
 static gboolean add_bundle(JobRun *run, Order *order, const char *old_root,
 			   const LibraryVersion *version, OrderBundle **ret_bundle, GError **error)
 {
-	OrderBundle *bundle = publish_bundle(run, old_root, version, error);
+	/* what goes live at once must arrive; for the rest there is time */
+	BundleHaste haste = {.arrive_kbit = order->is_now ? line_kbit(run, order->base) : 0};
+	OrderBundle *bundle = publish_bundle(run, old_root, version, haste, error);
 	if (!bundle)
 		return FALSE;
 	order_add_bundle(order, bundle->old_root, bundle->sha256, bundle->bytes, bundle->codec,
 			 bundle->decoded_bytes, bundle->memory_bytes);
 	*ret_bundle = bundle;
 	return TRUE;
-}
-
-static gint64 line_kbit(JobRun *run, const char *base)
-{
-	g_autoptr(ConfPeer) peer = conf_peer_load(run->central->dirfd, base, NULL);
-	return peer && peer->line_kbit > 0 ? peer->line_kbit : run->central->conf->line_kbit;
 }
 
 /* Bytes ordered for this base and not yet reported staged. */
@@ -387,10 +389,15 @@ gboolean publish_job_bundle(JobRun *run, GError **error)
 	    library_version(run->central->library, run->app->name, order->version, error);
 	if (!version || !job_phase(run, "bundle", error))
 		return FALSE;
-	if (order_find_bundle(order, job->old_root)) {
-		/* its file was lost: made again, it has the same bytes and name */
-		g_autoptr(OrderBundle) again = publish_bundle(run, job->old_root, version, error);
-		return again != NULL;
+	const OrderBundle *lost = order_find_bundle(order, job->old_root);
+	if (lost) {
+		/* its file was lost: made again the same way, it has the same bytes and name */
+		BundleHaste haste = {.effort = publish_bundle_effort(lost)};
+		g_autoptr(OrderBundle) again =
+		    publish_bundle(run, job->old_root, version, haste, error);
+		if (!again || strcmp(again->sha256, lost->sha256) == 0)
+			return again != NULL;
+		job_say(run, "made again it is another bundle (another liblzma or zlib?)");
 	}
 	return revise(run, order, version, error);
 }

@@ -29,10 +29,19 @@ gboolean publish_job_bundle(JobRun *run, GError **error);
 gboolean publish_build(JobRun *run, const char *repo_path, const char *commit, const char *version,
 		       gint64 tag_utc, LibraryVersion **ret_version, GError **error);
 
+/* How a new bundle is made: with this effort, or (0) so that it arrives first over a line of this
+ * rate, or (0) as small as can be. */
+typedef struct {
+	guint effort;
+	gint64 arrive_kbit;
+} BundleHaste;
+
 /* The bundle from old_root ("-": nothing) to the tree of `version`: an existing one or a
  * new one, proved by applying it. */
 OrderBundle *publish_bundle(JobRun *run, const char *old_root, const LibraryVersion *version,
-			    GError **error);
+			    BundleHaste haste, GError **error);
+/* The effort an ordered bundle was made with, by its codec ("delta-9"); 0 for others. */
+guint publish_bundle_effort(const OrderBundle *bundle);
 
 /* From the accepted and built release to signed orders at all its targets. */
 gboolean publish_order_release(JobRun *run, const char *release, const LibraryVersion *version,

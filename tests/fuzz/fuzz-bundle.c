@@ -117,10 +117,9 @@ static GByteArray *delta_tar(const BundleTree *old_tree, const guint8 *data, gsi
 	if (size < 3)
 		return tar;
 	manifest_root(old_tree->manifest, root);
-	g_autofree char *header =
-	    g_strdup_printf("Format: 1\nCodec: delta\nOld-Root: %s\nNew-Root: %s\nFiles: 0 0 0 0\n"
-			    "Decoded-Bytes: %u\nMemory-Bytes: 0\n",
-			    root, root, (guint)data[2]);
+	g_autofree char *header = g_strdup_printf("delta 2 %.16s %s 0 0 0 0 "
+						  "%u 0\n",
+						  root, root, (guint)data[2]);
 	append_member(tar, "header", (const guint8 *)header, strlen(header));
 	gsize list_len = MIN(MIN((gsize)(data[0] | data[1] << 8), size - 3), 0x3fff);
 	g_autoptr(GByteArray) list = code_list(data + 3, list_len);

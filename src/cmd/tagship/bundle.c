@@ -73,20 +73,27 @@ static void print_info(const Cmd *cmd, const BundleInfo *info)
 					{"old_root", info->old_root},
 					{"new_root", info->new_root},
 					{"sha256", info->sha256}};
-	const guint64 numbers[] = {info->bytes,         info->decoded_bytes, info->memory_bytes,
-				   info->files_changed, info->files_copied,  info->files_kept,
-				   info->files_deleted};
-	static const char *const names[] = {"bytes",         "decoded_bytes", "memory_bytes",
-					    "files_changed", "files_copied",  "files_kept",
-					    "files_deleted"};
+	const struct {
+		const char *name;
+		guint64 value;
+	} numbers[] = {{"bytes", info->bytes},
+		       {"codec_bytes", info->coded_bytes},
+		       {"effort", info->effort},
+		       {"decoded_bytes", info->decoded_bytes},
+		       {"memory_bytes", info->memory_bytes},
+		       {"scratch_bytes", info->scratch_bytes},
+		       {"files_changed", info->files_changed},
+		       {"files_copied", info->files_copied},
+		       {"files_kept", info->files_kept},
+		       {"files_deleted", info->files_deleted}};
 	json_builder_begin_object(json);
 	for (guint i = 0; i < G_N_ELEMENTS(texts); i++) {
 		json_builder_set_member_name(json, texts[i][0]);
 		json_builder_add_string_value(json, texts[i][1] ? texts[i][1] : "");
 	}
-	for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
-		json_builder_set_member_name(json, names[i]);
-		json_builder_add_int_value(json, (gint64)numbers[i]);
+	for (guint i = 0; i < G_N_ELEMENTS(numbers); i++) {
+		json_builder_set_member_name(json, numbers[i].name);
+		json_builder_add_int_value(json, (gint64)numbers[i].value);
 	}
 	json_builder_end_object(json);
 	cmd_print_json(json);
@@ -107,13 +114,39 @@ static gboolean write_bundle(const BundleTree *old_tree, const BundleTree *new_t
 	return FALSE;
 }
 
+static gboolean read_effort(const char *text, gint64 kbit, guint *ret_effort, GError **error)
+{
+	guint64 value = 0;
+	if (kbit < 0 || (kbit > 0 && text))
+		return util_error_set(
+		    error, TS_ERROR_USAGE,
+		    "--line-kbit chooses the effort: give a positive rate, and no "
+		    "--effort beside it");
+	if (!text)
+		return TRUE;
+	if (strcmp(text, "max") == 0)
+		value = BUNDLE_EFFORT_MAX;
+	else if (!g_ascii_string_to_unsigned(text, 10, 1, BUNDLE_EFFORT_MAX, &value, NULL))
+		return util_error_set(error, TS_ERROR_USAGE, "--effort: 1 to %d or max, not \"%s\"",
+				      BUNDLE_EFFORT_MAX, text);
+	*ret_effort = (guint)value;
+	return TRUE;
+}
+
 static int bundle_cmd_make(Cmd *cmd, GError **error)
 {
-	g_autofree char *codec = NULL;
+	g_autofree char *codec = NULL, *effort_text = NULL;
+	guint effort = 0;
+	gint64 kbit = 0;
 	const GOptionEntry own[] = {{"codec", 0, 0, G_OPTION_ARG_STRING, &codec,
 				     "plain or delta (default: by OLD)", "NAME"},
+				    {"effort", 0, 0, G_OPTION_ARG_STRING, &effort_text,
+				     "1 (fast) to 9, or max (smallest); default 7", "N"},
+				    {"line-kbit", 0, 0, G_OPTION_ARG_INT64, &kbit,
+				     "The effort by which it arrives first over such a line",
+				     "KBIT"},
 				    G_OPTION_ENTRY_NULL};
-	if (!cmd_options(cmd, own, 3, 3, error))
+	if (!cmd_options(cmd, own, 3, 3, error) || !read_effort(effort_text, kbit, &effort, error))
 		return 2;
 	if (codec && strcmp(codec, "plain") != 0 && strcmp(codec, "delta") != 0) {
 		util_error_set(error, TS_ERROR_USAGE, "--codec: plain or delta, not \"%s\"", codec);
@@ -126,12 +159,18 @@ static int bundle_cmd_make(Cmd *cmd, GError **error)
 		      open_side(cmd, cmd->argv[2], progress, &new_side, error);
 	if (ok && !new_side.manifest)
 		ok = util_error_set(error, TS_ERROR_USAGE, "NEW cannot be \"-\"");
+	util_autofd int scratch_dirfd =
+	    ok ? util_fs_open_dir(AT_FDCWD, g_get_tmp_dir(), error) : -1;
+	ok = ok && scratch_dirfd >= 0;
 	if (ok) {
 		BundleTree old_tree = {old_side.dirfd, old_side.manifest};
 		BundleTree new_tree = {new_side.dirfd, new_side.manifest};
 		BundleMakeOptions options = {.codec = !codec          ? BUNDLE_CODEC_AUTO
 						      : *codec == 'p' ? BUNDLE_CODEC_PLAIN
 								      : BUNDLE_CODEC_DELTA,
+					     .effort = effort,
+					     .arrive_kbit = (guint64)kbit,
+					     .scratch_dirfd = scratch_dirfd,
 					     .progress = progress};
 		ok = write_bundle(&old_tree, &new_tree, cmd->argv[3], &options, &info, error);
 	}

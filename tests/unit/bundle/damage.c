@@ -144,10 +144,12 @@ static int forge_finish(Forge *forge)
 }
 
 #define ROOT "1111111111111111111111111111111111111111111111111111111111111111"
-#define HEADER(codec, old_root, decoded, memory)                               \
-	"Format: 1\nCodec: " codec "\nOld-Root: " old_root "\nNew-Root: " ROOT \
+#define HEADER(format, codec, old_root, decoded, memory)                                \
+	"Format: " format "\nCodec: " codec "\nOld-Root: " old_root "\nNew-Root: " ROOT \
 	"\nFiles: 1 0 0 0\nDecoded-Bytes: " decoded "\nMemory-Bytes: " memory "\n"
-#define PLAIN_HEADER HEADER("plain", "-", "1000", "20000000")
+#define DELTA_HEADER(old_root, decoded, memory) \
+	"delta 2 " old_root " " ROOT " 1 0 0 0 " decoded " " memory "\n"
+#define PLAIN_HEADER HEADER("1", "plain", "-", "1000", "20000000")
 
 /* What a hostile plain bundle may try; each must end the apply, and nothing may get out. */
 typedef void (*Attack)(Forge *forge, const char *outside);
@@ -354,22 +356,24 @@ static void test_headers(void)
 		TsErrorCode code;
 		const char *words;
 	} rows[] = {
-	    {".tagship-bundle", HEADER("plain", "-", "1125899906842624", "1"), TS_ERROR_REFUSED,
-	     "unpacks to 1125.9 TB"},
-	    {".tagship-bundle", HEADER("plain", "-", "1000", "9223372036854775807"),
+	    {".tagship-bundle", HEADER("1", "plain", "-", "1125899906842624", "1"),
+	     TS_ERROR_REFUSED, "unpacks to 1125.9 TB"},
+	    {".tagship-bundle", HEADER("1", "plain", "-", "1000", "9223372036854775807"),
 	     TS_ERROR_REFUSED, "of memory"},
-	    {"header", HEADER("delta", "-", "1000", "999999999"), TS_ERROR_REFUSED, "of memory"},
-	    {".tagship-bundle", HEADER("plain", "-", "-1", "1"), TS_ERROR_CORRUPT, "Decoded"},
-	    {".tagship-bundle", HEADER("plain", "-", "99999999999999999999", "1"), TS_ERROR_CORRUPT,
-	     "Decoded"},
-	    {".tagship-bundle", HEADER("delta", "-", "1000", "1"), TS_ERROR_CORRUPT, "belong"},
-	    {"header", HEADER("plain", "-", "1000", "1"), TS_ERROR_CORRUPT, "belong"},
-	    {"header", HEADER("delta", "x", "1000", "1"), TS_ERROR_CORRUPT, "malformed"},
-	    {"header", HEADER("zpaq", "-", "1000", "1"), TS_ERROR_UNSUPPORTED, "newer tagship"},
-	    {"header", "Format: 2\nAnything: else\n", TS_ERROR_UNSUPPORTED, "newer tagship"},
+	    {"header", DELTA_HEADER("-", "1000", "999999999"), TS_ERROR_REFUSED, "of memory"},
+	    {".tagship-bundle", HEADER("1", "plain", "-", "-1", "1"), TS_ERROR_CORRUPT, "Decoded"},
+	    {".tagship-bundle", HEADER("1", "plain", "-", "99999999999999999999", "1"),
+	     TS_ERROR_CORRUPT, "Decoded"},
+	    {".tagship-bundle", DELTA_HEADER("-", "1000", "1"), TS_ERROR_CORRUPT, "belong"},
+	    {"header", HEADER("1", "plain", "-", "1000", "1"), TS_ERROR_CORRUPT, "belong"},
+	    {"header", DELTA_HEADER("x", "1000", "1"), TS_ERROR_CORRUPT, "malformed"},
+	    {"header", HEADER("1", "zpaq", "-", "1000", "1"), TS_ERROR_UNSUPPORTED,
+	     "another tagship"},
+	    {"header", "Format: 3\nAnything: else\n", TS_ERROR_UNSUPPORTED, "newer tagship"},
+	    {"header", "delta 3 and so on\n", TS_ERROR_UNSUPPORTED, "another tagship"},
 	    {"header", "", TS_ERROR_CORRUPT, "header"},
 	    {"header", "\xff\xff\n", TS_ERROR_CORRUPT, "header"},
-	    {"header", HEADER("delta", "-", "1000", "1"), TS_ERROR_CORRUPT, "starts from root -"},
+	    {"header", DELTA_HEADER("-", "1000", "1"), TS_ERROR_CORRUPT, "starts from root -"},
 	    {"hello", "world", TS_ERROR_CORRUPT, "not a tagship bundle"},
 	    {NULL, NULL, TS_ERROR_CORRUPT, "not a tagship bundle"},
 	};
@@ -398,8 +402,8 @@ static void test_members(void)
 	fill(&pair);
 	manifest_root(pair.old_manifest, old_root);
 	g_autofree char *header =
-	    g_strdup_printf("Format: 1\nCodec: delta\nOld-Root: %s\nNew-Root: %s\nFiles: 1 0 0 0\n"
-			    "Decoded-Bytes: %" G_GUINT64_FORMAT "\nMemory-Bytes: 1\n",
+	    g_strdup_printf("delta 2 %.16s %s 1 0 0 0 "
+			    "%" G_GUINT64_FORMAT " 1\n",
 			    old_root, pair.root, manifest_bytes(pair.new_manifest));
 	static const char *const members[][2] = {
 	    {"changes", ""},

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The trees between which the bundles of format 1 in tests/data/formats were made. */
+/* The trees between which the bundles in tests/data/formats were made. */
 #pragma once
 
 #include "pair.h"
@@ -38,4 +38,25 @@ static inline void golden_fill(Pair *pair)
 	set_time(now, "index.html", MTIME + 200);
 	set_time(now, "js/app.4e5f6071.js", MTIME + 200);
 	pair_scan(pair);
+}
+
+static inline void golden_jar(const Folder *folder, const char *name, const char *data)
+{
+	g_autofree char *path = g_test_build_filename(G_TEST_DIST, "data", "formats", data, NULL);
+	g_autofree char *bytes = NULL;
+	gsize len = 0;
+	g_assert_true(g_file_get_contents(path, &bytes, &len, NULL));
+	put_bytes(folder, name, bytes, len, 0644);
+}
+
+/* For deltas of format 2, more: an archive, and a file of which a few bytes change. */
+static inline void golden_fill_2(Pair *pair)
+{
+	g_autofree char *long_text = golden_text(5000, 9000);
+	golden_jar(&pair->old_folder, "app-1.jar", "app-1.jar");
+	golden_jar(&pair->new_folder, "app-2.jar", "app-2.jar");
+	put_file(&pair->old_folder, "table", long_text);
+	long_text[strlen(long_text) / 2] = '!';
+	put_file(&pair->new_folder, "table", long_text);
+	golden_fill(pair);
 }

@@ -32,8 +32,8 @@ static gint by_path(gconstpointer a, gconstpointer b)
 static void tree_seal(Tree *tree)
 {
 	g_array_sort(tree->entries, by_path);
-	tree->tree =
-	    (DeltaTree){(const DeltaEntry *)(void *)tree->entries->data, tree->entries->len};
+	tree->tree = (DeltaTree){.entries = (const DeltaEntry *)(void *)tree->entries->data,
+				 .count = tree->entries->len};
 }
 
 static void add_file(Tree *tree, const char *path, guint content, guint64 size, guint16 mode,
@@ -244,7 +244,7 @@ static void test_diff_extremes(void)
 	Tree old;
 	Tree now;
 	fill_pair(&old, &now);
-	static const DeltaTree nothing = {NULL, 0};
+	static const DeltaTree nothing = {0};
 	g_autoptr(DeltaChanges) first = delta_diff(&nothing, &now.tree);
 	plan(first, &nothing);
 	assert_round_trip(first, &nothing, &now.tree);
@@ -463,7 +463,7 @@ static void test_damage(void)
 /* A few bytes must not ask for much memory. */
 static void test_memory(void)
 {
-	static const DeltaTree nothing = {NULL, 0};
+	static const DeltaTree nothing = {0};
 	/* props, a claimed length of 1 GiB, an empty stream */
 	static const guint8 huge[] = {0, 0x80, 0x80, 0x80, 0x80, 0x04, 0};
 	g_autoptr(GError) error = NULL;

@@ -17,7 +17,7 @@ static GByteArray *random_bytes(guint32 seed, gsize len)
 static GByteArray *encode(const GByteArray *ref, const GByteArray *data, guint8 props)
 {
 	g_autoptr(GError) error = NULL;
-	DeltaStream stream = {DELTA_CODEC_LZMA2, props, data->len, ref->len};
+	DeltaStream stream = {DELTA_CODEC_LZMA2, props, data->len, ref->len, 0};
 	g_autoptr(DeltaCoder) coder = delta_encoder_new(&stream, ref->data, &error);
 	g_assert_no_error(error);
 	GByteArray *out = g_byte_array_new();
@@ -29,7 +29,7 @@ static GByteArray *encode(const GByteArray *ref, const GByteArray *data, guint8 
 static GByteArray *decode(const GByteArray *ref, const guint8 *coded, gsize len, gsize content,
 			  GError **error)
 {
-	DeltaStream stream = {DELTA_CODEC_LZMA2, TEXT_PROPS, content, ref->len};
+	DeltaStream stream = {DELTA_CODEC_LZMA2, TEXT_PROPS, content, ref->len, 0};
 	g_autoptr(DeltaCoder) coder = delta_decoder_new(&stream, ref->data, error);
 	g_autoptr(GByteArray) out = g_byte_array_new();
 	if (!coder || !delta_coder_all(coder, coded, len, out, content, error))
@@ -105,13 +105,14 @@ static void test_too_long(void)
 static void test_bad_streams(void)
 {
 	static const DeltaStream rows[] = {
-	    {0, 0, 10, 10}, /* no such codec */
-	    {2, 0, 10, 10},
-	    {DELTA_CODEC_LZMA2, 225, 10, 10}, /* no such props */
-	    {DELTA_CODEC_LZMA2, 8, 10, 10},   /* lc 8 */
-	    {DELTA_CODEC_LZMA2, 0, G_MAXUINT64, 10},
-	    {DELTA_CODEC_LZMA2, 0, 10, G_MAXUINT64},
-	    {DELTA_CODEC_LZMA2, 0, G_MAXUINT32, G_MAXUINT32},
+	    {0, 0, 10, 10, 0}, /* no such codec */
+	    {3, 0, 10, 10, 0},
+	    {DELTA_CODEC_LZMA2, 225, 10, 10, 0}, /* no such props */
+	    {DELTA_CODEC_LZMA2, 8, 10, 10, 0},   /* lc 8 */
+	    {DELTA_CODEC_LZMA2, 0, G_MAXUINT64, 10, 0},
+	    {DELTA_CODEC_LZMA2, 0, 10, G_MAXUINT64, 0},
+	    {DELTA_CODEC_LZMA2, 0, G_MAXUINT32, G_MAXUINT32, 0},
+	    {DELTA_CODEC_LZMA2, 0, 10, 10, DELTA_EFFORT_MAX + 1},
 	};
 	for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
 		g_autoptr(GError) error = NULL;
@@ -125,7 +126,7 @@ static void test_bad_streams(void)
 
 static void test_memory(void)
 {
-	DeltaStream stream = {DELTA_CODEC_LZMA2, TEXT_PROPS, 40 << 20, 40 << 20};
+	DeltaStream stream = {DELTA_CODEC_LZMA2, TEXT_PROPS, 40 << 20, 40 << 20, 0};
 	guint64 decoder = delta_decoder_memory(&stream);
 	g_assert_cmpuint(decoder, >=, 80 << 20);
 	g_assert_cmpuint(decoder, <, 82 << 20);
@@ -232,7 +233,7 @@ static void test_kinds(void)
 		noise->data[i] = (guint8)('0' + noise->data[i] % 64);
 	g_assert_cmpint(delta_kind("a", noise->data, noise->len), ==, DELTA_TEXT);
 	for (guint kind = 0; kind < DELTA_KINDS; kind++) {
-		DeltaStream stream = {DELTA_CODEC_LZMA2, delta_kind_props((DeltaKind)kind), 1, 0};
+		DeltaStream stream = {DELTA_CODEC_LZMA2, delta_kind_props((DeltaKind)kind), 1, 0, 0};
 		g_assert_cmpuint(delta_decoder_memory(&stream), <, 1 << 20);
 	}
 }
