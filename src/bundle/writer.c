@@ -67,8 +67,8 @@ static gboolean is_ascii(const char *text)
 
 /* pax, which uses its extensions only where ustar does not suffice. Names are bytes, whatever the
  * locale: as pax wants UTF-8, trees with other than ASCII names are written as GNU tar, whose
- * names are bytes too. It has no times before 1970; then pax it is, marked as binary (of which
- * GNU tar complains, reading it well). */
+ * names are bytes too. It has no times before 1970 or after 2242; then pax it is, marked as binary
+ * (of which GNU tar complains, reading it well). */
 static int choose_format(struct archive *archive, const Manifest *names)
 {
 	gboolean ascii = TRUE;
@@ -77,7 +77,7 @@ static int choose_format(struct archive *archive, const Manifest *names)
 		const ManifestEntry *entry = manifest_entry(names, i);
 		ascii =
 		    ascii && is_ascii(entry->path) && (!entry->target || is_ascii(entry->target));
-		early = early || entry->mtime_s < 0;
+		early = early || entry->mtime_s < 0 || entry->mtime_s > 077777777777;
 	}
 	if (!ascii && !early)
 		return archive_write_set_format_gnutar(archive);

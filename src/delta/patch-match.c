@@ -286,63 +286,83 @@ static GArray *path(Matcher *matcher)
 	return list;
 }
 
+/* The ops so far, and the one that is still open. */
+typedef struct {
+	const DeltaPatchPair *pair;
+	GArray *ops;
+	gsize done; /* the text so far gives this many new bytes */
+	gboolean open;
+	gsize run;  /* the open op replaces from here */
+	gsize last; /* after the last differing byte */
+	gint64 seek;
+} Ops;
+
+static void close_op(Ops *ops)
+{
+	PatchOp op = {ops->run - ops->done, ops->last - ops->run, ops->seek};
+	g_array_append_val(ops->ops, op);
+	ops->done = ops->last;
+	ops->open = FALSE;
+}
+
+static void open_op(Ops *ops, gsize at)
+{
+	if (ops->open)
+		return;
+	ops->open = TRUE;
+	ops->run = ops->last = at;
+	ops->seek = 0;
+}
+
+/* Bytes from `at` on that differ; after the last of them. */
+static gsize take_run(Ops *ops, gint64 shift, gsize at, gsize end)
+{
+	while (at < end && differs(ops->pair, shift, at))
+		at++;
+	ops->last = at;
+	return at;
+}
+
+/* Another shift begins at `at`. */
+static gsize put_shift(Ops *ops, gint64 step, gint64 shift, gsize at, gsize end)
+{
+	if (ops->open && ops->last < at) /* bytes between are equal in the stretch before */
+		close_op(ops);
+	open_op(ops, at);
+	ops->seek += step;
+	return take_run(ops, shift, at, end);
+}
+
+static void put_runs(Ops *ops, gint64 shift, gsize at, gsize end)
+{
+	while (at < end) {
+		at += equal_run(ops->pair, shift, at, end - at);
+		if (at >= end)
+			return;
+		if (ops->open && (at > ops->last + MERGE || ops->seek != 0))
+			close_op(ops);
+		open_op(ops, at);
+		at = take_run(ops, shift, at, end);
+	}
+}
+
 static GArray *ops_of(const DeltaPatchPair *pair, const GArray *list)
 {
-	GArray *ops = g_array_new(FALSE, FALSE, sizeof(PatchOp));
-	gsize done = 0; /* the text so far gives this many new bytes */
-	gsize run = 0;  /* the open op replaces from here */
-	gboolean open = FALSE;
-	gint64 seek = 0;
-	gsize last = 0; /* after the last differing byte */
+	Ops ops = {.pair = pair, .ops = g_array_new(FALSE, FALSE, sizeof(PatchOp))};
+	gint64 before = 0;
 	for (guint s = 0; s < list->len; s++) {
 		const Stretch *stretch = &g_array_index(list, Stretch, s);
 		gsize end =
 		    s + 1 < list->len ? g_array_index(list, Stretch, s + 1).start : pair->new_bytes;
-		gint64 shift = stretch->shift;
-		gint64 before = s > 0 ? g_array_index(list, Stretch, s - 1).shift : 0;
 		gsize at = stretch->start;
-		if (shift != before) {
-			if (open && last < at) { /* bytes between are equal in the stretch before */
-				PatchOp op = {run - done, last - run, seek};
-				g_array_append_val(ops, op);
-				done = last;
-				open = FALSE;
-			}
-			if (!open) {
-				open = TRUE;
-				run = last = at;
-				seek = 0;
-			}
-			seek += shift - before;
-			while (at < end && differs(pair, shift, at))
-				at++;
-			last = at;
-		}
-		while (at < end) {
-			at += equal_run(pair, shift, at, end - at);
-			if (at >= end)
-				break;
-			if (open && (at > last + MERGE || seek != 0)) {
-				PatchOp op = {run - done, last - run, seek};
-				g_array_append_val(ops, op);
-				done = last;
-				open = FALSE;
-			}
-			if (!open) {
-				open = TRUE;
-				run = at;
-				seek = 0;
-			}
-			while (at < end && differs(pair, shift, at))
-				at++;
-			last = at;
-		}
+		if (stretch->shift != before)
+			at = put_shift(&ops, stretch->shift - before, stretch->shift, at, end);
+		put_runs(&ops, stretch->shift, at, end);
+		before = stretch->shift;
 	}
-	if (open) {
-		PatchOp op = {run - done, last - run, seek};
-		g_array_append_val(ops, op);
-	}
-	return ops;
+	if (ops.open)
+		close_op(&ops);
+	return ops.ops;
 }
 
 GArray *delta_patch_match(const DeltaPatchPair *pair)
