@@ -135,6 +135,6 @@ DeltaChanges *delta_changes_decode(const guint8 *data, gsize len, const DeltaTre
 	DeltaChanges *changes =
 	    delta_changes_parse(list->data, list->len, old_tree, max_bytes - coder, error);
 	if (changes)
-		changes->list_bytes += coder;
+		delta_pending_charged(changes, coder);
 	return changes;
 }

@@ -98,6 +98,8 @@ gboolean delta_get_text(DeltaReader *reader, const char **ret_text);
 DeltaChanges *delta_changes_new(void);
 /* What a reader keeps until all is read (parse.c). */
 void delta_pending_free(DeltaChanges *changes);
+/* Memory that was taken before the list was parsed, and is not in the parser's limit. */
+void delta_pending_charged(DeltaChanges *changes, guint64 bytes);
 
 /* Where the writer looks for contents. */
 typedef struct {

@@ -409,6 +409,13 @@ static void parser_free(DeltaParser *parser)
 	g_free(parser);
 }
 
+void delta_pending_charged(DeltaChanges *changes, guint64 bytes)
+{
+	changes->list_bytes += bytes;
+	if (changes->pending)
+		changes->pending->max_bytes += bytes;
+}
+
 void delta_pending_free(DeltaChanges *changes)
 {
 	if (changes->pending)

@@ -233,7 +233,8 @@ static void test_kinds(void)
 		noise->data[i] = (guint8)('0' + noise->data[i] % 64);
 	g_assert_cmpint(delta_kind("a", noise->data, noise->len), ==, DELTA_TEXT);
 	for (guint kind = 0; kind < DELTA_KINDS; kind++) {
-		DeltaStream stream = {DELTA_CODEC_LZMA2, delta_kind_props((DeltaKind)kind), 1, 0, 0};
+		DeltaStream stream = {DELTA_CODEC_LZMA2, delta_kind_props((DeltaKind)kind), 1, 0,
+				      0};
 		g_assert_cmpuint(delta_decoder_memory(&stream), <, 1 << 20);
 	}
 }
