@@ -101,7 +101,7 @@ _tagship() {
 			;;
 		--url | --host-key | --build | --output | --branch | --require-plan | --sandbox | \
 			--build-time | --build-memory | --zone | --key | --group | --app | --line-kbit | \
-			--tag | --base | --to | --codec | --effort | --line-kbit | --old) i=$((i + 1)) ;;
+			--tag | --base | --to | --codec | --effort | --old) i=$((i + 1)) ;;
 		-*) ;;
 		*)
 			if [[ -z $command ]]; then

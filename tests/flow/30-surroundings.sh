@@ -69,7 +69,8 @@ pull > "$W/pull" 2>&1
 # bwrap is missing: a mount namespace whose /usr/bin has all but it
 without_bwrap() { # COMMAND...
 	mkdir -p "$W/usr-bin"
-	unshare $([ "$(id -u)" = 0 ] || echo -r) -m sh -c '
+	[ "$(id -u)" = 0 ] && as=-m || as=-rm
+	unshare "$as" sh -c '
 		real=$1
 		shift
 		mount --bind /usr/bin "$real" && mount -t tmpfs none /usr/bin &&
@@ -83,7 +84,7 @@ TAG=v$n
 world_commit $n
 printf 'Shop %s\n\nRelease-At: now\nRelease-To: all\n' $n | world_tag $TAG
 without_bwrap git -C "$SRC" push -q origin main $TAG > "$W/push" 2>&1
-is 'without bwrap: the push is taken' "$(git -C "$W/shop.git" rev-parse -q --verify $TAG^{commit})" "$(git -C "$SRC" rev-parse HEAD)"
+is 'without bwrap: the push is taken' "$(git -C "$W/shop.git" rev-parse -q --verify "$TAG^{commit}")" "$(git -C "$SRC" rev-parse HEAD)"
 is 'the release says build-failed' "$(release_state $TAG)" build-failed
 ok 'the pusher is told what is missing' grep -q 'bwrap' "$W/push"
 ok 'and what to do' grep -q 'apt-get install bubblewrap' "$W/push"
