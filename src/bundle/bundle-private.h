@@ -111,6 +111,7 @@ typedef struct {
 	int scratch_dirfd;       /* used if scratch_dir is NULL and this is not -1 */
 	int scratch_fd;          /* archives that were packed in others */
 	guint64 scratch_bytes, scratch_max;
+	guint64 scratch_peak; /* damaged ones are given up only when they are unpacked */
 } BundleList;
 void bundle_list_init(BundleList *list, const BundleTree *from);
 void bundle_list_clear(BundleList *list);

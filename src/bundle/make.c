@@ -150,7 +150,7 @@ static gboolean prove_lists(Make *make, const Lists *lists, GError **error)
 /* Disk that the reader needs for a while. */
 static guint64 scratch_bytes(const Make *make)
 {
-	guint64 bytes = make->old_list.scratch_bytes;
+	guint64 bytes = make->old_list.scratch_peak;
 	for (guint i = make->changes->count; i < make->changes->items->len; i++) {
 		const DeltaItem *item = delta_changes_item(make->changes, i);
 		bytes += item->source == DELTA_NEW ? item->entry.size : 0;

@@ -100,6 +100,7 @@ static gboolean scratch_sink(gpointer user_data, const guint8 *data, gsize len, 
 	if (!util_fs_pwrite_all(list->scratch_fd, data, len, list->scratch_bytes, error))
 		return FALSE;
 	list->scratch_bytes += len;
+	list->scratch_peak = MAX(list->scratch_peak, list->scratch_bytes);
 	return TRUE;
 }
 

@@ -16,7 +16,7 @@ void bundle_list_init(BundleList *list, const BundleTree *from)
 	list->archives = g_ptr_array_new_with_free_func((GDestroyNotify)delta_archive_free);
 	list->strings = g_string_chunk_new(4096);
 	list->scratch_fd = -1;
-	list->scratch_bytes = 0;
+	list->scratch_bytes = list->scratch_peak = 0;
 	list->scratch_max = BUNDLE_SCRATCH_BYTES_MAX;
 	for (guint i = 0; i < count; i++) {
 		const ManifestEntry *entry = manifest_entry(manifest, i);
