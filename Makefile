@@ -12,10 +12,11 @@ CC ?= gcc
 PKG_CONFIG ?= pkg-config
 
 # B is where everything is built; SAN=1 builds with the sanitizers into a folder of its own,
-# COV=1 for gcov.
+# COV=1 for gcov, FUZZ=1 for libFuzzer (by clang).
 SAN ?=
 COV ?=
-B ?= build$(if $(SAN),-san)$(if $(COV),-cov)
+FUZZ ?=
+B ?= build$(if $(SAN),-san)$(if $(COV),-cov)$(if $(FUZZ),-fuzz)
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wundef \
 	-Wcast-qual -Wwrite-strings
@@ -25,13 +26,15 @@ endif
 WERROR ?= -Werror
 JOBS ?= $(shell nproc)
 comma := ,
-OPT := $(if $(SAN),-O1 -g -fsanitize=address$(comma)undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined,$(if $(COV),-O0 -g --coverage,-O2 -g -D_FORTIFY_SOURCE=3))
+# what the sanitizers watch: one list for compiling and linking
+SANITIZE := $(if $(FUZZ),fuzzer-no-link$(comma)address$(comma)undefined,$(if $(SAN),address$(comma)undefined))
+OPT := $(if $(SANITIZE),-O1 -g -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=undefined,$(if $(COV),-O0 -g --coverage,-O2 -g -D_FORTIFY_SOURCE=3))
 HARDEN := -fstack-protector-strong -fstack-clash-protection -fPIE
 CFLAGS ?= $(OPT) $(HARDEN)
 CPPFLAGS += -Isrc -D_GNU_SOURCE -DTAGSHIP_VERSION='"$(VERSION)"' -DTAGSHIP_LIBEXEC='"$(libexecdir)"' \
 	-DTAGSHIP_BINDIR='"$(bindir)"' \
 	-DG_LOG_DOMAIN='"tagship"' -DGLIB_VERSION_MAX_ALLOWED=GLIB_VERSION_2_74
-LDFLAGS ?= -pie -Wl,-z,relro,-z,now $(if $(SAN),-fsanitize=address$(comma)undefined) $(if $(COV),--coverage)
+LDFLAGS ?= -pie -Wl,-z,relro,-z,now $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(if $(COV),--coverage)
 
 GLIB_CFLAGS := $(shell $(PKG_CONFIG) --cflags gio-unix-2.0)
 GLIB_LIBS := $(shell $(PKG_CONFIG) --libs gio-unix-2.0)
@@ -76,8 +79,8 @@ UNIT := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
 Q := $(if $(V),,@)
 say = @$(if $(V),:,echo "  $(1)")
 
-.PHONY: all faults help install uninstall check check-unit check-flow check-real check-san lint demo demo-clean \
-	bench bench-road clean format
+.PHONY: all faults help install uninstall check check-unit check-flow check-fuzz check-sweep check-real check-san \
+	fuzz fuzzers sweep sweep-trees sweep-releases lint demo demo-clean bench bench-road clean format
 .DELETE_ON_ERROR:
 .SECONDARY:
 all: $(BINS)
@@ -162,6 +165,33 @@ $$(B)/unit/$(1)/%: $$(B)/tests/unit/$(1)/%.o $$(call room_libs,$$(CLOSURE_$(1)))
 endef
 $(foreach r,$(ROOMS),$(eval $(call unit_rules,$(r))))
 
+# A fuzz target links what the rooms it includes may see. replay-NAME feeds it files and needs no
+# fuzzer; fuzz-NAME is the fuzzer (FUZZ=1).
+FUZZ_NAMES := $(patsubst tests/fuzz/fuzz-%.c,%,$(wildcard tests/fuzz/fuzz-*.c))
+REPLAYERS := $(FUZZ_NAMES:%=$(B)/fuzz/replay-%)
+FUZZERS := $(FUZZ_NAMES:%=$(B)/fuzz/fuzz-%)
+fuzz_rooms = $(call closure,$(shell sed -n 's/^\#include "\([a-z]*\)\/.*/\1/p' tests/fuzz/fuzz-$(1).c))
+$(B)/tests/fuzz/%.o $(B)/tests/sweep/%.o: ROOM_CFLAGS := $(CFLAGS_liblzma) $(CFLAGS_zlib)
+define fuzz_rules
+FUZZ_ROOMS_$(1) := $$(call fuzz_rooms,$(1))
+$$(B)/fuzz/replay-$(1): $$(B)/tests/fuzz/replay.o
+$$(B)/fuzz/fuzz-$(1): FUZZ_LDFLAGS := -fsanitize=fuzzer
+$$(B)/fuzz/replay-$(1) $$(B)/fuzz/fuzz-$(1): $$(B)/tests/fuzz/fuzz-$(1).o $$(call room_libs,$$(FUZZ_ROOMS_$(1)))
+	@mkdir -p $$(@D)
+	$$(call say,LD $$@)
+	$$(Q)$$(CC) $$(CFLAGS) $$(LDFLAGS) $$(FUZZ_LDFLAGS) -o $$@ $$(filter %.o,$$^) $$(filter %.a,$$^) \
+		-Wl,--as-needed $$(call room_pkgs,$$(FUZZ_ROOMS_$(1))) $$(GLIB_LIBS)
+endef
+$(foreach f,$(FUZZ_NAMES),$(eval $(call fuzz_rules,$(f))))
+fuzzers: $(FUZZERS)
+
+# the sweep writes archives of its own, by zlib
+SWEEP_SRC := $(wildcard tests/sweep/*.c)
+$(B)/sweep/sweep-trees: $(SWEEP_SRC:%.c=$(B)/%.o) $(call room_libs,$(CLOSURE_bundle))
+	@mkdir -p $(@D)
+	$(call say,LD $@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -Wl,--as-needed $(call room_pkgs,$(CLOSURE_bundle)) $(LIBS_zlib) $(GLIB_LIBS)
+
 check: all check-rooms check-unit check-flow ## everything CI runs, under 6 minutes on 2 cores
 
 check-rooms: ## rooms include and link only what src/rooms says
@@ -173,12 +203,32 @@ check-unit: $(UNIT) ## unit tests (g_test, TAP)
 check-flow: all faults ## end-to-end stories with real git, sshd and servers
 	TAGSHIP_BUILD=$(abspath $(B)) prove -j$(JOBS) $(PROVE_FLAGS) --timer tests/flow/*.sh
 
+check-fuzz: $(REPLAYERS) ## every fuzz target with every input of its corpus
+	prove -j$(JOBS) $(PROVE_FLAGS) --exec scripts/run-replay $(REPLAYERS)
+
+check-sweep: $(B)/sweep/sweep-trees ## a few hundred generated trees there and back
+	$< --count 500 --seconds 20 --largest 4 --jobs $(JOBS)
+
 check-real: all ## the road with real release trees from npm
 	TAGSHIP_BUILD=$(abspath $(B)) tests/real/check-real
 
 check-san: ## unit and flow tests under ASan and UBSan
 	$(MAKE) SAN=1 all
 	scripts/with-sanitizers $(MAKE) SAN=1 check-unit check-flow
+
+sweep: sweep-trees sweep-releases ## round trips: 10,000 generated trees, and releases from npm and Debian
+
+SWEEP_COUNT ?= 10000
+SWEEP_SEED ?= 0
+sweep-trees: $(B)/sweep/sweep-trees
+	$< --seed $(SWEEP_SEED) --count $(SWEEP_COUNT) --jobs $(JOBS)
+
+sweep-releases: all
+	TAGSHIP_BUILD=$(abspath $(B)) tests/sweep/sweep-releases
+
+fuzz: ## every fuzz target for FUZZ_S seconds (600) by libFuzzer; FUZZ_KEEP=1 keeps new inputs
+	$(MAKE) CC=clang FUZZ=1 fuzzers
+	JOBS=$(JOBS) scripts/fuzz build-fuzz $(FUZZ_NAMES)
 
 lint: ## clang-format, clang-tidy, cppcheck, shellcheck, man pages, units
 	scripts/lint
