@@ -76,6 +76,7 @@ static gboolean begin_file(Apply *apply, GError **error)
 	apply->begun = TRUE;
 	apply->left = item->entry.size;
 	if (index >= apply->changes->count) {
+		g_assert(apply->part_at); /* there are parts: prepare_scratch made it */
 		apply->part_at[index - apply->changes->count] = apply->scratch_end;
 		return TRUE;
 	}

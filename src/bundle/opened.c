@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Archives of a tree taken apart, and archives in them. */
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "bundle/bundle-private.h"
@@ -28,7 +29,7 @@ static gboolean view(Opening *opening, guint file, GError **error)
 	opening->fd_of = file;
 	opening->fd =
 	    file == DELTA_NONE
-		? dup(list->scratch_fd)
+		? fcntl(list->scratch_fd, F_DUPFD_CLOEXEC, 0)
 		: tree_open_file(list->from->dirfd,
 				 g_array_index(list->entries, DeltaEntry, file).path, error);
 	return opening->fd >= 0;
