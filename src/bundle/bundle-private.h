@@ -246,3 +246,6 @@ GByteArray *bundle_patch_encode(const DeltaSegment *segment, const DeltaChanges 
 gboolean bundle_patch_decode(const DeltaSegment *segment, const DeltaChanges *changes,
 			     guint first_item, const guint8 *refs, const GByteArray *coded,
 			     BundleSink sink, gpointer user_data, GError **error);
+/* Reads contents and finds counterparts by what they hold. */
+gboolean bundle_pair_similar(const BundleList *old_list, const BundleList *new_list,
+			     DeltaChanges *changes, const UtilProgress *progress, GError **error);

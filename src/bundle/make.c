@@ -44,23 +44,40 @@ static gboolean is_edited(Make *make, const DeltaItem *item, gboolean *ret_edite
 }
 
 /* Looks into each file with new content: the coder depends on what it holds. */
-static gboolean find_kinds(Make *make, GError **error)
+static void find_kinds(Make *make)
 {
 	g_autofree guint8 *sample = g_malloc(SAMPLE_BYTES);
+	for (guint i = 0; i < make->changes->items->len; i++) {
+		DeltaItem *item = delta_changes_item(make->changes, i);
+		if (item->entry.type != DELTA_FILE || item->source != DELTA_NEW)
+			continue;
+		gsize len = bundle_list_sample(&make->new_list, item->origin, sample, SAMPLE_BYTES);
+		item->kind = delta_kind(item->entry.path, sample, len);
+	}
+}
+
+static gboolean find_edited(Make *make, GError **error)
+{
 	for (guint i = 0; i < make->changes->items->len; i++) {
 		DeltaItem *item = delta_changes_item(make->changes, i);
 		gboolean edited = FALSE;
 		if (item->entry.type != DELTA_FILE || item->source != DELTA_NEW)
 			continue;
-		gsize len = bundle_list_sample(&make->new_list, item->origin, sample, SAMPLE_BYTES);
-		item->kind = delta_kind(item->entry.path, sample, len);
 		if (!is_edited(make, item, &edited, error))
 			return FALSE;
 		if (edited)
 			item->kind = DELTA_EDITED;
-		util_progress(make->options->progress, "comparing", i, make->changes->items->len);
 	}
 	return TRUE;
+}
+
+/* What is coded after what, and how. */
+static gboolean find_counterparts(Make *make, GError **error)
+{
+	find_kinds(make);
+	return bundle_pair_similar(&make->old_list, &make->new_list, make->changes,
+				   make->options->progress, error) &&
+	       find_edited(make, error);
 }
 
 /* Memory of the reader but for the segment it decodes. */
@@ -238,7 +255,7 @@ static gboolean make_delta(Make *make, int out_fd, GError **error)
 	make->info->scratch_bytes = scratch_bytes(make);
 	if (make->changes->archives->len > 0)
 		make->info->zlib = bundle_zlib();
-	if (!find_kinds(make, error) || !plan(make, error))
+	if (!find_counterparts(make, error) || !plan(make, error))
 		return FALSE;
 	make->info->effort = choose_effort(make);
 	return lists_encode(make, &lists, error) && prove_lists(make, &lists, error) &&

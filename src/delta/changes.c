@@ -27,7 +27,8 @@ guint64 delta_changes_list_bytes(const DeltaChanges *changes, const DeltaTree *o
 {
 	g_autoptr(GByteArray) list = delta_changes_format(changes, old_tree);
 	g_autoptr(GByteArray) names = delta_old_names(old_tree);
-	guint64 bytes = (guint64)old_tree->count * DELTA_LISTED * sizeof(DeltaItem);
+	guint64 bytes = (guint64)old_tree->count * DELTA_LISTED * sizeof(DeltaItem) +
+			(guint64)(old_tree->count + old_tree->parts) * sizeof(guint);
 	guint files = 0;
 	for (guint i = 0; i < changes->items->len; i++) {
 		const DeltaItem *item = delta_changes_item(changes, i);
@@ -40,6 +41,8 @@ guint64 delta_changes_list_bytes(const DeltaChanges *changes, const DeltaTree *o
 	}
 	/* order and references: at most that much text and memory each; slices of large files */
 	guint64 refs = (guint64)files + changes->deleted->len + old_tree->parts;
+	for (guint i = 0; i < changes->likes->len; i++)
+		refs += g_array_index(changes->likes, guint, i) != DELTA_NONE;
 	guint64 slices = changes->content_bytes / 4096 + 4096;
 	return bytes + delta_parts_list_bytes(changes, old_tree) + 2 * (guint64)list->len +
 	       refs * (2 * sizeof(DeltaRef) + 32) + slices +

@@ -3,6 +3,7 @@
  * What a delta says and how it is coded: pure bytes, no files. The bundle room reads and writes.
  *
  *   writer   changes = delta_diff(&old, &new)               what happened, names paired
+ *            delta_pair_similar(changes, &old, ...)         contents paired (may be left out)
  *            delta_plan(changes, &old, &limits)             order of contents, segments
  *            bytes = delta_changes_encode(changes, &old)    the "changes" member
  *            bytes = delta_parts_encode(changes, &old)      the "archives" member, if wanted
@@ -82,7 +83,8 @@
  * CONTENTS. All new contents, one after the other in `order`, cut into segments at any byte. Each
  * segment is coded by itself, with a preset dictionary (reference) made of
  *   - its listed references;
- *   - flag 1: the old counterparts (basis, if a file) of the files that begin in it, in order;
+ *   - flag 1: the old counterparts (basis, if a file) of the files that begin in it, in order, each
+ *     once and not if it is listed whole;
  *   - flag 2: the last components of all added paths, one a line, the last DELTA_ADDED_MAX bytes of
  *     them: builds name their files by hashes, and refer to them by these names.
  * Codec 1 is raw LZMA2 with an end marker and a dictionary as large as reference and content
@@ -95,6 +97,7 @@
  */
 #pragma once
 
+#include "delta/sketch.h"
 #include "util/util.h"
 
 #define DELTA_NAMES_MAX (4 * 1024 * 1024)
@@ -201,6 +204,9 @@ typedef struct {
 	GArray *order;    /* guint: items with new content, in the order of their contents */
 	GArray *segments; /* DeltaSegment */
 	GArray *refs;     /* DeltaRef, of all segments */
+	/* set by delta_pair_similar, for delta_plan only; empty without it */
+	GArray *likes; /* guint per item: an old file that its content resembles beside its basis,
+			  or DELTA_NONE */
 	GStringChunk *strings;
 	gint64 default_mtime_s;
 	guint64 content_bytes; /* of all DELTA_NEW files */
@@ -219,6 +225,19 @@ GByteArray *delta_changes_added_names(const DeltaChanges *changes, const DeltaTr
 
 /* Both trees need their hashes. Pairs new names with old ones; order and segments are empty. */
 DeltaChanges *delta_diff(const DeltaTree *old_tree, const DeltaTree *new_tree);
+
+/* Gives new contents the old file or part that they resemble most, whatever its name, where that is
+ * not their basis: added ones as basis, else in `likes`. Any old file may serve several. Sketches:
+ * per item with new content, and per old entry and part (NULL hash: none); the others' have 0
+ * bytes. The kinds of items must be known. */
+void delta_pair_similar(DeltaChanges *changes, const DeltaTree *old_tree,
+			const DeltaSketch *new_sketches, const DeltaSketch *old_sketches);
+
+/* So alike that none better is looked for. */
+gboolean delta_resembles(const DeltaSketch *sketch, const DeltaSketch *basis);
+/* What has fewer bytes resembles no content of this size enough to matter; nor does what this size
+ * is fewer for. */
+guint64 delta_resembling_min(guint64 bytes);
 
 /* What kind of bytes a file holds, by its beginning (some KiB) and name. */
 DeltaKind delta_kind(const char *path, const guint8 *data, gsize len);

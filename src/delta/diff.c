@@ -13,6 +13,7 @@ DeltaChanges *delta_changes_new(void)
 	changes->order = g_array_new(FALSE, FALSE, sizeof(guint));
 	changes->segments = g_array_new(FALSE, TRUE, sizeof(DeltaSegment));
 	changes->refs = g_array_new(FALSE, TRUE, sizeof(DeltaRef));
+	changes->likes = g_array_new(FALSE, FALSE, sizeof(guint));
 	changes->strings = g_string_chunk_new(4096);
 	return changes;
 }
@@ -31,6 +32,7 @@ void delta_changes_free(DeltaChanges *changes)
 	g_array_unref(changes->order);
 	g_array_unref(changes->segments);
 	g_array_unref(changes->refs);
+	g_array_unref(changes->likes);
 	g_string_chunk_free(changes->strings);
 	g_free(changes);
 }

@@ -43,6 +43,8 @@ static gboolean get_ref(DeltaParser *parser, guint *expected, DeltaRef *ret_ref)
 
 static gboolean add_ref(DeltaParser *parser, DeltaSegment *segment, const DeltaRef *ref)
 {
+	if (ref->length == parser->old_tree->entries[ref->old_index].size)
+		parser->whole_in[ref->old_index] = parser->segment_number;
 	segment->ref_bytes += ref->length;
 	segment->n_refs++;
 	g_array_append_val(parser->changes->refs, *ref);
@@ -92,6 +94,14 @@ static gboolean patch_fits(const DeltaSegment *segment, guint64 into, const Delt
 		counterpart && item->entry.size <= left);
 }
 
+/* Codec 2 wants them file by file. */
+static gboolean has_whole(const DeltaParser *parser, const DeltaSegment *segment,
+			  const DeltaRef *ref)
+{
+	return segment->codec != DELTA_CODEC_PATCH &&
+	       parser->whole_in[ref->old_index] == parser->segment_number;
+}
+
 /* Goes through the files in order and adds the counterparts of those that begin in a segment;
  * *at and *into say where the segment begins, and are moved to where the next one does. */
 static gboolean add_counterparts(DeltaParser *parser, DeltaSegment *segment, guint *at,
@@ -107,7 +117,7 @@ static gboolean add_counterparts(DeltaParser *parser, DeltaSegment *segment, gui
 		if (!patch_fits(segment, *into, item, counterpart, left))
 			return FALSE;
 		if (segment->flags & DELTA_COUNTERPARTS && *into == 0 && item->entry.size > 0 &&
-		    counterpart &&
+		    counterpart && !has_whole(parser, segment, &ref) &&
 		    (!delta_parser_charge(parser, 2 * sizeof ref) ||
 		     !add_ref(parser, segment, &ref)))
 			return FALSE;
@@ -122,7 +132,20 @@ static gboolean add_counterparts(DeltaParser *parser, DeltaSegment *segment, gui
 	return TRUE;
 }
 
-static gboolean get_refs(DeltaParser *parser, GError **error)
+static gboolean get_segment_refs(DeltaParser *parser, DeltaSegment *segment, guint *expected,
+				 GError **error)
+{
+	segment->first_ref = parser->changes->refs->len;
+	for (guint k = 0; k < segment->n_listed; k++) {
+		DeltaRef ref;
+		if (!delta_parser_charge(parser, 2 * sizeof ref) ||
+		    !get_ref(parser, expected, &ref) || !add_ref(parser, segment, &ref))
+			return delta_parser_corrupt(error, "a reference");
+	}
+	return TRUE;
+}
+
+static gboolean get_all_refs(DeltaParser *parser, GError **error)
 {
 	g_autoptr(GByteArray) names = delta_changes_added_names(parser->changes, parser->old_tree);
 	guint expected = 0;
@@ -130,19 +153,26 @@ static gboolean get_refs(DeltaParser *parser, GError **error)
 	guint64 into = 0;
 	for (guint i = 0; i < parser->changes->segments->len; i++) {
 		DeltaSegment *segment = &g_array_index(parser->changes->segments, DeltaSegment, i);
-		segment->first_ref = parser->changes->refs->len;
-		for (guint k = 0; k < segment->n_listed; k++) {
-			DeltaRef ref;
-			if (!delta_parser_charge(parser, 2 * sizeof ref) ||
-			    !get_ref(parser, &expected, &ref) || !add_ref(parser, segment, &ref))
-				return delta_parser_corrupt(error, "a reference");
-		}
+		parser->segment_number = i + 1;
+		if (!get_segment_refs(parser, segment, &expected, error))
+			return FALSE;
 		if (!add_counterparts(parser, segment, &at, &into))
 			return delta_parser_corrupt(error, "a segment's counterparts");
 		if (segment->flags & DELTA_ADDED_NAMES)
 			segment->ref_bytes += names->len;
 	}
 	return TRUE;
+}
+
+static gboolean get_refs(DeltaParser *parser, GError **error)
+{
+	gsize olds = (gsize)parser->old_tree->count + parser->old_tree->parts;
+	if (!delta_parser_charge(parser, (guint64)olds * sizeof(guint)))
+		return delta_parser_corrupt(error, "it is larger than the memory allowed");
+	parser->whole_in = g_new0(guint, olds + 1);
+	gboolean ok = get_all_refs(parser, error);
+	g_clear_pointer(&parser->whole_in, g_free);
+	return ok;
 }
 
 gboolean delta_parser_plan(DeltaParser *parser, GError **error)

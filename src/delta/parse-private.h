@@ -20,7 +20,9 @@ typedef struct DeltaPending {
 	GString *previous; /* path of the last added entry */
 	guint expected_basis;
 	guint8 from_end;
-	guint together; /* items that are put together */
+	guint together;  /* items that are put together */
+	guint *whole_in; /* per old entry: number of the last segment that has it whole */
+	guint segment_number;
 	guint64 max_bytes;
 } DeltaParser;
 

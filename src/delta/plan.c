@@ -4,8 +4,9 @@
  * files each segment has as its reference.
  *
  * Contents are ordered by kind, extension and path; the counterparts of a segment's files stand in
- * its reference in the same order, so that matches keep their distance. Deleted files that are
- * nobody's counterpart come before them, where there is room.
+ * its reference in the same order, so that matches keep their distance. Before them come old files
+ * that a content resembles beside its counterpart; before those, where there is room, deleted files
+ * that are nobody's counterpart.
  */
 #include "delta/delta-private.h"
 
@@ -14,6 +15,9 @@
 #define SLICE_MARGIN_MAX ((guint64)4 * 1024 * 1024)
 #define SLICE_MIN ((guint64)64 * 1024)
 
+/* A content that needs slices does not gain from a much larger file that it resembles. */
+#define LIKE_TIMES_MAX 4
+
 /* What is planned. */
 typedef struct {
 	DeltaChanges *changes;
@@ -21,9 +25,11 @@ typedef struct {
 	const DeltaLimits *limits;
 	guint64 name_bytes; /* of added names */
 	guint8 *used;       /* per old entry: it is some segment's reference */
+	guint *whole_in;    /* per old entry: number of the last segment that has it whole */
 	GArray *spare;      /* guint: old files that are gone and nobody's counterpart */
 	DeltaSegment open;  /* the segment being filled */
-	GArray *open_refs;  /* DeltaRef */
+	GArray *open_likes; /* DeltaRef: those listed */
+	GArray *open_refs;  /* DeltaRef: counterparts, or a slice's reference */
 	DeltaKind kind;
 } Planner;
 
@@ -42,6 +48,11 @@ static gboolean fits(const Planner *planner, guint64 ref_bytes, guint64 content_
 	       delta_encoder_memory(&stream) <= planner->limits->encode_bytes;
 }
 
+static gboolean open_has(const Planner *planner, const DeltaRef *ref)
+{
+	return planner->whole_in[ref->old_index] == planner->changes->segments->len + 1;
+}
+
 /* flags: where the open references come from. */
 static void close_segment(Planner *planner, guint8 flags)
 {
@@ -51,25 +62,38 @@ static void close_segment(Planner *planner, guint8 flags)
 		segment.props = delta_kind_props(planner->kind);
 		segment.flags = flags;
 		segment.first_ref = planner->changes->refs->len;
-		segment.n_refs = planner->open_refs->len;
-		segment.n_listed = flags & DELTA_COUNTERPARTS ? 0 : segment.n_refs;
+		segment.n_refs = planner->open_likes->len + planner->open_refs->len;
+		segment.n_listed =
+		    flags & DELTA_COUNTERPARTS ? planner->open_likes->len : segment.n_refs;
 		if (names_for(planner) > 0) {
 			segment.flags |= DELTA_ADDED_NAMES;
 			segment.ref_bytes += planner->name_bytes;
 		}
+		g_array_append_vals(planner->changes->refs, planner->open_likes->data,
+				    planner->open_likes->len);
 		g_array_append_vals(planner->changes->refs, planner->open_refs->data,
 				    planner->open_refs->len);
 		g_array_append_val(planner->changes->segments, segment);
 	}
 	planner->open = (DeltaSegment){0};
+	g_array_set_size(planner->open_likes, 0);
 	g_array_set_size(planner->open_refs, 0);
 }
 
-static void add_ref(Planner *planner, DeltaRef ref)
+static void add_ref(Planner *planner, GArray *refs, DeltaRef ref)
 {
 	planner->open.ref_bytes += ref.length;
 	planner->used[ref.old_index] = 1;
-	g_array_append_val(planner->open_refs, ref);
+	g_array_append_val(refs, ref);
+}
+
+/* A whole old file, unless the open segment has it already. */
+static void add_whole(Planner *planner, GArray *refs, DeltaRef ref)
+{
+	if (ref.length == 0 || open_has(planner, &ref))
+		return;
+	planner->whole_in[ref.old_index] = planner->changes->segments->len + 1;
+	add_ref(planner, refs, ref);
 }
 
 /* Into how many slices a file must go, each at least SLICE_MIN large: with the same share of its
@@ -96,11 +120,11 @@ static guint64 share(guint64 total, guint64 part, guint64 n)
 	return total / n * part + total % n * part / n;
 }
 
-/* A file too large for one segment, with the parts of its counterpart at the same place. */
-static gboolean plan_slices(Planner *planner, const DeltaItem *item, guint64 old_bytes,
-			    GError **error)
+/* A file too large for one segment, with the parts of that old file at the same place. */
+static gboolean plan_slices(Planner *planner, const DeltaItem *item, DeltaRef old, GError **error)
 {
 	guint64 size = item->entry.size;
+	guint64 old_bytes = old.length;
 	guint64 n = slices_for(planner, old_bytes, size);
 	if (n == 0) {
 		g_autofree char *name = util_text_printable(item->entry.path, -1);
@@ -117,29 +141,73 @@ static gboolean plan_slices(Planner *planner, const DeltaItem *item, guint64 old
 		while (to > from && !fits(planner, to - from, planner->open.bytes))
 			to = from + (to - from) / 2;
 		if (to > from)
-			add_ref(planner, (DeltaRef){item->basis, from, to - from});
+			add_ref(planner, planner->open_refs,
+				(DeltaRef){old.old_index, from, to - from});
 		close_segment(planner, 0);
 	}
 	return TRUE;
 }
 
-static gboolean plan_item(Planner *planner, const DeltaItem *item, GError **error)
+/* Length 0 if there is none. */
+static DeltaRef find_like(const Planner *planner, guint index)
 {
 	DeltaRef ref = {0};
-	gboolean with_ref = delta_counterpart(item, planner->old_tree, &ref);
+	if (planner->changes->likes->len == 0)
+		return ref;
+	guint like = g_array_index(planner->changes->likes, guint, index);
+	if (like != DELTA_NONE)
+		ref = (DeltaRef){like, 0, planner->old_tree->entries[like].size};
+	return ref;
+}
+
+static gboolean open_fits(const Planner *planner, const DeltaRef *ref, const DeltaRef *like,
+			  guint64 size)
+{
+	guint64 ref_bytes = planner->open.ref_bytes;
+	ref_bytes += open_has(planner, ref) ? 0 : ref->length;
+	ref_bytes += open_has(planner, like) ? 0 : like->length;
+	return fits(planner, ref_bytes, planner->open.bytes + size);
+}
+
+/* Codec 2 reads the counterparts file by file, each as often as it is one. */
+static gboolean plan_edited(Planner *planner, DeltaRef ref, guint64 size)
+{
+	if (!fits(planner, planner->open.ref_bytes + ref.length, planner->open.bytes + size))
+		close_segment(planner, DELTA_COUNTERPARTS);
+	add_ref(planner, planner->open_refs, ref);
+	planner->open.bytes += size;
+	return TRUE;
+}
+
+static gboolean plan_item(Planner *planner, guint index, GError **error)
+{
+	const DeltaItem *item = delta_changes_item(planner->changes, index);
+	DeltaRef like = find_like(planner, index);
+	DeltaRef ref = {0};
 	guint64 size = item->entry.size;
 	if (size == 0)
 		return TRUE;
-	if (!with_ref)
+	if (!delta_counterpart(item, planner->old_tree, &ref))
 		ref.length = 0;
-	if (!fits(planner, ref.length, size))
-		return plan_slices(planner, item, ref.length, error);
-	if (!fits(planner, planner->open.ref_bytes + ref.length, planner->open.bytes + size))
+	if (planner->kind == DELTA_EDITED)
+		return plan_edited(planner, ref, size);
+	if (like.length / LIKE_TIMES_MAX > size && !fits(planner, ref.length + like.length, size))
+		like.length = 0;
+	if (!fits(planner, ref.length + like.length, size))
+		return plan_slices(planner, item, like.length > 0 ? like : ref, error);
+	if (!open_fits(planner, &ref, &like, size))
 		close_segment(planner, DELTA_COUNTERPARTS);
-	if (with_ref)
-		add_ref(planner, ref);
+	add_whole(planner, planner->open_likes, like);
+	add_whole(planner, planner->open_refs, ref);
 	planner->open.bytes += size;
 	return TRUE;
+}
+
+/* By extension, then path. */
+static gint compare_paths(const char *a, const char *b)
+{
+	int order = strcmp(delta_extension(a), delta_extension(b));
+	return order ? order : strcmp(a, b);
 }
 
 /* Order of contents; ties end at the path, so there is exactly one order. */
@@ -150,8 +218,7 @@ static gint compare_items(gconstpointer a, gconstpointer b, gpointer user_data)
 	const DeltaItem *y = delta_changes_item(changes, *(const guint *)b);
 	if (x->kind != y->kind)
 		return x->kind < y->kind ? -1 : 1;
-	int order = strcmp(delta_extension(x->entry.path), delta_extension(y->entry.path));
-	return order ? order : strcmp(x->entry.path, y->entry.path);
+	return compare_paths(x->entry.path, y->entry.path);
 }
 
 /* Small kinds join the largest one. */
@@ -236,10 +303,8 @@ static void collect_spare(Planner *planner)
 static gint compare_spare(gconstpointer a, gconstpointer b, gpointer user_data)
 {
 	const DeltaTree *old_tree = user_data;
-	const char *x = old_tree->entries[*(const guint *)a].path;
-	const char *y = old_tree->entries[*(const guint *)b].path;
-	int order = strcmp(delta_extension(x), delta_extension(y));
-	return order ? order : strcmp(x, y);
+	return compare_paths(old_tree->entries[*(const guint *)a].path,
+			     old_tree->entries[*(const guint *)b].path);
 }
 
 static gboolean spare_fits(const Planner *planner, const DeltaSegment *segment, guint64 bytes)
@@ -323,12 +388,12 @@ static gboolean plan_contents(Planner *planner, GError **error)
 {
 	DeltaChanges *changes = planner->changes;
 	for (guint i = 0; i < changes->order->len; i++) {
-		const DeltaItem *item =
-		    delta_changes_item(changes, g_array_index(changes->order, guint, i));
+		guint index = g_array_index(changes->order, guint, i);
+		const DeltaItem *item = delta_changes_item(changes, index);
 		if (i == 0 || item->kind != planner->kind)
 			close_segment(planner, DELTA_COUNTERPARTS);
 		planner->kind = item->kind;
-		if (!plan_item(planner, item, error))
+		if (!plan_item(planner, index, error))
 			return FALSE;
 	}
 	close_segment(planner, DELTA_COUNTERPARTS);
@@ -346,7 +411,10 @@ gboolean delta_plan(DeltaChanges *changes, const DeltaTree *old_tree, const Delt
 	}
 	g_autoptr(GByteArray) names = delta_changes_added_names(changes, old_tree);
 	planner.name_bytes = names->len;
-	planner.used = g_malloc0((gsize)old_tree->count + old_tree->parts + 1);
+	gsize olds = (gsize)old_tree->count + old_tree->parts + 1;
+	planner.used = g_malloc0(olds);
+	planner.whole_in = g_new0(guint, olds);
+	planner.open_likes = g_array_new(FALSE, TRUE, sizeof(DeltaRef));
 	planner.spare = g_array_new(FALSE, FALSE, sizeof(guint));
 	planner.open_refs = g_array_new(FALSE, TRUE, sizeof(DeltaRef));
 	check_edited(&planner);
@@ -358,6 +426,8 @@ gboolean delta_plan(DeltaChanges *changes, const DeltaTree *old_tree, const Delt
 		spread_spare(&planner);
 	}
 	g_free(planner.used);
+	g_free(planner.whole_in);
+	g_array_unref(planner.open_likes);
 	g_array_unref(planner.spare);
 	g_array_unref(planner.open_refs);
 	return ok;
