@@ -209,6 +209,8 @@ static DeltaArchive *parse_as(const DeltaFormat *format, const DeltaBytes *bytes
 		DeltaMember *member = &g_array_index(archive->members, DeltaMember, i);
 		member->offset = g_array_index(members, DeltaMember, i).offset;
 		member->facts = g_array_index(members, DeltaMember, i).facts;
+		if (member->packing == DELTA_DEFLATED && member->facts.bytes > DELTA_BYTES_MAX)
+			return NULL;
 	}
 	return proves(archive, bytes, error) ? g_steal_pointer(&archive) : NULL;
 }

@@ -43,12 +43,14 @@ static gboolean get_ref(DeltaParser *parser, guint *expected, DeltaRef *ret_ref)
 
 static gboolean add_ref(DeltaParser *parser, DeltaSegment *segment, const DeltaRef *ref)
 {
+	if (ref->length > DELTA_CONTENT_MAX - segment->ref_bytes)
+		return FALSE;
 	if (ref->length == parser->old_tree->entries[ref->old_index].size)
 		parser->whole_in[ref->old_index] = parser->segment_number;
 	segment->ref_bytes += ref->length;
 	segment->n_refs++;
 	g_array_append_val(parser->changes->refs, *ref);
-	return segment->ref_bytes <= DELTA_CONTENT_MAX;
+	return TRUE;
 }
 
 /* What a segment says of itself; its references come later. */

@@ -348,6 +348,31 @@ static void test_gaps(void)
 	}
 }
 
+/* What a member says of its size is summed up before it is unpacked. */
+static void test_sizes(void)
+{
+	static const struct {
+		guint64 bytes;
+		gboolean apart;
+	} sizes[] = {{G_MAXUINT64, FALSE},
+		     {(guint64)1 << 63, FALSE},
+		     {DELTA_BYTES_MAX + 1, FALSE},
+		     {DELTA_BYTES_MAX, TRUE}};
+	ZipSpec spec = {.label = "sizes", .method = 8, .central_64 = TRUE, .end_64 = TRUE};
+	spec.local_64 = TRUE;
+	for (guint i = 0; i < G_N_ELEMENTS(sizes); i++) {
+		g_autoptr(GByteArray) data = make_zip(&spec, contents);
+		gsize local = find(data, "META-INF/MANIFEST.MF", 0);
+		gsize central = find(data, "META-INF/MANIFEST.MF", find(data, "PK\1\2", 0));
+		/* both have it behind the name and the start of the zip64 field */
+		for (guint byte = 0; byte < 8; byte++) {
+			data->data[local + 20 + 4 + byte] = (guint8)(sizes[i].bytes >> 8 * byte);
+			data->data[central + 20 + 4 + byte] = (guint8)(sizes[i].bytes >> 8 * byte);
+		}
+		g_assert_cmpint(comes_back(data), ==, sizes[i].apart);
+	}
+}
+
 /* A few bytes that say they are much. */
 static void test_bombs(void)
 {
@@ -410,6 +435,7 @@ int main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/archive/zip", test_zip);
 	g_test_add_func("/archive/zip-form", test_zip_form);
+	g_test_add_func("/archive/zip-sizes", test_sizes);
 	g_test_add_func("/archive/zip-golden", test_golden);
 	g_test_add_func("/archive/zip-opaque", test_zip_opaque);
 	g_test_add_func("/archive/zip-damage", test_damage);
