@@ -99,7 +99,7 @@ static void append_member(GByteArray *tar, const char *name, const guint8 *data,
 static GByteArray *code_list(const guint8 *list, gsize len)
 {
 	static const char names[] = "a\na/app-1a2b3c4d.js\nb\nc.txt\nlink\n";
-	DeltaStream stream = {DELTA_CODEC_LZMA2, 0, len, sizeof names - 1};
+	DeltaStream stream = {DELTA_CODEC_LZMA2, 0, len, sizeof names - 1, 1};
 	g_autoptr(DeltaCoder) coder = delta_encoder_new(&stream, (const guint8 *)names, NULL);
 	GByteArray *out = g_byte_array_new();
 	guint8 head[4] = {0, (guint8)(len & 0x7f), (guint8)(len >> 7)};
