@@ -144,9 +144,11 @@ gboolean delta_item_added(const DeltaItem *item, const DeltaTree *old_tree);
 /* The old file whose bytes a new content most likely resembles. */
 gboolean delta_counterpart(const DeltaItem *item, const DeltaTree *old_tree, DeltaRef *ret_ref);
 
-/* Gives items with new content and without a basis one of the old files in `candidates` (guint
- * indexes, ascending) where a name is like theirs. Each is given once. */
-void delta_pair(DeltaChanges *changes, const DeltaTree *old_tree, const GArray *candidates);
+/* Gives items from `first` on with new content and without a basis one of the old files in
+ * `candidates` (guint indexes, ascending) where a name is like theirs. Each is given once. Files of
+ * the tree must not be given parts: their names are told by their basis. */
+void delta_pair(DeltaChanges *changes, guint first, const DeltaTree *old_tree,
+		const GArray *candidates);
 /* Bytes that two texts begin with alike. */
 gsize delta_shared_start(const char *a, const char *b);
 /* File name extension with its dot, or "". */

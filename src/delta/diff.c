@@ -353,11 +353,11 @@ DeltaChanges *delta_diff(const DeltaTree *old_tree, const DeltaTree *new_tree)
 	find_sources(&contents, changes);
 	/* archives are paired before their parts */
 	g_autoptr(GArray) files = lost_files(changes, old_tree);
-	delta_pair(changes, old_tree, files);
+	delta_pair(changes, 0, old_tree, files);
 	delta_diff_parts(changes, old_tree, new_tree, &contents);
 	contents_clear(&contents);
 	g_autoptr(GArray) parts = lost_files(changes, old_tree);
-	delta_pair(changes, old_tree, parts);
+	delta_pair(changes, changes->count, old_tree, parts);
 	for (guint i = 0; i < changes->items->len; i++) {
 		const DeltaItem *item = delta_changes_item(changes, i);
 		if (item->entry.type == DELTA_FILE && item->source == DELTA_NEW)

@@ -184,14 +184,15 @@ static void pair_lists(DeltaChanges *changes, GArray *news, GArray *olds)
 	}
 }
 
-void delta_pair(DeltaChanges *changes, const DeltaTree *old_tree, const GArray *candidates)
+void delta_pair(DeltaChanges *changes, guint first, const DeltaTree *old_tree,
+		const GArray *candidates)
 {
 	static const KeyOf passes[] = {key_of_path, key_of_name, key_of_folder};
 	g_autofree guint8 *taken = g_malloc0((gsize)old_tree->count + old_tree->parts + 1);
 	for (guint pass = 0; pass < G_N_ELEMENTS(passes); pass++) {
 		g_autoptr(GArray) news = named_new();
 		g_autoptr(GArray) olds = named_new();
-		for (guint i = 0; i < changes->items->len; i++) {
+		for (guint i = first; i < changes->items->len; i++) {
 			const DeltaItem *item = delta_changes_item(changes, i);
 			if (item->entry.type == DELTA_FILE && item->basis == DELTA_NONE &&
 			    (item->source == DELTA_NEW || item->source == DELTA_TOGETHER))

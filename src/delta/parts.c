@@ -82,7 +82,7 @@ static void pair_archives(Parts *parts, guint first, const DeltaOpened *before)
 		    !g_hash_table_contains(used, GUINT_TO_POINTER(i)))
 			g_array_append_val(candidates, i);
 	if (candidates->len > 0)
-		delta_pair(parts->changes, parts->old_tree, candidates);
+		delta_pair(parts->changes, first, parts->old_tree, candidates);
 }
 
 /* The parts of one archive, paired by name with those of its counterpart. */

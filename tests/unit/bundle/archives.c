@@ -126,6 +126,27 @@ static void test_nested(void)
 		    TRUE);
 }
 
+/* A member that is a file of the tree now, of another name and nearly the same: no basis of it. */
+static void test_moved_out(void)
+{
+	g_auto(Pair) pair = pair_new();
+	g_autoptr(BundleInfo) info = NULL;
+	g_autoptr(GRand) rand = g_rand_new_with_seed(1);
+	guint32 words[2000];
+	for (guint i = 0; i < G_N_ELEMENTS(words); i++)
+		words[i] = g_rand_int(rand) & 0x3f3f3f3f;
+	g_autoptr(GByteArray) inner = g_byte_array_new();
+	g_byte_array_append(inner, (const guint8 *)words, sizeof words);
+	put_archive(&pair.old_folder, "app.jar", make_archive(ZIP, 1, inner));
+	put_archive(&pair.new_folder, "app.jar", make_archive(ZIP, 2, NULL));
+	words[1000] = 0;
+	put_bytes(&pair.new_folder, "inner-2.jar", words, sizeof words, 0644);
+	pair_scan(&pair);
+	pair_round_trip(&pair, NULL, &info);
+	g_assert_cmpuint(info->bytes, <, 2000);
+	assert_list(&pair, "^added .*inner-2\\.jar  \\(lzma2\\)$", TRUE);
+}
+
 /* The same jar twice, once renamed, and one that is gone. */
 static void test_twins(void)
 {
@@ -192,6 +213,7 @@ int main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/bundle/archives/renamed-zip", test_renamed_zip);
 	g_test_add_func("/bundle/archives/nested", test_nested);
+	g_test_add_func("/bundle/archives/moved-out", test_moved_out);
 	g_test_add_func("/bundle/archives/twins", test_twins);
 	g_test_add_func("/bundle/archives/damaged", test_damaged);
 	g_test_add_func("/bundle/archives/altered-old", test_altered_old);
