@@ -68,14 +68,18 @@ static void put_op(GByteArray *out, Place *place, const PatchOp *op)
 	place->old_at = (gsize)((gint64)(place->old_at + op->gap + op->count) + op->seek);
 }
 
-static void put_pair(GByteArray *out, const DeltaPatchPair *pair)
+/* FALSE where its text would surely have more than max_bytes. */
+static gboolean put_pair(GByteArray *out, const DeltaPatchPair *pair, guint64 max_bytes)
 {
 	Place place = {.pair = pair};
-	g_autoptr(GArray) ops = delta_patch_match(pair);
+	g_autoptr(GArray) ops = delta_patch_match(pair, max_bytes);
+	if (!ops)
+		return FALSE;
 	for (guint i = 0; i < ops->len; i++)
 		put_op(out, &place, &g_array_index(ops, PatchOp, i));
 	if (place.new_at < pair->new_bytes)
 		delta_put_varint(out, 0);
+	return TRUE;
 }
 
 GByteArray *delta_patch_make(const DeltaPatchPair *pairs, guint n)
@@ -83,13 +87,16 @@ GByteArray *delta_patch_make(const DeltaPatchPair *pairs, guint n)
 	GByteArray *text = g_byte_array_new();
 	for (guint i = 0; i < n; i++)
 		if (pairs[i].new_bytes > 0)
-			put_pair(text, &pairs[i]);
+			put_pair(text, &pairs[i], G_MAXUINT64);
 	return text;
 }
 
 gboolean delta_patch_suits(const DeltaPatchPair *pair)
 {
-	g_autoptr(GByteArray) text = delta_patch_make(pair, 1);
+	g_autoptr(GByteArray) text = g_byte_array_new();
+	guint64 max_bytes = MAX(pair->new_bytes / SUITS_PART, SUITS_SMALL_BYTES);
+	if (pair->new_bytes > 0 && !put_pair(text, pair, max_bytes))
+		return FALSE;
 	guint64 bytes = text->len;
 	return bytes * SUITS_PART <= pair->new_bytes ||
 	       (bytes <= SUITS_SMALL_BYTES && bytes * SUITS_SMALL_PART <= pair->new_bytes);

@@ -243,7 +243,8 @@ static void prune(Matcher *matcher, gsize at)
 	matcher->n_tracks = kept;
 }
 
-static void match(Matcher *matcher)
+/* FALSE: it costs more than that. */
+static gboolean match(Matcher *matcher, guint64 max_cost)
 {
 	const DeltaPatchPair *pair = matcher->pair;
 	gsize at = 0;
@@ -263,7 +264,10 @@ static void match(Matcher *matcher)
 		at++;
 		choose_best(matcher);
 		prune(matcher, at);
+		if (matcher->tracks[matcher->best].cost > max_cost)
+			return FALSE;
 	}
+	return TRUE;
 }
 
 /* From the last stretch back to the first. */
@@ -365,15 +369,20 @@ static GArray *ops_of(const DeltaPatchPair *pair, const GArray *list)
 	return ops.ops;
 }
 
-GArray *delta_patch_match(const DeltaPatchPair *pair)
+GArray *delta_patch_match(const DeltaPatchPair *pair, guint64 max_bytes)
 {
+	/* costs are guesses: four times as much is sure */
+	guint64 max_cost =
+	    max_bytes < G_MAXUINT64 / (4 * COST_BYTE) ? max_bytes * 4 * COST_BYTE : G_MAXUINT64;
 	Matcher matcher = {.pair = pair, .n_tracks = 1};
 	index_make(&matcher.index, pair);
 	matcher.stretches = g_array_new(FALSE, FALSE, sizeof(Stretch));
 	matcher.tracks[0] = (Track){{0, 0, NONE}, 0, 0, 0, NONE};
-	match(&matcher);
-	g_autoptr(GArray) list = path(&matcher);
-	GArray *ops = ops_of(pair, list);
+	GArray *ops = NULL;
+	if (match(&matcher, max_cost)) {
+		g_autoptr(GArray) list = path(&matcher);
+		ops = ops_of(pair, list);
+	}
 	g_array_unref(matcher.stretches);
 	g_free(matcher.index.heads);
 	g_free(matcher.index.chain);

@@ -23,5 +23,6 @@ typedef struct {
 	gint64 seek;
 } PatchOp;
 
-/* PatchOp; the new file's bytes after the last of them are as in the old file. */
-GArray *delta_patch_match(const DeltaPatchPair *pair);
+/* PatchOp; the new file's bytes after the last of them are as in the old file. NULL as soon as the
+ * text would surely have more than max_bytes. */
+GArray *delta_patch_match(const DeltaPatchPair *pair, guint64 max_bytes);
