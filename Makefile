@@ -79,7 +79,7 @@ UNIT := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
 Q := $(if $(V),,@)
 say = @$(if $(V),:,echo "  $(1)")
 
-.PHONY: all faults help install uninstall check check-unit check-flow check-fuzz check-sweep check-real check-san \
+.PHONY: all faults help install uninstall check check-programs check-unit check-flow check-fuzz check-sweep check-real check-san \
 	fuzz fuzzers sweep sweep-trees sweep-releases lint demo demo-clean bench bench-road bench-bytes clean format
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -192,7 +192,10 @@ $(B)/sweep/sweep-trees: $(SWEEP_SRC:%.c=$(B)/%.o) $(call room_libs,$(CLOSURE_bun
 	$(call say,LD $@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -Wl,--as-needed $(call room_pkgs,$(CLOSURE_bundle)) $(LIBS_zlib) $(GLIB_LIBS)
 
-check: all check-rooms check-unit check-flow ## everything CI runs, under 6 minutes on 2 cores
+check: all check-rooms check-unit check-fuzz check-sweep check-flow ## everything CI runs, under 6 minutes on 2 cores
+
+# so that they can be built in parallel before
+check-programs: all faults $(UNIT) $(REPLAYERS) $(B)/sweep/sweep-trees
 
 check-rooms: ## rooms include and link only what src/rooms says
 	scripts/check-rooms $(B)
@@ -212,9 +215,9 @@ check-sweep: $(B)/sweep/sweep-trees ## a few hundred generated trees there and b
 check-real: all ## the road with real release trees from npm
 	TAGSHIP_BUILD=$(abspath $(B)) tests/real/check-real
 
-check-san: ## unit and flow tests under ASan and UBSan
+check-san: ## unit, flow and corpus tests under ASan and UBSan
 	$(MAKE) SAN=1 all
-	scripts/with-sanitizers $(MAKE) SAN=1 check-unit check-flow
+	scripts/with-sanitizers $(MAKE) SAN=1 check-unit check-fuzz check-flow
 
 sweep: sweep-trees sweep-releases ## round trips: 10,000 generated trees, and releases from npm and Debian
 
