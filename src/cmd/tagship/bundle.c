@@ -177,7 +177,7 @@ static int bundle_cmd_make(Cmd *cmd, GError **error)
 	side_clear(&old_side);
 	side_clear(&new_side);
 	g_clear_pointer(&progress, cmd_progress_free);
-	if (ok && !cmd->quiet)
+	if (ok && (cmd->json || !cmd->quiet))
 		print_info(cmd, info);
 	return ok ? 0 : 1;
 }
