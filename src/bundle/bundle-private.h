@@ -234,6 +234,11 @@ guint bundle_prove_archives(const DeltaChanges *changes, const BundleList *old_l
 			    const BundleList *new_list, const UtilProgress *progress,
 			    guint8 *ret_refused);
 
+/* Marks the contents that travel as byte-wise differences; the kinds must be known. The same effort
+ * marks the same ones. */
+gboolean bundle_find_edited(const BundleList *old_list, const BundleList *new_list,
+			    DeltaChanges *changes, guint effort, const UtilProgress *progress,
+			    GError **error);
 /* Codes the segments of changes, with info->effort, and writes each as a member, in order; adds to
  * info->coded_bytes. */
 gboolean bundle_write_contents(BundleWriter *writer, const BundleList *old_list,
@@ -246,6 +251,10 @@ GByteArray *bundle_patch_encode(const DeltaSegment *segment, const DeltaChanges 
 gboolean bundle_patch_decode(const DeltaSegment *segment, const DeltaChanges *changes,
 			     guint first_item, const guint8 *refs, const GByteArray *coded,
 			     BundleSink sink, gpointer user_data, GError **error);
+/* What each of its files has of coded->len, in order; caller frees. */
+guint64 *bundle_patch_costs(const DeltaSegment *segment, const DeltaChanges *changes,
+			    guint first_item, const guint8 *refs, const GByteArray *coded,
+			    GError **error);
 /* Reads contents and finds counterparts by what they hold. */
 gboolean bundle_pair_similar(const BundleList *old_list, const BundleList *new_list,
 			     DeltaChanges *changes, const UtilProgress *progress, GError **error);

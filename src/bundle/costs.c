@@ -79,19 +79,22 @@ static gboolean cost_stream(Costs *costs, const DeltaSegment *segment, const gui
 	return coder != NULL;
 }
 
-/* Files of codec 2 share their columns: each gets its share by number. */
-static void cost_patch(Costs *costs, const DeltaSegment *segment, const GByteArray *coded)
+/* Files of codec 2 are coded as one text: each has its share of it. */
+static gboolean cost_patch(Costs *costs, const DeltaSegment *segment, const guint8 *refs,
+			   const GByteArray *coded, GError **error)
 {
-	guint64 left = segment->bytes;
-	for (guint n = segment->n_refs; left > 0 && n > 0; n--) {
+	skip_empty(costs);
+	g_autofree guint64 *shares =
+	    bundle_patch_costs(segment, costs->changes, costs->order_at, refs, coded, error);
+	if (!shares)
+		return FALSE;
+	for (guint n = 0; n < segment->n_refs; n++) {
 		skip_empty(costs);
 		guint64 size = costs->left;
-		guint64 share = (guint64)coded->len * (segment->n_refs - n + 1) / segment->n_refs -
-				(guint64)coded->len * (segment->n_refs - n) / segment->n_refs;
-		charge(costs, share);
+		charge(costs, shares[n]);
 		came_out(costs, size);
-		left -= MIN(left, size);
 	}
+	return TRUE;
 }
 
 static gboolean cost_segment(Costs *costs, BundleReader *reader, const BundleList *old_list,
@@ -104,12 +107,12 @@ static gboolean cost_segment(Costs *costs, BundleReader *reader, const BundleLis
 	gboolean ok = FALSE;
 	if (!bundle_reader_member(reader, name, G_MAXINT32, &coded, error))
 		return FALSE;
-	if (segment->codec == DELTA_CODEC_PATCH) {
-		cost_patch(costs, segment, coded);
-		return TRUE;
-	}
 	g_autofree guint8 *refs = bundle_read_refs(old_list, costs->changes, segment, &ok, error);
-	return ok && cost_stream(costs, segment, refs, coded, error);
+	if (!ok)
+		return FALSE;
+	return segment->codec == DELTA_CODEC_PATCH
+		   ? cost_patch(costs, segment, refs, coded, error)
+		   : cost_stream(costs, segment, refs, coded, error);
 }
 
 gboolean bundle_costs(BundleReader *reader, const DeltaChanges *changes, const BundleList *old_list,

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* Making a delta. */
 #include "bundle/bundle-private.h"
-#include "delta/patch.h"
 
 #define SAMPLE_BYTES ((gsize)16 * 1024)
-#define EDITED_BYTES_MAX ((guint64)16 * 1024 * 1024)
 
 /* What is being made. */
 typedef struct {
@@ -14,34 +12,6 @@ typedef struct {
 	DeltaChanges *changes;
 	BundleInfo *info;
 } Make;
-
-static gboolean collect_sink(gpointer user_data, const guint8 *data, gsize len, GError **error)
-{
-	(void)error; /* cannot fail */
-	g_byte_array_append(user_data, data, (guint)len);
-	return TRUE;
-}
-
-/* So few bytes differ from the counterpart that these few travel. */
-static gboolean is_edited(Make *make, const DeltaItem *item, gboolean *ret_edited, GError **error)
-{
-	const DeltaEntry *old =
-	    item->basis == DELTA_NONE ? NULL : &make->old_list.tree.entries[item->basis];
-	*ret_edited = FALSE;
-	if (!old || old->type != DELTA_FILE || old->size == 0 || item->entry.size == 0 ||
-	    old->size + item->entry.size > EDITED_BYTES_MAX)
-		return TRUE;
-	g_autoptr(GByteArray) before = g_byte_array_new();
-	g_autoptr(GByteArray) after = g_byte_array_new();
-	if (!bundle_list_read(&make->old_list, item->basis, 0, old->size, collect_sink, before,
-			      error) ||
-	    !bundle_list_read(&make->new_list, item->origin, 0, item->entry.size, collect_sink,
-			      after, error))
-		return FALSE;
-	DeltaPatchPair pair = {before->data, before->len, after->data, after->len};
-	*ret_edited = delta_patch_suits(&pair);
-	return TRUE;
-}
 
 /* Looks into each file with new content: the coder depends on what it holds. */
 static void find_kinds(Make *make)
@@ -56,28 +26,31 @@ static void find_kinds(Make *make)
 	}
 }
 
-static gboolean find_edited(Make *make, GError **error)
+static guint choose_effort(const Make *make)
 {
+	guint64 ref_bytes = 0;
+	if (make->options->effort > 0)
+		return MIN(make->options->effort, BUNDLE_EFFORT_MAX);
+	if (make->options->arrive_kbit == 0)
+		return BUNDLE_EFFORT_DEFAULT;
 	for (guint i = 0; i < make->changes->items->len; i++) {
-		DeltaItem *item = delta_changes_item(make->changes, i);
-		gboolean edited = FALSE;
-		if (item->entry.type != DELTA_FILE || item->source != DELTA_NEW)
-			continue;
-		if (!is_edited(make, item, &edited, error))
-			return FALSE;
-		if (edited)
-			item->kind = DELTA_EDITED;
+		const DeltaItem *item = delta_changes_item(make->changes, i);
+		if (item->source == DELTA_NEW && item->basis != DELTA_NONE)
+			ref_bytes += make->old_list.tree.entries[item->basis].size;
 	}
-	return TRUE;
+	return bundle_effort_for(make->changes->content_bytes, ref_bytes,
+				 make->options->arrive_kbit);
 }
 
 /* What is coded after what, and how. */
 static gboolean find_counterparts(Make *make, GError **error)
 {
+	const UtilProgress *progress = make->options->progress;
 	find_kinds(make);
-	return bundle_pair_similar(&make->old_list, &make->new_list, make->changes,
-				   make->options->progress, error) &&
-	       find_edited(make, error);
+	return bundle_pair_similar(&make->old_list, &make->new_list, make->changes, progress,
+				   error) &&
+	       bundle_find_edited(&make->old_list, &make->new_list, make->changes,
+				  make->info->effort, progress, error);
 }
 
 /* Memory of the reader but for the segment it decodes. */
@@ -175,19 +148,6 @@ static guint64 scratch_bytes(const Make *make)
 	return bytes;
 }
 
-static guint choose_effort(const Make *make)
-{
-	guint64 ref_bytes = 0;
-	if (make->options->effort > 0)
-		return MIN(make->options->effort, BUNDLE_EFFORT_MAX);
-	if (make->options->arrive_kbit == 0)
-		return BUNDLE_EFFORT_DEFAULT;
-	for (guint i = 0; i < make->changes->segments->len; i++)
-		ref_bytes += g_array_index(make->changes->segments, DeltaSegment, i).ref_bytes;
-	return bundle_effort_for(make->changes->content_bytes, ref_bytes,
-				 make->options->arrive_kbit);
-}
-
 static gboolean write_delta(Make *make, const Lists *lists, int out_fd, GError **error)
 {
 	const UtilProgress *progress = make->options->progress;
@@ -255,9 +215,9 @@ static gboolean make_delta(Make *make, int out_fd, GError **error)
 	make->info->scratch_bytes = scratch_bytes(make);
 	if (make->changes->archives->len > 0)
 		make->info->zlib = bundle_zlib();
+	make->info->effort = choose_effort(make);
 	if (!find_counterparts(make, error) || !plan(make, error))
 		return FALSE;
-	make->info->effort = choose_effort(make);
 	return lists_encode(make, &lists, error) && prove_lists(make, &lists, error) &&
 	       write_delta(make, &lists, out_fd, error);
 }

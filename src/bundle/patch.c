@@ -50,25 +50,58 @@ GByteArray *bundle_patch_encode(const DeltaSegment *segment, const DeltaChanges 
 	return g_steal_pointer(&out);
 }
 
+static GByteArray *decode_text(const DeltaSegment *segment, const GByteArray *coded, GError **error)
+{
+	guint64 bytes = 0;
+	gsize skip = 0;
+	DeltaStream all = delta_segment_stream(segment);
+	if (!delta_varint_read(coded->data, coded->len, &bytes, &skip) ||
+	    bytes > delta_patch_text_max(segment->bytes)) {
+		util_error_set(error, TS_ERROR_CORRUPT, "its length is damaged");
+		return NULL;
+	}
+	DeltaStream stream = delta_patch_stream(&all, bytes);
+	g_autoptr(GByteArray) text = g_byte_array_sized_new((guint)bytes);
+	g_autoptr(DeltaCoder) coder = delta_decoder_new(&stream, NULL, error);
+	if (!coder || !delta_coder_all(coder, coded->data + skip, coded->len - skip, text,
+				       (gsize)bytes, error))
+		return NULL;
+	if (text->len == bytes)
+		return g_steal_pointer(&text);
+	util_error_set(error, TS_ERROR_CORRUPT, "it has not the length it claims");
+	return NULL;
+}
+
 gboolean bundle_patch_decode(const DeltaSegment *segment, const DeltaChanges *changes,
 			     guint first_item, const guint8 *refs, const GByteArray *coded,
 			     BundleSink sink, gpointer user_data, GError **error)
 {
 	guint n = 0;
-	guint64 bytes = 0;
-	gsize skip = 0;
-	DeltaStream all = delta_segment_stream(segment);
-	if (!delta_varint_read(coded->data, coded->len, &bytes, &skip) ||
-	    bytes > delta_patch_text_max(segment->bytes))
-		return util_error_set(error, TS_ERROR_CORRUPT, "its length is damaged");
-	DeltaStream stream = delta_patch_stream(&all, bytes);
-	g_autoptr(GByteArray) text = g_byte_array_new();
-	g_autoptr(DeltaCoder) coder = delta_decoder_new(&stream, NULL, error);
-	if (!coder || !delta_coder_all(coder, coded->data + skip, coded->len - skip, text,
-				       (gsize)bytes, error))
+	g_autoptr(GByteArray) text = decode_text(segment, coded, error);
+	if (!text)
 		return FALSE;
-	if (text->len != bytes)
-		return util_error_set(error, TS_ERROR_CORRUPT, "it has not the length it claims");
 	g_autofree DeltaPatchPair *pairs = pairs_of(segment, changes, first_item, refs, NULL, &n);
 	return delta_patch_apply(text->data, text->len, pairs, n, sink, user_data, error);
+}
+
+guint64 *bundle_patch_costs(const DeltaSegment *segment, const DeltaChanges *changes,
+			    guint first_item, const guint8 *refs, const GByteArray *coded,
+			    GError **error)
+{
+	guint n = 0;
+	guint64 so_far = 0;
+	g_autoptr(GByteArray) text = decode_text(segment, coded, error);
+	if (!text)
+		return NULL;
+	g_autofree DeltaPatchPair *pairs = pairs_of(segment, changes, first_item, refs, NULL, &n);
+	g_autofree guint64 *costs = g_new0(guint64, (gsize)n + 1);
+	if (!delta_patch_measure(text->data, text->len, pairs, n, costs, error))
+		return NULL;
+	for (guint i = 0; i < n; i++) {
+		guint64 from = so_far;
+		so_far += costs[i];
+		costs[i] =
+		    coded->len * so_far / MAX(text->len, 1) - coded->len * from / MAX(text->len, 1);
+	}
+	return g_steal_pointer(&costs);
 }

@@ -129,7 +129,7 @@ static lzma_ret lzma2_start(DeltaCoder *coder, const DeltaStream *stream, const 
 
 guint64 delta_patch_text_max(guint64 content_bytes)
 {
-	return content_bytes / 8 + 1024;
+	return content_bytes / 2 + 1024;
 }
 
 DeltaStream delta_patch_stream(const DeltaStream *stream, guint64 text_bytes)
@@ -143,7 +143,7 @@ static guint64 with_text(const DeltaStream *stream, guint64 (*memory)(const Delt
 	guint64 most = delta_patch_text_max(stream->content_bytes);
 	DeltaStream text = delta_patch_stream(stream, most);
 	guint64 coder = memory(&text);
-	return coder == G_MAXUINT64 ? coder : coder + bytes + 2 * most;
+	return coder == G_MAXUINT64 ? coder : coder + bytes + most;
 }
 
 /* Old and new files, and what finds their matches. */

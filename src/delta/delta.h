@@ -91,7 +91,7 @@
  * together.
  * Codec 2 (flag 1 alone, whole files, each with a counterpart): varint LEN, then LEN bytes as raw
  * LZMA2 without reference: the text of delta/patch.h for all pairs. LEN is at most
- * delta_patch_text_max() of the segment.
+ * delta_patch_text_max() of the segment: half its content and 1024.
  * New codecs get new numbers, more ways to take files apart new op kinds and columns under a new
  * format number.
  */

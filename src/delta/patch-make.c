@@ -91,13 +91,19 @@ GByteArray *delta_patch_make(const DeltaPatchPair *pairs, guint n)
 	return text;
 }
 
-gboolean delta_patch_suits(const DeltaPatchPair *pair)
+GByteArray *delta_patch_make_within(const DeltaPatchPair *pair, guint64 max_bytes)
 {
 	g_autoptr(GByteArray) text = g_byte_array_new();
-	guint64 max_bytes = MAX(pair->new_bytes / SUITS_PART, SUITS_SMALL_BYTES);
-	if (pair->new_bytes > 0 && !put_pair(text, pair, max_bytes))
-		return FALSE;
-	guint64 bytes = text->len;
+	if ((pair->new_bytes > 0 && !put_pair(text, pair, max_bytes)) || text->len > max_bytes)
+		return NULL;
+	return g_steal_pointer(&text);
+}
+
+gboolean delta_patch_suits(const DeltaPatchPair *pair)
+{
+	g_autoptr(GByteArray) text =
+	    delta_patch_make_within(pair, MAX(pair->new_bytes / SUITS_PART, SUITS_SMALL_BYTES));
+	guint64 bytes = text ? text->len : G_MAXUINT64 / SUITS_PART;
 	return bytes * SUITS_PART <= pair->new_bytes ||
 	       (bytes <= SUITS_SMALL_BYTES && bytes * SUITS_SMALL_PART <= pair->new_bytes);
 }

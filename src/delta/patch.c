@@ -139,13 +139,38 @@ static gboolean apply_pair(Patch *patch, const DeltaPatchPair *pair, GError **er
 	return TRUE;
 }
 
+/* ret_bytes may be NULL. */
+static gboolean apply_all(Patch *patch, const DeltaPatchPair *pairs, guint n, guint64 *ret_bytes,
+			  GError **error)
+{
+	for (guint i = 0; i < n; i++) {
+		const guint8 *from = patch->ops.at;
+		if (!apply_pair(patch, &pairs[i], error))
+			return FALSE;
+		if (ret_bytes)
+			ret_bytes[i] = (guint64)(patch->ops.at - from);
+	}
+	return patch->ops.at == patch->ops.end || corrupt(error);
+}
+
 gboolean delta_patch_apply(const guint8 *text, gsize len, const DeltaPatchPair *pairs, guint n,
 			   DeltaPatchSink sink, gpointer user_data, GError **error)
 {
 	Patch patch = {.sink = sink, .user_data = user_data};
 	patch.ops = (DeltaReader){text, len > 0 ? text + len : text};
-	for (guint i = 0; i < n; i++)
-		if (!apply_pair(&patch, &pairs[i], error))
-			return FALSE;
-	return patch.ops.at == patch.ops.end || corrupt(error);
+	return apply_all(&patch, pairs, n, NULL, error);
+}
+
+static gboolean no_sink(gpointer user_data, const guint8 *data, gsize len, GError **error)
+{
+	(void)user_data, (void)data, (void)len, (void)error; /* only counted */
+	return TRUE;
+}
+
+gboolean delta_patch_measure(const guint8 *text, gsize len, const DeltaPatchPair *pairs, guint n,
+			     guint64 *ret_bytes, GError **error)
+{
+	Patch patch = {.sink = no_sink};
+	patch.ops = (DeltaReader){text, len > 0 ? text + len : text};
+	return apply_all(&patch, pairs, n, ret_bytes, error);
 }

@@ -40,8 +40,11 @@ typedef struct {
 /* All pairs in one text, so that equal edits in many files cost little. Takes memory of about four
  * times the largest old_bytes, and time in proportion to all bytes. */
 GByteArray *delta_patch_make(const DeltaPatchPair *pairs, guint n);
-/* TRUE where this text is smaller than what LZ matching would make of the pair: so few bytes differ
- * that matches cost more than edits. */
+/* The same of one pair; NULL where it would have more than max_bytes, which is often known long
+ * before all of it is made. */
+GByteArray *delta_patch_make_within(const DeltaPatchPair *pair, guint64 max_bytes);
+/* TRUE where this text is surely smaller than what LZ matching would make of the pair: so few bytes
+ * differ that matches cost more than edits. */
 gboolean delta_patch_suits(const DeltaPatchPair *pair);
 
 /* Gives the new bytes of all pairs, one after the other, in pieces. CORRUPT for any text that does
@@ -50,3 +53,6 @@ typedef gboolean (*DeltaPatchSink)(gpointer user_data, const guint8 *data, gsize
 				   GError **error);
 gboolean delta_patch_apply(const guint8 *text, gsize len, const DeltaPatchPair *pairs, guint n,
 			   DeltaPatchSink sink, gpointer user_data, GError **error);
+/* How many bytes of the text each pair has; errors alike. */
+gboolean delta_patch_measure(const guint8 *text, gsize len, const DeltaPatchPair *pairs, guint n,
+			     guint64 *ret_bytes, GError **error);

@@ -44,6 +44,21 @@ static GByteArray *apply(const GByteArray *text, const DeltaPatchPair *pairs, gu
 	return g_steal_pointer(&out);
 }
 
+/* Each pair has what its own text would have, and that is where "within" ends. */
+static void assert_shares(const GByteArray *text, const DeltaPatchPair *pairs, guint n)
+{
+	g_autoptr(GError) error = NULL;
+	g_autofree guint64 *shares = g_new0(guint64, n);
+	delta_patch_measure(text->data, text->len, pairs, n, shares, &error);
+	g_assert_no_error(error);
+	for (guint i = 0; i < n; i++) {
+		g_autoptr(GByteArray) own = delta_patch_make_within(&pairs[i], shares[i]);
+		g_assert_nonnull(own);
+		g_assert_cmpuint(own->len, ==, shares[i]);
+		g_assert_true(shares[i] == 0 || !delta_patch_make_within(&pairs[i], shares[i] - 1));
+	}
+}
+
 static guint assert_round_trip(const DeltaPatchPair *pairs, guint n)
 {
 	g_autoptr(GError) error = NULL;
@@ -60,6 +75,7 @@ static guint assert_round_trip(const DeltaPatchPair *pairs, guint n)
 		at += pairs[i].new_bytes;
 	}
 	g_assert_cmpuint(at, ==, out->len);
+	assert_shares(text, pairs, n);
 	return text->len;
 }
 
