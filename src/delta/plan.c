@@ -253,7 +253,7 @@ static void check_edited(Planner *planner)
 		if (item->kind == DELTA_EDITED &&
 		    (!delta_counterpart(item, planner->old_tree, &ref) ||
 		     !fits(planner, ref.length, item->entry.size)))
-			item->kind = DELTA_TEXT;
+			item->kind = DELTA_BINARY; /* what is too large is a program */
 	}
 }
 
