@@ -70,8 +70,7 @@ struct DeltaArchive {
  * reads. Memory follows the number of members (at most DELTA_MEMBERS_MAX) and the form. */
 #define DELTA_MEMBERS_MAX 200000
 #define DELTA_FORM_MAX ((guint64)64 * 1024 * 1024)
-/* An archive that says more of a packed member is left whole: sums of sizes must not overflow. */
-#define DELTA_BYTES_MAX (G_GUINT64_CONSTANT(1) << 50)
+/* One that says more than DELTA_BYTES_MAX of a packed member is left whole. */
 DeltaArchive *delta_archive_parse(const DeltaBytes *bytes, GError **error);
 /* TRUE if the first bytes (DELTA_SNIFF_BYTES of them, or all) may begin an archive: worth a parse.
  */

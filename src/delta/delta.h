@@ -104,6 +104,8 @@
 #define DELTA_ADDED_MAX (1024 * 1024)
 #define DELTA_FORMS_MAX (16 * 1024 * 1024)
 #define DELTA_DEPTH 4
+/* Sizes, and sums of them, are at most this: none overflows. */
+#define DELTA_BYTES_MAX (G_GUINT64_CONSTANT(1) << 50)
 #define DELTA_NONE G_MAXUINT
 
 typedef struct DeltaArchive DeltaArchive; /* delta/archive.h */
@@ -205,8 +207,8 @@ typedef struct {
 	GArray *segments; /* DeltaSegment */
 	GArray *refs;     /* DeltaRef, of all segments */
 	/* set by delta_pair_similar, for delta_plan only; empty without it */
-	GArray *likes; /* guint per item: an old file that its content resembles beside its basis,
-			  or DELTA_NONE */
+	GArray *likes; /* guint per item: an old file or part that its content resembles beside its
+			  basis, or DELTA_NONE */
 	GStringChunk *strings;
 	gint64 default_mtime_s;
 	guint64 content_bytes; /* of all DELTA_NEW files */

@@ -43,7 +43,7 @@ static gboolean get_ref(DeltaParser *parser, guint *expected, DeltaRef *ret_ref)
 
 static gboolean add_ref(DeltaParser *parser, DeltaSegment *segment, const DeltaRef *ref)
 {
-	if (ref->length > DELTA_CONTENT_MAX - segment->ref_bytes)
+	if (ref->length > DELTA_BYTES_MAX - segment->ref_bytes)
 		return FALSE;
 	if (ref->length == parser->old_tree->entries[ref->old_index].size)
 		parser->whole_in[ref->old_index] = parser->segment_number;

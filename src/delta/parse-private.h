@@ -4,8 +4,6 @@
 
 #include "delta/delta-private.h"
 
-#define DELTA_CONTENT_MAX (G_GUINT64_CONSTANT(1) << 50)
-
 /* What is being read. */
 typedef struct DeltaPending {
 	GByteArray *list;

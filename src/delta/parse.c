@@ -47,17 +47,17 @@ gboolean delta_parser_size(DeltaReader *sizes, const DeltaEntry *before, guint64
 {
 	gint64 step = 0;
 	gint64 expected = before && before->type == DELTA_FILE ? (gint64)before->size : 0;
-	if (!delta_get_zigzag(sizes, &step) || step > (gint64)DELTA_CONTENT_MAX ||
-	    step < -(gint64)DELTA_CONTENT_MAX || expected + step < 0)
+	if (!delta_get_zigzag(sizes, &step) || step > (gint64)DELTA_BYTES_MAX ||
+	    step < -(gint64)DELTA_BYTES_MAX || expected + step < 0)
 		return FALSE;
 	*ret_size = (guint64)(expected + step);
-	return *ret_size <= DELTA_CONTENT_MAX;
+	return *ret_size <= DELTA_BYTES_MAX;
 }
 
 gboolean delta_parser_travels(DeltaParser *parser, guint64 size)
 {
 	parser->changes->content_bytes += size;
-	return parser->changes->content_bytes <= DELTA_CONTENT_MAX;
+	return parser->changes->content_bytes <= DELTA_BYTES_MAX;
 }
 
 static gboolean get_target(DeltaParser *parser, const char **ret_target)
