@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/*
- * Which old file a new one resembles, by content.
- */
+/* Which old file a new one resembles, by content. */
 #include "delta/delta-private.h"
 
 /* Of DELTA_SKETCH_SLOTS. A basis this much alike stays, whatever else there is. */
@@ -15,11 +13,11 @@
 /* Less alike than this is chance, but for large ones. */
 #define STRANGE 4
 #define LARGE ((guint64)64 * 1024)
+
 typedef struct {
 	DeltaChanges *changes;
 	const DeltaTree *old_tree;
 	const DeltaSketch *new_sketches, *old_sketches;
-	guint8 *alike; /* per item: how much it is like its basis or `like` */
 } Similar;
 
 /* The name of an added file is told by that of its basis, which is a file then. */
@@ -51,22 +49,6 @@ static void pair_item(Similar *similar, DeltaSketches *index, guint number)
 		else if (own < POOR && (likeness >= STRANGE || sketch->bytes >= LARGE))
 			g_array_index(similar->changes->likes, guint, number) = best;
 	}
-	similar->alike[number] = (guint8)likeness;
-}
-
-static void pair_items(Similar *similar)
-{
-	DeltaChanges *changes = similar->changes;
-	guint none = DELTA_NONE;
-	g_autoptr(DeltaSketches) index = delta_sketches_new();
-	for (guint i = 0; i < similar->old_tree->count + similar->old_tree->parts; i++)
-		delta_sketches_add(index, &similar->old_sketches[i], i);
-	g_array_set_size(changes->likes, 0);
-	for (guint i = 0; i < changes->items->len; i++) {
-		g_array_append_val(changes->likes, none);
-		if (is_coded(delta_changes_item(changes, i)))
-			pair_item(similar, index, i);
-	}
 }
 
 gboolean delta_resembles(const DeltaSketch *sketch, const DeltaSketch *basis)
@@ -86,7 +68,14 @@ void delta_pair_similar(DeltaChanges *changes, const DeltaTree *old_tree,
 			   .old_tree = old_tree,
 			   .new_sketches = new_sketches,
 			   .old_sketches = old_sketches};
-	similar.alike = g_malloc0((gsize)changes->items->len + 1);
-	pair_items(&similar);
-	g_free(similar.alike);
+	guint none = DELTA_NONE;
+	g_autoptr(DeltaSketches) index = delta_sketches_new();
+	for (guint i = 0; i < old_tree->count + old_tree->parts; i++)
+		delta_sketches_add(index, &old_sketches[i], i);
+	g_array_set_size(changes->likes, 0);
+	for (guint i = 0; i < changes->items->len; i++) {
+		g_array_append_val(changes->likes, none);
+		if (is_coded(delta_changes_item(changes, i)))
+			pair_item(&similar, index, i);
+	}
 }
