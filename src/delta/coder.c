@@ -149,8 +149,10 @@ static guint64 with_text(const DeltaStream *stream, guint64 (*memory)(const Delt
 /* Old and new files, and what finds their matches. */
 static guint64 patch_encoder_memory(const DeltaStream *stream)
 {
+	/* the text grows by doubling */
 	return with_text(stream, lzma2_encoder_memory,
-			 stream->content_bytes + 5 * stream->ref_bytes);
+			 stream->content_bytes + 5 * stream->ref_bytes +
+			     delta_patch_text_max(stream->content_bytes));
 }
 
 static guint64 patch_decoder_memory(const DeltaStream *stream)
