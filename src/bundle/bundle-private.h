@@ -23,6 +23,9 @@
 #define BUNDLE_ENCODE_BYTES ((guint64)1120 * 1024 * 1024)
 /* The .xz around a delta holds nothing that a larger window would help. */
 #define BUNDLE_DELTA_DICT ((guint64)64 * 1024)
+/* lc; nothing is aligned in tar headers, nor in most files of web applications */
+#define BUNDLE_DELTA_PROPS 1
+#define BUNDLE_PLAIN_PROPS 3
 #define BUNDLE_CHUNK ((gsize)256 * 1024)
 #define BUNDLE_SPOOL_BYTES ((gsize)1024 * 1024)
 #define BUNDLE_SCRATCH_BYTES_MAX ((guint64)16 * 1024 * 1024 * 1024)
@@ -45,7 +48,8 @@ guint64 bundle_manifest_memory(const Manifest *manifest);
 
 typedef struct BundleWriter BundleWriter;
 /* names: the tree whose names will be written, NULL for plain ASCII. */
-BundleWriter *bundle_writer_new(int fd, guint64 dict_bytes, const Manifest *names, GError **error);
+BundleWriter *bundle_writer_new(int fd, guint64 dict_bytes, guint8 props, const Manifest *names,
+				GError **error);
 void bundle_writer_free(BundleWriter *writer);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(BundleWriter, bundle_writer_free)
 /* Exactly entry->size bytes of content must follow for files. */

@@ -24,8 +24,8 @@
  *
  *   delta 2 OLD-ROOT NEW-ROOT CHANGED COPIED KEPT DELETED DECODED-BYTES MEMORY-BYTES
  *
- * OLD-ROOT is 16 hex digits of the old tree's root, or "-": an empty one. If archives are taken
- * apart there follow SCRATCH-BYTES and 8 hex digits of delta_zlib_digest() where it was made.
+ * OLD-ROOT is 8 or more hex digits of the old tree's root, or "-": an empty one. If archives are
+ * taken apart there follow SCRATCH-BYTES and 8 hex digits of delta_zlib_digest() where it was made.
  *
  * plain  the first member is ".tagship-bundle" (the header), then follows the whole new tree in
  *        byte order of path, with modes and mtimes: any tar reads it.
@@ -68,7 +68,7 @@ typedef struct {
 
 typedef struct {
 	char *codec;    /* "plain" or "delta" */
-	char *old_root; /* "-" for nothing; of a delta that was read its first 16 digits */
+	char *old_root; /* "-" for nothing; of a delta that was read its first 8 digits */
 	char *new_root;
 	char *sha256; /* of the bundle file; set by bundle_make and bundle_show */
 	char *zlib;   /* NULL: no archives are put together */

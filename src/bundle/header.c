@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "bundle/bundle-private.h"
 
-#define OLD_ROOT_DIGITS 16
+#define OLD_ROOT_DIGITS 8 /* enough to tell trees apart: what is trusted is the new root */
 #define ZLIB_DIGITS 8
 
 void bundle_info_free(BundleInfo *info)
@@ -110,9 +110,10 @@ static gboolean parse_trailers(const char *text, gsize len, BundleInfo *info, GE
 	return parse_fields(trailers, info, error);
 }
 
-static gboolean parse_root(const char *word, gsize digits)
+static gboolean is_hex(const char *word, gsize min_digits, gsize max_digits)
 {
-	return strlen(word) == digits && strspn(word, "0123456789abcdef") == digits;
+	gsize len = strlen(word);
+	return len >= min_digits && len <= max_digits && strspn(word, "0123456789abcdef") == len;
 }
 
 static gboolean parse_number(const char *word, guint64 max, guint64 *ret_value)
@@ -124,7 +125,8 @@ static gboolean parse_words(char **words, BundleInfo *info)
 {
 	guint n = g_strv_length(words);
 	if ((n != 10 && n != 12) ||
-	    (strcmp(words[2], "-") != 0 && !parse_root(words[2], OLD_ROOT_DIGITS)) ||
+	    (strcmp(words[2], "-") != 0 &&
+	     !is_hex(words[2], OLD_ROOT_DIGITS, UTIL_SHA256_HEX - 1)) ||
 	    !util_sha256_hex_ok(words[3]) || !parse_files(words + 4, info) ||
 	    !parse_number(words[8], MANIFEST_SIZE_MAX, &info->decoded_bytes) ||
 	    !parse_number(words[9], G_MAXINT64, &info->memory_bytes))
@@ -136,7 +138,7 @@ static gboolean parse_words(char **words, BundleInfo *info)
 		return TRUE;
 	info->zlib = g_strdup(words[11]);
 	return parse_number(words[10], G_MAXINT64, &info->scratch_bytes) &&
-	       parse_root(words[11], ZLIB_DIGITS);
+	       is_hex(words[11], ZLIB_DIGITS, ZLIB_DIGITS);
 }
 
 static gboolean parse_delta(const char *text, gsize len, BundleInfo *info, GError **error)

@@ -152,7 +152,8 @@ static gboolean write_delta(Make *make, const Lists *lists, int out_fd, GError *
 {
 	const UtilProgress *progress = make->options->progress;
 	g_autofree char *header = bundle_header_format(make->info);
-	g_autoptr(BundleWriter) writer = bundle_writer_new(out_fd, BUNDLE_DELTA_DICT, NULL, error);
+	g_autoptr(BundleWriter) writer =
+	    bundle_writer_new(out_fd, BUNDLE_DELTA_DICT, BUNDLE_DELTA_PROPS, NULL, error);
 	return writer &&
 	       bundle_writer_member(writer, "header", header, strlen(header), FALSE, error) &&
 	       bundle_writer_member(writer, "changes", lists->changes->data, lists->changes->len,

@@ -70,7 +70,8 @@ gboolean bundle_make_plain(const BundleTree *new_tree, int out_fd, const BundleM
 			 bundle_manifest_memory(new_tree->manifest), &dict, error))
 		return FALSE;
 	g_autofree char *header = bundle_header_format(info);
-	g_autoptr(BundleWriter) writer = bundle_writer_new(out_fd, dict, new_tree->manifest, error);
+	g_autoptr(BundleWriter) writer =
+	    bundle_writer_new(out_fd, dict, BUNDLE_PLAIN_PROPS, new_tree->manifest, error);
 	return writer &&
 	       bundle_writer_member(writer, BUNDLE_PLAIN_HEADER, header, strlen(header), FALSE,
 				    error) &&

@@ -86,7 +86,8 @@ static int choose_format(struct archive *archive, const Manifest *names)
 					   : ret;
 }
 
-BundleWriter *bundle_writer_new(int fd, guint64 dict_bytes, const Manifest *names, GError **error)
+BundleWriter *bundle_writer_new(int fd, guint64 dict_bytes, guint8 props, const Manifest *names,
+				GError **error)
 {
 	g_autoptr(BundleWriter) writer = g_new0(BundleWriter, 1);
 	writer->fd = fd;
@@ -94,7 +95,7 @@ BundleWriter *bundle_writer_new(int fd, guint64 dict_bytes, const Manifest *name
 	writer->buffer = g_malloc(BUNDLE_CHUNK);
 	writer->archive = archive_write_new();
 	writer->entry = archive_entry_new();
-	writer->xz = delta_xz_encoder_new(dict_bytes, error);
+	writer->xz = delta_xz_encoder_new(dict_bytes, props, error);
 	if (!writer->xz)
 		return NULL;
 	g_assert(writer->archive && writer->entry);

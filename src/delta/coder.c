@@ -70,23 +70,28 @@ static const struct {
     {LZMA_MF_BT4, 273, 512, LZMA_MODE_NORMAL},
 };
 
+static gboolean set_props(lzma_options_lzma *options, guint8 props)
+{
+	options->lc = props % 9;
+	options->lp = props / 9 % 5;
+	options->pb = props / 9 / 5;
+	return options->pb <= LZMA_PB_MAX && options->lc + options->lp <= LZMA_LCLP_MAX;
+}
+
 /* FALSE for sizes and props that LZMA cannot do. */
 static gboolean lzma2_options(const DeltaStream *stream, lzma_options_lzma *options)
 {
 	guint64 dict = MAX(stream->content_bytes + stream->ref_bytes, LZMA_DICT_SIZE_MIN);
 	if (stream->content_bytes > G_MAXUINT32 || stream->ref_bytes > G_MAXUINT32 ||
-	    dict > G_MAXUINT32 / 4 || stream->props >= 9 * 5 * 5 ||
-	    stream->effort > DELTA_EFFORT_MAX || lzma_lzma_preset(options, 9))
+	    dict > G_MAXUINT32 / 4 || stream->effort > DELTA_EFFORT_MAX ||
+	    lzma_lzma_preset(options, 9) || !set_props(options, stream->props))
 		return FALSE;
-	options->lc = stream->props % 9;
-	options->lp = stream->props / 9 % 5;
-	options->pb = stream->props / 9 / 5;
 	options->mf = efforts[stream->effort].finder;
 	options->nice_len = efforts[stream->effort].nice_len;
 	options->depth = efforts[stream->effort].depth;
 	options->mode = efforts[stream->effort].mode;
 	options->dict_size = (guint32)dict;
-	return options->lc + options->lp <= LZMA_LCLP_MAX;
+	return TRUE;
 }
 
 static guint64 lzma2_encoder_memory(const DeltaStream *stream)
@@ -319,19 +324,19 @@ guint64 delta_coder_memory(const DeltaCoder *coder)
 
 /* The extreme preset gains one part in a thousand here, and takes ten times as long for trees of
  * many small files, whose tar headers are all alike. */
-static gboolean xz_options(guint64 dict_bytes, lzma_options_lzma *options)
+static gboolean xz_options(guint64 dict_bytes, guint8 props, lzma_options_lzma *options)
 {
-	if (lzma_lzma_preset(options, 9))
+	if (lzma_lzma_preset(options, 9) || !set_props(options, props))
 		return FALSE;
 	options->dict_size = (guint32)CLAMP(dict_bytes, LZMA_DICT_SIZE_MIN, XZ_DICT_MAX);
 	return TRUE;
 }
 
-DeltaCoder *delta_xz_encoder_new(guint64 dict_bytes, GError **error)
+DeltaCoder *delta_xz_encoder_new(guint64 dict_bytes, guint8 props, GError **error)
 {
 	lzma_options_lzma options;
 	DeltaCoder *coder = coder_new(FALSE);
-	if (!xz_options(dict_bytes, &options))
+	if (!xz_options(dict_bytes, props, &options))
 		return coder_started(coder, LZMA_PROG_ERROR, error);
 	lzma_filter filters[] = {{LZMA_FILTER_LZMA2, &options}, {LZMA_VLI_UNKNOWN, NULL}};
 	return coder_started(coder, lzma_stream_encoder(&coder->lzma, filters, LZMA_CHECK_CRC32),
@@ -349,7 +354,7 @@ DeltaCoder *delta_xz_decoder_new(guint64 memory_bytes, GError **error)
 guint64 delta_xz_decoder_memory(guint64 dict_bytes)
 {
 	lzma_options_lzma options;
-	if (!xz_options(dict_bytes, &options))
+	if (!xz_options(dict_bytes, 0, &options))
 		return G_MAXUINT64;
 	lzma_filter filters[] = {{LZMA_FILTER_LZMA2, &options}, {LZMA_VLI_UNKNOWN, NULL}};
 	/* and the container's own state */

@@ -339,8 +339,8 @@ gboolean delta_coder_all(DeltaCoder *coder, const guint8 *data, gsize len, GByte
 			 gsize max_bytes, GError **error);
 
 /* The .xz container: whole-file filter of bundles. Encoders take a flush between members, so that
- * coded contents, which do not shrink, are stored instead of coded again. */
-DeltaCoder *delta_xz_encoder_new(guint64 dict_bytes, GError **error);
+ * coded contents, which do not shrink, are stored instead of coded again. props as in a stream. */
+DeltaCoder *delta_xz_encoder_new(guint64 dict_bytes, guint8 props, GError **error);
 /* One stream, checked to its end; a stream that needs more memory is REFUSED. */
 DeltaCoder *delta_xz_decoder_new(guint64 memory_bytes, GError **error);
 guint64 delta_xz_decoder_memory(guint64 dict_bytes);

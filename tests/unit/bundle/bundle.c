@@ -162,7 +162,7 @@ static void test_show(void)
 	g_assert_no_error(error);
 	g_assert_cmpstr(shown->codec, ==, made->codec);
 	g_assert_true(g_str_has_prefix(made->old_root, shown->old_root));
-	g_assert_cmpuint(strlen(shown->old_root), ==, 16);
+	g_assert_cmpuint(strlen(shown->old_root), ==, 8);
 	g_assert_cmpstr(shown->new_root, ==, made->new_root);
 	g_assert_cmpstr(shown->sha256, ==, made->sha256);
 	g_assert_cmpuint(shown->bytes, ==, made->bytes);

@@ -149,7 +149,7 @@ static inline GByteArray *unpack_xz(const GByteArray *bundle)
 static inline int pack_xz(const guint8 *tar, gsize len)
 {
 	g_autoptr(GError) error = NULL;
-	g_autoptr(DeltaCoder) coder = delta_xz_encoder_new(64 << 10, &error);
+	g_autoptr(DeltaCoder) coder = delta_xz_encoder_new(64 << 10, 3, &error);
 	g_assert_no_error(error);
 	g_autoptr(GByteArray) out = g_byte_array_new();
 	delta_coder_all(coder, tar, len, out, G_MAXUINT, &error);

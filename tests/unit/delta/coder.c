@@ -140,7 +140,7 @@ static void test_memory(void)
 static GByteArray *make_xz(const GByteArray *data, guint64 dict)
 {
 	g_autoptr(GError) error = NULL;
-	g_autoptr(DeltaCoder) coder = delta_xz_encoder_new(dict, &error);
+	g_autoptr(DeltaCoder) coder = delta_xz_encoder_new(dict, 3, &error);
 	g_assert_no_error(error);
 	GByteArray *out = g_byte_array_new();
 	guint8 chunk[512];
