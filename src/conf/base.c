@@ -5,6 +5,8 @@
 #include "conf/conf-private.h"
 
 #define FILE_NAME "base.cfg"
+#define PULL_ALONE_S 60
+#define PULL_WATCHING_S (6 * 3600)
 #define AT(field) G_STRUCT_OFFSET(ConfBase, field)
 #define APP_AT(field) G_STRUCT_OFFSET(ConfBaseApp, field)
 #define COMMAND_AT(phase, field) G_STRUCT_OFFSET(ConfBaseApp, commands[CONF_PHASE_##phase].field)
@@ -125,13 +127,32 @@ static const ConfKey keys[] = {
      .offset = AT(serve_command),
      .fallback_text = "tagship",
      .check = conf_check_not_empty},
+    {.name = "watch",
+     .help = "Keep a quiet connection on which central tells what is new",
+     .kind = CONF_BOOL,
+     .offset = AT(watch),
+     .fallback = TRUE},
     {.name = "pull_every",
-     .help = "Seconds between two looks at central, for `tagship-base run`",
+     .help = "Seconds between two looks at central; 0: 60, or 21600 while watching",
      .kind = CONF_INT,
      .offset = AT(pull_every_s),
-     .min = 1,
-     .max = 86400,
-     .fallback = 60},
+     .max = 86400},
+    {.name = "pull_hours",
+     .help =
+	 "Bundles come only at these hours, e.g. [ \"02:00-06:00\" ]; `now` and late ones at once",
+     .kind = CONF_LIST,
+     .offset = AT(pull_hours),
+     .check = conf_check_hours},
+    {.name = "rate_kbit",
+     .help = "Most that downloads may take of the line, in kbit/s; 0: all of it",
+     .kind = CONF_INT,
+     .offset = AT(rate_kbit),
+     .max = CONF_RATE_MAX},
+    {.name = "rate_hours",
+     .help = "Another rate at some hours, e.g. [ \"08:00-18:00 300\" ]",
+     .kind = CONF_LIST,
+     .offset = AT(rate_hours),
+     .check = conf_check_rate_hours},
     {.name = "connect_timeout",
      .help = "Seconds for connecting, for the handshake, for the login: each",
      .kind = CONF_INT,
@@ -251,6 +272,12 @@ static gboolean check_base(const ConfBase *base, GError **error)
 				      ": host_keys: none, but an upstream is reached by ssh; "
 				      "copy the host's key "
 				      "(/etc/ssh/ssh_host_ed25519_key.pub there)");
+	if (base->rate_kbit > 0 && base->rate_kbit < CONF_RATE_MIN)
+		return util_error_set(error, TS_ERROR_USAGE,
+				      FILE_NAME ": rate_kbit: %" G_GINT64_FORMAT
+						" kbit/s would bring no release anywhere; give "
+						"at least %d, or 0 for all of the line",
+				      base->rate_kbit, CONF_RATE_MIN);
 	return check_apps(base, error);
 }
 
@@ -265,6 +292,18 @@ ConfBase *conf_base_load(int root_dirfd, const char *root_path, GError **error)
 	if (!base->key_file)
 		base->key_file = g_build_filename(root_path, "key", NULL);
 	return g_steal_pointer(&base);
+}
+
+gint64 conf_base_pull_every_s(const ConfBase *base)
+{
+	if (base->pull_every_s > 0)
+		return base->pull_every_s;
+	return base->watch ? PULL_WATCHING_S : PULL_ALONE_S;
+}
+
+gint64 conf_base_rate_kbit(const ConfBase *base, gint64 utc)
+{
+	return conf_hours_number(base->rate_hours, utc, base->rate_kbit);
 }
 
 const ConfBaseApp *conf_base_app(const ConfBase *base, const char *name)

@@ -101,5 +101,9 @@ gboolean conf_check_serve_url(const char *value, GError **error);
 /* An ssh URL or an absolute path. */
 gboolean conf_check_upstream(const char *value, GError **error);
 gboolean conf_check_command(const char *const *argv, GError **error);
+/* "02:00-06:00" (hours.c). */
+gboolean conf_check_hours(const char *value, GError **error);
+/* "08:00-18:00 300". */
+gboolean conf_check_rate_hours(const char *value, GError **error);
 /* One beneath another of the list is refused. */
 gboolean conf_check_apart(const char *const *paths, GError **error);

@@ -156,6 +156,9 @@ typedef struct {
 	char *on_altered;       /* "want" (ask for another bundle) or "plain"; default "want" */
 } ConfBaseApp;
 
+#define CONF_RATE_MIN 16 /* kbit/s */
+#define CONF_RATE_MAX 10000000
+
 /* ROOT/base.cfg */
 typedef struct {
 	char *name;
@@ -164,7 +167,11 @@ typedef struct {
 	char **host_keys;    /* pinned ssh host keys, same form; empty only for path upstreams */
 	char *key_file;      /* default ROOT/key */
 	char *serve_command; /* program run for path upstreams; default "tagship" */
-	gint64 pull_every_s; /* default 60 */
+	gboolean watch;      /* keep a quiet connection to central; default TRUE */
+	gint64 pull_every_s; /* 0, the default: see conf_base_pull_every_s */
+	char **pull_hours;   /* "02:00-06:00": bundles come then only; may be empty */
+	gint64 rate_kbit;    /* most that a download takes of the line; 0: all */
+	char **rate_hours;   /* "08:00-18:00 300": another rate at these hours */
 	gint64 connect_timeout_s;  /* default 20 */
 	gint64 progress_timeout_s; /* default 30 */
 	gint64 memory_mb;          /* decoder memory; default 128 */
@@ -176,8 +183,18 @@ typedef struct {
 ConfBase *conf_base_load(int root_dirfd, const char *root_path, GError **error);
 void conf_base_free(ConfBase *base);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ConfBase, conf_base_free)
+/* Seconds between two looks at central: as configured, else a minute, or six hours where a watch
+ * tells what is new. */
+gint64 conf_base_pull_every_s(const ConfBase *base);
+/* kbit/s that downloads may take at this time; 0: all. */
+gint64 conf_base_rate_kbit(const ConfBase *base, gint64 utc);
 /* The app of that name or NULL. */
 const ConfBaseApp *conf_base_app(const ConfBase *base, const char *name);
+/* Hours of the day in this machine's zone, "FROM-TO" or "FROM-TO NUMBER": from is inclusive, to is
+ * not, over midnight if from is later. The number of the first that covers utc, else fallback. */
+gint64 conf_hours_number(char *const *hours, gint64 utc, gint64 fallback);
+/* Seconds until one of them begins; 0 within one, or if there are none. */
+gint64 conf_hours_opens_s(char *const *hours, gint64 utc);
 /* Text of a new base.cfg with comments and an example app; caller writes it. Lists may be NULL. */
 char *conf_base_template(const char *name, const char *upstream, const char *const *central_keys,
 			 const char *const *host_keys);

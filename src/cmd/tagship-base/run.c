@@ -70,7 +70,7 @@ static void start_due(Run *run)
 	if (run->pull_fd >= 0)
 		return;
 	if (now >= run->next_pull_us || run->poked) {
-		gint64 every = run->base->conf->pull_every_s * G_USEC_PER_SEC;
+		gint64 every = conf_base_pull_every_s(run->base->conf) * G_USEC_PER_SEC;
 		run->poked = FALSE;
 		/* jitter: a fleet restarted at one moment spreads out */
 		run->next_pull_us = now + every + (gint64)(g_random_double() * (double)every / 10);
