@@ -18,6 +18,7 @@ gboolean serve_upload_pack(Serve *serve, const WireRequest *request, GError **er
 gboolean serve_want(Serve *serve, const WireRequest *request, GError **error);
 gboolean serve_get(Serve *serve, const WireRequest *request, GError **error);
 gboolean serve_give(Serve *serve, const WireRequest *request, GError **error);
+gboolean serve_watch(Serve *serve, const WireRequest *request, GError **error);
 gboolean serve_report(Serve *serve, const WireRequest *request, GError **error);
 
 /* Sends the "ok" and notes that it went out. */

@@ -5,18 +5,9 @@
 
 typedef gboolean (*Answer)(Serve *serve, const WireRequest *request, GError **error);
 
-static gboolean serve_not_yet(Serve *serve, const WireRequest *request, GError **error)
-{
-	(void)serve; /* nothing is looked at */
-	g_autofree char *verb = wire_request_format(request);
-	return util_error_set(error, TS_ERROR_UNSUPPORTED, "this central does not know \"%s\" yet",
-			      verb);
-}
-
 static const Answer answers[] = {
-    [WIRE_HELLO] = serve_hello,   [WIRE_UPLOAD_PACK] = serve_upload_pack,
-    [WIRE_WANT] = serve_want,     [WIRE_GET] = serve_get,
-    [WIRE_REPORT] = serve_report, [WIRE_WATCH] = serve_not_yet,
+    [WIRE_HELLO] = serve_hello, [WIRE_UPLOAD_PACK] = serve_upload_pack, [WIRE_WANT] = serve_want,
+    [WIRE_GET] = serve_get,     [WIRE_REPORT] = serve_report,           [WIRE_WATCH] = serve_watch,
     [WIRE_GIVE] = serve_give,
 };
 

@@ -150,16 +150,27 @@ static gssize call_end(WireCall *call, GError **error)
 	return -1;
 }
 
+/* It is empty now. */
+static void fit_buffer(WireCall *call)
+{
+	if (call->want_bytes == call->buffer_bytes)
+		return;
+	g_free(call->buffer);
+	call->buffer_bytes = call->want_bytes;
+	call->buffer = g_malloc(call->buffer_bytes);
+}
+
 static gssize call_read(UtilStream *stream, void *buffer, gsize len, GError **error)
 {
 	WireCall *call = (WireCall *)stream;
 	if (call->start == call->end) {
 		if (call->at_end)
 			return 0;
+		fit_buffer(call);
 		Step step = {.what = WIRE_FOR_READ,
 			     .doing = "read",
 			     .buffer = call->buffer,
-			     .len = WIRE_BUFFER};
+			     .len = call->buffer_bytes};
 		gssize n = step_run(call, &step, error);
 		if (n < 0)
 			return -1;
@@ -216,6 +227,7 @@ WireCall *wire_call_new(WireSession *session, const WireOps *ops, const char *ve
 	call->ops = ops;
 	call->verb_line = g_strdup(verb_line);
 	call->said = g_string_new(NULL);
+	call->buffer_bytes = call->want_bytes = WIRE_BUFFER;
 	call->buffer = g_malloc(WIRE_BUFFER);
 	return call;
 }
@@ -223,17 +235,17 @@ WireCall *wire_call_new(WireSession *session, const WireOps *ops, const char *ve
 static void call_free(WireCall *call)
 {
 	call->ops->close(call);
-	call->session->call = NULL;
+	if (call->session->call == call)
+		call->session->call = NULL;
 	g_string_free(call->said, TRUE);
 	g_free(call->verb_line);
 	g_free(call->buffer);
 	g_free(call);
 }
 
-WireCall *wire_call(WireSession *session, const char *verb_line, GError **error)
+WireCall *wire_call_open(WireSession *session, const char *verb_line, GError **error)
 {
 	WireRequest request;
-	g_assert(!session->call);
 	if (!wire_request_parse(verb_line, strlen(verb_line), &request, error))
 		return NULL;
 	if (session->broken) {
@@ -242,12 +254,18 @@ WireCall *wire_call(WireSession *session, const char *verb_line, GError **error)
 	}
 	WireCall *call =
 	    wire_call_new(session, session->ssh ? &wire_ssh_ops : &wire_local_ops, verb_line);
-	session->call = call;
 	if (call->ops->start(call, error))
 		return call;
 	(void)call_broken(call, error); /* gives -1 */
 	call_free(call);
 	return NULL;
+}
+
+WireCall *wire_call(WireSession *session, const char *verb_line, GError **error)
+{
+	g_assert(!session->call);
+	session->call = wire_call_open(session, verb_line, error);
+	return session->call;
 }
 
 UtilStream *wire_call_stream(WireCall *call)

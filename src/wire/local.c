@@ -219,6 +219,13 @@ static void local_close(WireCall *call)
 	g_free(self);
 }
 
+static int local_poll_fd(WireCall *call, short *ret_events)
+{
+	const LocalCall *self = call->impl;
+	*ret_events = POLLIN;
+	return self->fd;
+}
+
 static const char *local_verdict(WireCall *call)
 {
 	LocalCall *self = call->impl;
@@ -226,5 +233,5 @@ static const char *local_verdict(WireCall *call)
 			  : "; its program hangs";
 }
 
-const WireOps wire_local_ops = {local_start, local_read, local_write, local_shut,
-				local_ended, local_wait, local_close, local_verdict};
+const WireOps wire_local_ops = {local_start, local_read,  local_write,   local_shut,   local_ended,
+				local_wait,  local_close, local_poll_fd, local_verdict};

@@ -12,7 +12,8 @@
  *   give                    in: part HEAD, then per object part "commit", "tree" or "blob" and
  *                           part content, then part "end" (a part is "SIZE\n" + bytes); out: "ok".
  *                           The base returns what a restored central lost
- *   watch HEAD              reserved: answered "unsupported" until its issue lands
+ *   watch HEAD              out: "ok", then a line with the head of orders whenever it is another
+ *                           than HEAD or the one told last; ends when the input does
  *
  * A reply is one line: "ok [LENGTH]" or "error CODE TEXT", CODE one of failed usage refused corrupt
  * not-authentic not-found again no-space unsupported exists, TEXT printable.

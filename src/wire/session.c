@@ -41,6 +41,7 @@ WireSession *wire_connect(const WirePeer *peer, GError **error)
 	session->url = util_text_printable(peer->url, -1);
 	session->progress_us = seconds_us(peer->progress_timeout_s, DEFAULT_PROGRESS_S);
 	session->min_rate_bytes_s = peer->min_rate_bytes_s;
+	session->line_kbit = peer->line_kbit;
 	gboolean ok = g_path_is_absolute(peer->url) ? connect_local(session, peer, error)
 						    : connect_ssh(session, peer, error);
 	if (ok)
@@ -53,6 +54,7 @@ void wire_disconnect(WireSession *session)
 {
 	if (!session)
 		return;
+	wire_watch_end(session);
 	wire_call_abort(session->call);
 	wire_ssh_free(session->ssh);
 	g_free(session->url);
@@ -66,6 +68,22 @@ void wire_session_bytes(const WireSession *session, guint64 *ret_in, guint64 *re
 {
 	*ret_in = session->in;
 	*ret_out = session->out;
+}
+
+void wire_session_limit(WireSession *session, gint64 kbit)
+{
+	if (session->ssh)
+		wire_ssh_limit(session->ssh, kbit);
+}
+
+gboolean wire_session_line(const WireSession *session, guint64 *ret_ip_in, gint64 *ret_rtt_us)
+{
+	WireLine line;
+	if (!session->ssh || session->broken || !wire_ssh_line(session->ssh, &line))
+		return FALSE;
+	*ret_ip_in = line.ip_in;
+	*ret_rtt_us = line.min_rtt_us;
+	return TRUE;
 }
 
 gboolean wire_session_usable(const WireSession *session)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: ISC */
+#include <poll.h>
+
 #include "wire/ssh-private.h"
 
-/* Fills a 1 Mbit/s line at two seconds' round trip and leaves other traffic its turn. */
-#define WINDOW_BYTES (256 * 1024)
+#define LINE_KBIT 1000         /* of a line that is not known yet */
+#define RATE_US G_USEC_PER_SEC /* over which the rate is looked at */
 #define PACKET_BYTES (32 * 1024)
 #define PROBES_TO_DEATH 3
 #define SAID_CHUNKS 64         /* per step, so that a flood cannot outrun the deadline */
@@ -11,7 +13,9 @@
 
 typedef struct {
 	LIBSSH2_CHANNEL *channel;
-	gboolean closed; /* both sides */
+	gsize window;    /* of the channel, without our buffer */
+	gint64 since_us; /* rate: bytes came in since then */
+	guint64 bytes;
 } SshCall;
 
 static WireSsh *ssh_of(WireCall *call)
@@ -32,6 +36,48 @@ static gssize line_lost(WireCall *call, const char *doing, GError **error)
 	return -1;
 }
 
+/*
+ * libssh2 opens a channel's window again, up to its first size plus the length of the read, once a
+ * quarter of that size is used up. So the window is what we ask for here plus our buffer: three
+ * parts and one, and the buffer grows with the rate.
+ */
+static void choose_window(WireCall *call)
+{
+	SshCall *self = call->impl;
+	WireSsh *ssh = ssh_of(call);
+	WireLine line;
+	gint64 kbit = call->session->line_kbit > 0 ? call->session->line_kbit : LINE_KBIT;
+	if (ssh->pace.kbit > 0)
+		kbit = MIN(kbit, ssh->pace.kbit);
+	(void)wire_tcp_line(ssh->fd, &line); /* not known: as if near */
+	gsize window = wire_window(kbit * 125, line.min_rtt_us);
+	self->window = window / 4 * 3;
+	call->want_bytes = window - self->window;
+}
+
+/* A line that gives more than was thought gets more in flight. */
+static void adapt_window(WireCall *call, gsize n)
+{
+	SshCall *self = call->impl;
+	gint64 now = g_get_monotonic_time();
+	WireLine line;
+	self->bytes += n;
+	if (self->since_us == 0 || now - self->since_us >= 2 * RATE_US) {
+		self->since_us = now; /* the first bytes, or a pause */
+		self->bytes = 0;
+	}
+	if (now - self->since_us < RATE_US)
+		return;
+	gint64 rate = (gint64)self->bytes * G_USEC_PER_SEC / (now - self->since_us);
+	self->since_us = now;
+	self->bytes = 0;
+	if (!wire_tcp_line(ssh_of(call)->fd, &line))
+		return;
+	gsize window = wire_window(rate, line.min_rtt_us);
+	if (window > self->window + call->want_bytes)
+		call->want_bytes = window - self->window;
+}
+
 /* Runs once; WIRE_WAIT while the server has not answered. */
 static gssize open_channel(WireCall *call, GError **error)
 {
@@ -39,7 +85,7 @@ static gssize open_channel(WireCall *call, GError **error)
 	WireSsh *ssh = ssh_of(call);
 	int code = 0;
 	self->channel = libssh2_channel_open_ex(ssh->session, "session", strlen("session"),
-						WINDOW_BYTES, PACKET_BYTES, NULL, 0);
+						(unsigned int)self->window, PACKET_BYTES, NULL, 0);
 	if (self->channel)
 		return 0;
 	(void)wire_ssh_last_error(ssh, &code); /* the code alone is asked for */
@@ -82,6 +128,7 @@ static gboolean run_step(WireCall *call, gssize (*step)(WireCall *, GError **), 
 static gboolean ssh_start(WireCall *call, GError **error)
 {
 	call->impl = g_new0(SshCall, 1);
+	choose_window(call);
 	return run_step(call, open_channel, error) && run_step(call, exec_verb, error);
 }
 
@@ -106,8 +153,10 @@ static gssize ssh_read(WireCall *call, void *buffer, gsize len, GError **error)
 {
 	SshCall *self = call->impl;
 	ssize_t n = libssh2_channel_read_ex(self->channel, 0, buffer, len);
-	if (n > 0)
+	if (n > 0) {
+		adapt_window(call, (gsize)n);
 		return n;
+	}
 	if (n < 0 && n != LIBSSH2_ERROR_EAGAIN)
 		return line_lost(call, "reading", error);
 	if (drain_said(call, error) < 0)
@@ -215,6 +264,16 @@ static const char *ssh_verdict(WireCall *call)
 	return "";
 }
 
+static int ssh_poll_fd(WireCall *call, short *ret_events)
+{
+	WireSsh *ssh = ssh_of(call);
+	int directions = libssh2_session_block_directions(ssh->session);
+	*ret_events = POLLIN;
+	if (directions & LIBSSH2_SESSION_BLOCK_OUTBOUND)
+		*ret_events |= POLLOUT;
+	return ssh->fd;
+}
+
 static void ssh_close(WireCall *call)
 {
 	SshCall *self = call->impl;
@@ -233,5 +292,5 @@ static void ssh_close(WireCall *call)
 	g_free(self);
 }
 
-const WireOps wire_ssh_ops = {ssh_start, ssh_read, ssh_write, ssh_shut,
-			      ssh_ended, ssh_wait, ssh_close, ssh_verdict};
+const WireOps wire_ssh_ops = {ssh_start, ssh_read,  ssh_write,   ssh_shut,   ssh_ended,
+			      ssh_wait,  ssh_close, ssh_poll_fd, ssh_verdict};

@@ -14,9 +14,10 @@ struct WireSsh {
 	guint16 port;
 	/* what passed the socket; libssh2 cannot be asked for it */
 	guint64 raw_in, raw_out;
-	gint64 heard_us;      /* last byte from the peer */
-	gint64 probed_us;     /* last keepalive sent */
-	gint64 probe_us;      /* how often, while nothing is heard */
+	gint64 heard_us;  /* last byte from the peer */
+	gint64 probed_us; /* last keepalive sent */
+	gint64 probe_us;  /* how often, while nothing is heard */
+	WirePace pace;
 	guint unanswered;     /* keepalives since the last byte */
 	gboolean peer_closed; /* end of stream or reset */
 	gboolean dead;        /* we are done: no more socket calls */

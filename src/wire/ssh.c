@@ -7,6 +7,7 @@
 
 #define HOST_KEY_TYPE "ssh-ed25519"
 #define PROBES_PER_DEADLINE 4
+#define PACED_READ ((size_t)4096)
 #define FREE_TRIES 100 /* one per channel and state, really */
 
 /* libssh2 moves its bytes through these, so that we see what passes and when. */
@@ -22,11 +23,24 @@ static LIBSSH2_SEND_FUNC(ssh_send)
 	return n;
 }
 
+/* With its share of packet headers. */
+static void take_pace(WireSsh *ssh, guint64 bytes)
+{
+	WireLine line;
+	if (ssh->pace.kbit > 0 && wire_tcp_line(ssh->fd, &line) && line.in > 0)
+		wire_pace_take(&ssh->pace, bytes * line.ip_in / line.in, ssh->heard_us);
+}
+
 static LIBSSH2_RECV_FUNC(ssh_recv)
 {
 	WireSsh *ssh = *abstract;
 	if (ssh->dead)
 		return -ECONNRESET;
+	if (wire_pace_until(&ssh->pace, g_get_monotonic_time()) > 0)
+		return -EAGAIN;
+	/* little by little: the sender gets its window back the same way */
+	if (ssh->pace.kbit > 0)
+		length = MIN(length, PACED_READ);
 	ssize_t n = recv(socket, buffer, length, flags | MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return -EAGAIN;
@@ -37,6 +51,7 @@ static LIBSSH2_RECV_FUNC(ssh_recv)
 	}
 	ssh->raw_in += (guint64)n;
 	ssh->heard_us = g_get_monotonic_time();
+	take_pace(ssh, (guint64)n);
 	ssh->unanswered = 0;
 	return n;
 }
@@ -60,6 +75,11 @@ void wire_ssh_wait(WireSsh *ssh, gint64 until_us)
 		pfd.events |= POLLOUT;
 	if (!pfd.events)
 		pfd.events = POLLIN;
+	gint64 paced_us = wire_pace_until(&ssh->pace, g_get_monotonic_time());
+	if (paced_us > 0) {
+		pfd.events &= (short)~POLLIN;
+		until_us = MIN(until_us, paced_us);
+	}
 	gint64 left_ms = (until_us - g_get_monotonic_time() + 999) / 1000;
 	/* interrupted or not: the caller tries its step and looks at the clock */
 	(void)poll(&pfd, 1, (int)CLAMP(left_ms, 0, 3600 * 1000));
@@ -236,6 +256,17 @@ gboolean wire_ssh_login(WireSsh *ssh, const char *key_file, gint64 connect_us, G
 		wire_ssh_wait(ssh, until);
 	}
 	return code == 0 || login_failed(ssh, code, key_file, connect_us, error);
+}
+
+void wire_ssh_limit(WireSsh *ssh, gint64 kbit)
+{
+	if (kbit != ssh->pace.kbit)
+		ssh->pace = (WirePace){.kbit = kbit};
+}
+
+gboolean wire_ssh_line(const WireSsh *ssh, WireLine *ret)
+{
+	return wire_tcp_line(ssh->fd, ret);
 }
 
 /* A goodbye within WIRE_CLOSE_US; libssh2 can go round on EAGAIN for ever here. */

@@ -32,6 +32,7 @@ typedef struct {
 	gint64 connect_timeout_s;  /* connect, handshake, authentication: each */
 	gint64 progress_timeout_s; /* no byte for so long is an error */
 	gint64 min_rate_bytes_s;   /* over a minute of waiting; 0: none */
+	gint64 line_kbit; /* what the line gave lately, to choose windows by; 0: not known */
 } WirePeer;
 
 typedef struct WireSession WireSession;
@@ -41,7 +42,7 @@ WireSession *wire_connect(const WirePeer *peer, GError **error);
 void wire_disconnect(WireSession *session);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(WireSession, wire_disconnect)
 
-/* One call at a time is open on a session. */
+/* One call at a time is open on a session, beside the watch. */
 WireCall *wire_call(WireSession *session, const char *verb_line, GError **error);
 /* Reads give 0 only after a call that ended with status 0; else the error that
  * wire_call_finish would give. util_stream_free does nothing: the call owns it. */
@@ -54,6 +55,26 @@ void wire_call_abort(WireCall *call);
 void wire_session_bytes(const WireSession *session, guint64 *ret_in, guint64 *ret_out);
 /* FALSE once an error or an abort has left the line unusable. */
 gboolean wire_session_usable(const WireSession *session);
+
+/* At most so many kbit/s of IP packets come in from now on; 0: what the line gives. Other than ssh
+ * is not limited. */
+void wire_session_limit(WireSession *session, gint64 kbit);
+/* Bytes of IP packets that came in, and the shortest round trip lately; FALSE where it is no line.
+ */
+gboolean wire_session_line(const WireSession *session, guint64 *ret_ip_in, gint64 *ret_rtt_us);
+
+/* The quiet call "watch HEAD", one per session, open beside the calls: central tells each head of
+ * the ledger that is not HEAD, as it comes. UNSUPPORTED: central is older and knows none. */
+gboolean wire_watch(WireSession *session, const char *head, GError **error);
+gboolean wire_watching(const WireSession *session);
+/* Without waiting, also between the reads of a call: the head it told last, "" for none since
+ * wire_watch_seen. */
+const char *wire_watch_news(WireSession *session);
+void wire_watch_seen(WireSession *session);
+/* Sleeps until there is news, `fd` can be read (-1: none), or the monotonic time has come. LOST,
+ * with error: connect anew. */
+typedef enum { WIRE_WATCH_LOST, WIRE_WATCH_NEWS, WIRE_WATCH_FD, WIRE_WATCH_TIME } WireWatchEvent;
+WireWatchEvent wire_watch_wait(WireSession *session, int fd, gint64 until_us, GError **error);
 
 /* The host key of a server as "ssh-ed25519 AAAA…", for enrolment and doctor (not verified). */
 char *wire_scan_host_key(const char *url, gint64 timeout_s, GError **error);

@@ -709,6 +709,69 @@ static void test_upload_pack_without_ledger(World *world, gconstpointer data)
 	(void)call_end(&made);
 }
 
+/* ---- watch ---- */
+
+static void head_of(const World *world, const char *base, char ret_oid[REPO_OID])
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(Repo) ledger = ledger_open(world->state, base, &error);
+	g_assert_true(repo_ref_get(ledger, LEDGER_ORDERS, ret_oid, &error));
+}
+
+static void test_watch(World *world, gconstpointer data)
+{
+	char head[REPO_OID];
+	(void)data;
+	/* what is there already is told at once, then each new head; orders of others are not */
+	Call made = call(world, "watch -");
+	g_assert_true(wire_reply_read(made.stream, NULL, NULL));
+	head_of(world, "haikou", head);
+	g_autofree char *first = util_stream_read_line(made.stream, 100, NULL);
+	g_assert_cmpstr(first, ==, head);
+	g_autoptr(Order) other = make_order("berlin", OID_B, ROOT_B);
+	append(world, other);
+	append_cancel(world, OID_B);
+	head_of(world, "haikou", head);
+	g_autofree char *second = util_stream_read_line(made.stream, 100, NULL);
+	g_assert_cmpstr(second, ==, head);
+	g_assert_cmpint(call_end(&made), ==, 0);
+}
+
+static void test_watch_known(World *world, gconstpointer data)
+{
+	char head[REPO_OID];
+	(void)data;
+	head_of(world, "haikou", head);
+	g_autofree char *line = g_strconcat("watch ", head, NULL);
+	Call made = call(world, line);
+	g_assert_true(wire_reply_read(made.stream, NULL, NULL));
+	append_cancel(world, OID_B);
+	head_of(world, "haikou", head);
+	g_autofree char *told = util_stream_read_line(made.stream, 100, NULL);
+	g_assert_cmpstr(told, ==, head);
+	/* whoever talks instead of listening is refused */
+	g_assert_true(made.stream->write(made.stream, "x", 1, NULL));
+	g_assert_cmpint(made.stream->read(made.stream, &(char){0}, 1, NULL), ==, 0);
+	g_assert_cmpint(call_end(&made), ==, 10 + TS_ERROR_CORRUPT);
+}
+
+/* A base without orders yet. */
+static void test_watch_first(World *world, gconstpointer data)
+{
+	char head[REPO_OID];
+	g_autoptr(GError) error = NULL;
+	(void)data;
+	Call made = call_as(world, "lima", "watch -");
+	g_assert_true(wire_reply_read(made.stream, NULL, NULL));
+	g_autoptr(Order) order = make_order("lima", OID_A, ROOT_A);
+	append(world, order);
+	head_of(world, "lima", head);
+	g_autofree char *told = util_stream_read_line(made.stream, 100, &error);
+	g_assert_no_error(error);
+	g_assert_cmpstr(told, ==, head);
+	g_assert_cmpint(call_end(&made), ==, 0);
+}
+
 /* ---- everything else ---- */
 
 static void test_refused_lines(World *world, gconstpointer data)
@@ -731,7 +794,7 @@ static void test_refused_lines(World *world, gconstpointer data)
 		expect_error(world, "haikou", lines[i], TS_ERROR_USAGE, "");
 	g_autofree char *long_line = g_strnfill(100000, 'a');
 	expect_error(world, "haikou", long_line, TS_ERROR_USAGE, "512");
-	expect_error(world, "haikou", "watch -", TS_ERROR_UNSUPPORTED, "watch");
+	expect_error(world, "haikou", "watch HEAD", TS_ERROR_USAGE, "");
 	expect_error(world, "../haikou", "hello", TS_ERROR_USAGE, "base");
 	expect_error(world, "lima", "want - " ROOT_A, TS_ERROR_NOT_FOUND, "");
 	g_assert_cmpuint(count_hints(world), ==, 0);
@@ -762,6 +825,9 @@ int main(int argc, char **argv)
 	    {"/serve/report", test_report},
 	    {"/serve/report-forged", test_report_forged},
 	    {"/serve/report-bad-input", test_report_bad_input},
+	    {"/serve/watch", test_watch},
+	    {"/serve/watch-known", test_watch_known},
+	    {"/serve/watch-first", test_watch_first},
 	    {"/serve/hello", test_hello},
 	    {"/serve/hello-ahead", test_hello_ahead},
 	    {"/serve/hello-without-ledger", test_hello_without_ledger},
