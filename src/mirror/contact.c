@@ -15,6 +15,13 @@ static UtilTrailers *read_last(const MirrorSpec *spec)
 	return last ? last : util_trailers_new();
 }
 
+/* These outlive every attempt. */
+static void keep_line(UtilTrailers *contact, const UtilTrailers *last)
+{
+	util_trailers_add(contact, "Line-Kbit", util_trailers_get(last, "Line-Kbit"));
+	util_trailers_add(contact, "Line-Rtt-Ms", util_trailers_get(last, "Line-Rtt-Ms"));
+}
+
 /* After a failure the numbers of the last good contact stay. */
 static void keep_last(UtilTrailers *contact, const UtilTrailers *last)
 {
@@ -34,19 +41,47 @@ static void add_good(UtilTrailers *contact, const MirrorContact *now, gint64 utc
 	util_trailers_add(contact, "Behind", now->behind ? "yes" : NULL);
 }
 
+static void write_contact(const MirrorSpec *spec, const UtilTrailers *contact)
+{
+	g_autofree char *text = util_trailers_format(contact);
+	/* A full disk must not turn a good pull into a bad one; status then shows an old Time. */
+	(void)util_fs_write_file(spec->root_dirfd, CONTACT, text, strlen(text), 0644, NULL);
+}
+
 void mirror_contact_write(const MirrorSpec *spec, const MirrorContact *now)
 {
 	gint64 utc = util_clock_now_utc(spec->clock);
 	g_autoptr(UtilTrailers) contact = util_trailers_new();
+	g_autoptr(UtilTrailers) last = read_last(spec);
 	util_trailers_add_time(contact, "Time", utc);
 	if (now->error) {
-		g_autoptr(UtilTrailers) last = read_last(spec);
 		keep_last(contact, last);
 		util_trailers_add(contact, "Error", now->error->message);
 	} else {
 		add_good(contact, now, utc);
 	}
-	g_autofree char *text = util_trailers_format(contact);
-	/* A full disk must not turn a good pull into a bad one; status then shows an old Time. */
-	(void)util_fs_write_file(spec->root_dirfd, CONTACT, text, strlen(text), 0644, NULL);
+	keep_line(contact, last);
+	write_contact(spec, contact);
+}
+
+void mirror_contact_line(const MirrorSpec *spec, gint64 kbit, gint64 rtt_ms)
+{
+	g_autoptr(UtilTrailers) last = read_last(spec);
+	g_autoptr(UtilTrailers) contact = util_trailers_new();
+	for (guint i = 0; i < util_trailers_count(last); i++)
+		if (!g_str_has_prefix(util_trailers_key(last, i), "Line-"))
+			util_trailers_add(contact, util_trailers_key(last, i),
+					  util_trailers_value(last, i));
+	util_trailers_add_int(contact, "Line-Kbit", kbit);
+	util_trailers_add_int(contact, "Line-Rtt-Ms", rtt_ms);
+	write_contact(spec, contact);
+}
+
+void mirror_contact_read_line(const MirrorSpec *spec, gint64 *ret_kbit, gint64 *ret_rtt_ms)
+{
+	g_autoptr(UtilTrailers) last = read_last(spec);
+	*ret_kbit = *ret_rtt_ms = 0;
+	/* what is missing is not known */
+	(void)util_trailers_need_int(last, "Line-Kbit", 1, CONF_RATE_MAX, ret_kbit, NULL);
+	(void)util_trailers_need_int(last, "Line-Rtt-Ms", 0, 3600000, ret_rtt_ms, NULL);
 }

@@ -42,6 +42,10 @@ static gboolean receive(Download *download, UtilStream *stream, GError **error)
 	g_autofree char *chunk = g_malloc(CHUNK_BYTES);
 	guint64 synced = download->done;
 	while (download->done < download->bytes) {
+		if (mirror_has_news(download->mirror))
+			return util_error_set(error, TS_ERROR_AGAIN,
+					      "put off: central has something new");
+		mirror_line_limit(download->mirror);
 		gsize want = (gsize)MIN(CHUNK_BYTES, download->bytes - download->done);
 		gssize n = stream->read(stream, chunk, want, error);
 		if (n == 0)
@@ -76,16 +80,20 @@ static gboolean get_rest(Download *download, GError **error)
 {
 	WireRequest request = {.verb = WIRE_GET, .offset = download->done};
 	gint64 length = -1;
+	MirrorLine line;
 	g_strlcpy(request.hash, download->sha256, sizeof request.hash);
 	WireCall *call = mirror_call(download->mirror, &request, error);
 	if (!call)
 		return FALSE;
 	UtilStream *stream = wire_call_stream(call);
+	mirror_line_begin(download->mirror, &line);
 	if (!wire_reply_read(stream, &length, error)) {
 		(void)wire_call_finish(call, NULL); /* the reply has said it */
 		return FALSE;
 	}
-	if (!check_length(download, length, error) || !receive(download, stream, error)) {
+	gboolean ok = check_length(download, length, error) && receive(download, stream, error);
+	mirror_line_end(download->mirror, &line);
+	if (!ok) {
 		wire_call_abort(call);
 		/* what came is kept as far as it can be; a failure costs only bytes */
 		(void)store_partial_sync(download->fd, NULL);

@@ -7,9 +7,13 @@
 struct Mirror {
 	const MirrorSpec *spec;
 	Repo *repo;
-	WireSession *session; /* NULL: not connected */
-	char *upstream;       /* of the session */
-	guint64 in, out;      /* of earlier sessions */
+	WireSession *session;          /* NULL: not connected */
+	char *upstream;                /* of the session */
+	guint64 in, out;               /* of earlier sessions */
+	char head[41];                 /* central's, as last heard; "" before */
+	gboolean no_watch;             /* central knows none */
+	gint64 limit_kbit;             /* in force; 0: none */
+	gint64 line_kbit, line_rtt_ms; /* what it gave lately; 0: not known */
 };
 
 /* Opens ROOT/mirror.git, made if it is not there. */
@@ -32,6 +36,20 @@ gboolean mirror_accept_head(const MirrorSpec *spec, Repo *repo, const char *head
 gboolean mirror_give(Mirror *mirror, const char *central_head, const char *accepted,
 		     GError **error);
 
+/* watch.c: central's head was heard; the watch begins if it is wanted and not there. */
+gboolean mirror_watch_begin(Mirror *mirror, const char *head, GError **error);
+
+/* line.c: one transfer, to learn what the line gives. */
+typedef struct {
+	gboolean known;
+	guint64 ip_in;
+	gint64 since_us, limit_kbit;
+} MirrorLine;
+/* Sets the limit of this hour. */
+void mirror_line_limit(Mirror *mirror);
+void mirror_line_begin(Mirror *mirror, MirrorLine *ret);
+void mirror_line_end(Mirror *mirror, const MirrorLine *line);
+
 /* The accepted commit, "" for none. */
 gboolean mirror_ref(Repo *repo, const char *ref, char ret_oid[REPO_OID], GError **error);
 
@@ -43,3 +61,6 @@ typedef struct {
 	const GError *error; /* NULL: all went well */
 } MirrorContact;
 void mirror_contact_write(const MirrorSpec *spec, const MirrorContact *contact);
+/* What the line gave, in the same file. */
+void mirror_contact_line(const MirrorSpec *spec, gint64 kbit, gint64 rtt_ms);
+void mirror_contact_read_line(const MirrorSpec *spec, gint64 *ret_kbit, gint64 *ret_rtt_ms);

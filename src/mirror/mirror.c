@@ -10,9 +10,9 @@ Repo *mirror_repo(const MirrorSpec *spec, GError **error)
 	return repo_create(path, error);
 }
 
-static WireSession *connect_one(const MirrorSpec *spec, const char *url, GError **error)
+static WireSession *connect_one(const Mirror *mirror, const char *url, GError **error)
 {
-	const ConfBase *conf = spec->conf;
+	const ConfBase *conf = mirror->spec->conf;
 	WirePeer peer = {.url = url,
 			 .base_name = conf->name,
 			 .host_keys = (const char *const *)conf->host_keys,
@@ -20,6 +20,7 @@ static WireSession *connect_one(const MirrorSpec *spec, const char *url, GError 
 			 .serve_command = conf->serve_command,
 			 .connect_timeout_s = conf->connect_timeout_s,
 			 .progress_timeout_s = conf->progress_timeout_s,
+			 .line_kbit = mirror->line_kbit,
 			 .min_rate_bytes_s = MIN_RATE_BYTES_S};
 	return wire_connect(&peer, error);
 }
@@ -32,10 +33,11 @@ static gboolean connect_any(Mirror *mirror, GError **error)
 	int code = TS_ERROR_USAGE;
 	for (guint i = 0; upstreams[i]; i++) {
 		g_autoptr(GError) local = NULL;
-		mirror->session = connect_one(mirror->spec, upstreams[i], &local);
+		mirror->session = connect_one(mirror, upstreams[i], &local);
 		if (mirror->session) {
 			g_free(mirror->upstream);
 			mirror->upstream = g_strdup(upstreams[i]);
+			mirror_line_limit(mirror);
 			return TRUE;
 		}
 		g_string_append_printf(said, "%s%s", i > 0 ? "; " : "", local->message);
@@ -80,6 +82,7 @@ Mirror *mirror_open(const MirrorSpec *spec, GError **error)
 	g_autoptr(Mirror) mirror = g_new0(Mirror, 1);
 	g_autoptr(GError) local = NULL;
 	mirror->spec = spec;
+	mirror_contact_read_line(spec, &mirror->line_kbit, &mirror->line_rtt_ms);
 	if (open_all(mirror, &local))
 		return g_steal_pointer(&mirror);
 	MirrorContact contact = {.error = local};

@@ -11,7 +11,8 @@
  *   ROOT/contact                  trailer text of the last attempt: Time, and Error if it failed;
  *                                 Good-Time, Head, Central-Now, Clock-Offset-S (ours minus
  *                                 central's) and Upstream of the last one that did not; Behind if
- *                                 central's ledger is older than what was accepted here
+ *                                 central's ledger is older than what was accepted here;
+ *                                 Line-Kbit and Line-Rtt-Ms: what the line gave lately
  *
  *   g_autoptr(Mirror) mirror = mirror_open(&spec, error);
  *   mirror_deliver(mirror, &sent, error) ... mirror_update(mirror, &moved, error) ...
@@ -39,6 +40,7 @@ typedef struct {
 	const char *const *live;
 	const char *const *held;
 	gint64 incarnation;
+	gboolean watch;     /* be told by central what is new, see mirror_watch */
 	int lock_wait_ms;   /* for an app's lock; 0: 10 s */
 	const char *codecs; /* bundle codecs this base reads; NULL: "plain delta" */
 	/* Told of each report that central has in its ledger, before the pending files go; may be
@@ -61,11 +63,20 @@ gboolean mirror_deliver(Mirror *mirror, guint *ret_sent, GError **error);
  * was held all the while (it is activating): the next pull accepts. A central that was restored and
  * knows less than this base is no error here: nothing moves, ROOT/contact says Behind. */
 gboolean mirror_update(Mirror *mirror, gboolean *ret_moved, GError **error);
-/* One bundle, resuming; afterwards partial/HASH is complete and checked. AGAIN also while another
- * program downloads (ROOT/lock/.download). */
+/* One bundle, resuming, at the rate that base.cfg allows at this hour; afterwards partial/HASH is
+ * complete and checked. AGAIN also while another program downloads (ROOT/lock/.download), and as
+ * soon as there is news (mirror_has_news): what is new may be more urgent. */
 gboolean mirror_download(Mirror *mirror, const char *sha256, guint64 bytes, GError **error);
 /* Asks for a bundle from old_root ("-": none) to root; AGAIN: being made. */
 gboolean mirror_want(Mirror *mirror, const char *old_root, const char *root, GError **error);
+/* Where spec->watch is set, a watch is open from the first mirror_update on. */
+typedef enum { MIRROR_NEWS, MIRROR_POKED, MIRROR_TIME } MirrorEvent;
+/* Sleeps until central's ledger has moved, `fd` can be read (-1: none) or the monotonic time has
+ * come. AGAIN: the line was lost. UNSUPPORTED: central is too old to tell. */
+gboolean mirror_watch(Mirror *mirror, int fd, gint64 until_us, MirrorEvent *ret_event,
+		      GError **error);
+/* Without waiting: central told a head that no mirror_update has seen. */
+gboolean mirror_has_news(Mirror *mirror);
 /* Bytes of payload over the line so far. */
 void mirror_bytes(const Mirror *mirror, guint64 *ret_in, guint64 *ret_out);
 

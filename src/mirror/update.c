@@ -146,7 +146,8 @@ static gboolean update(Mirror *mirror, MirrorAccepted *ret, WireHelloReply **ret
 	if (!mirror_ref(mirror->repo, LEDGER_ACCEPTED, accepted, error))
 		return FALSE;
 	*ret_reply = say_hello(mirror, accepted, error);
-	if (!*ret_reply || !see_head(mirror, *ret_reply, accepted, head, &behind, error))
+	if (!*ret_reply || !mirror_watch_begin(mirror, (*ret_reply)->head, error) ||
+	    !see_head(mirror, *ret_reply, accepted, head, &behind, error))
 		return FALSE;
 	if (!behind && !went_another_way(mirror->repo, head, accepted, &behind, error))
 		return FALSE;

@@ -10,6 +10,7 @@ int base_init(Cmd *cmd, GError **error);
 int base_pull(Cmd *cmd, GError **error);
 int base_stage(Cmd *cmd, GError **error);
 int base_activate(Cmd *cmd, GError **error);
+int base_watch(Cmd *cmd, GError **error);
 int base_run(Cmd *cmd, GError **error);
 int base_status(Cmd *cmd, GError **error);
 int base_log(Cmd *cmd, GError **error);

@@ -18,6 +18,7 @@ static const CmdEntry commands[] = {
     {"pull", "", "fetch orders and bundles, stage, deliver reports", base_pull},
     {"stage", "[APP]", "stage what is on disk already", base_stage},
     {"activate", "", "activate what is due (or due within a minute)", base_activate},
+    {"watch", "", "pull as soon as central has something new, until stopped", base_watch},
     {"run", "", "pull on schedule and activate on time, until stopped", base_run},
     {"status", "[APP]", "what runs, what comes when, what went wrong", base_status},
     {"log", "[APP]", "what this base did", base_log},

@@ -1,31 +1,30 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The daemon: keeps `tagship-activate --wait` running (which needs no line) and pulls on schedule,
- * or at once when poked (plain git fetch, an ended activation). Both are children, so this
- * process stays small and a fault in one touches neither the other nor us.
+ * The daemon: keeps `tagship-activate --wait` running (which needs no line) and `tagship-base
+ * watch`, or without a watch pulls on schedule and at once when poked. All are children, so this
+ * process stays small and a fault in one touches neither the others nor us.
  */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/inotify.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cmd/tagship-base/base.h"
+#include "cmd/tagship-base/poke.h"
 
 #define GC_EVERY_US ((gint64)24 * 3600 * G_USEC_PER_SEC)
 #define RESPAWN_US (5 * G_USEC_PER_SEC)
 
 typedef struct {
 	const Base *base;
-	char *own, *activate;     /* program paths */
-	int activate_fd, pull_fd; /* pidfds, -1: not running */
-	gint64 next_pull_us, next_gc_us, next_activate_us;
+	char *own, *activate;               /* program paths */
+	int activate_fd, watch_fd, pull_fd; /* pidfds, -1: not running */
+	gint64 next_pull_us, next_gc_us, next_activate_us, next_watch_us;
 	gboolean poked, stopping;
-	int signal_fd, inotify_fd;
+	int signal_fd, poke_fd; /* poke_fd -1: the watch looks after it */
 } Run;
 
 /* A child that gets SIGTERM when we die, as a pidfd; -1 if it could not be started. */
@@ -67,9 +66,14 @@ static void start_due(Run *run)
 		run->activate_fd = start(argv);
 		run->next_activate_us = now + RESPAWN_US;
 	}
+	if (run->base->conf->watch && run->watch_fd < 0 && now >= run->next_watch_us) {
+		const char *argv[] = {run->own, "-C", run->base->root, "watch", NULL};
+		run->watch_fd = start(argv);
+		run->next_watch_us = now + RESPAWN_US;
+	}
 	if (run->pull_fd >= 0)
 		return;
-	if (now >= run->next_pull_us || run->poked) {
+	if (!run->base->conf->watch && (now >= run->next_pull_us || run->poked)) {
 		gint64 every = conf_base_pull_every_s(run->base->conf) * G_USEC_PER_SEC;
 		run->poked = FALSE;
 		/* jitter: a fleet restarted at one moment spreads out */
@@ -93,13 +97,20 @@ static gboolean reap(int *pidfd, siginfo_t *ret_info)
 	return TRUE;
 }
 
+static void say_ended(const Run *run, const char *program, int *pidfd)
+{
+	siginfo_t info;
+	if (reap(pidfd, &info) && !run->stopping)
+		g_printerr("tagship-base run: %s ended (%s %d); starting it again\n", program,
+			   info.si_code == CLD_EXITED ? "exit" : "signal", info.si_status);
+}
+
 static void reap_all(Run *run)
 {
 	siginfo_t info;
 	(void)reap(&run->pull_fd, &info); /* it told by itself what went wrong */
-	if (reap(&run->activate_fd, &info) && !run->stopping)
-		g_printerr("tagship-base run: tagship-activate ended (%s %d); starting it again\n",
-			   info.si_code == CLD_EXITED ? "exit" : "signal", info.si_status);
+	say_ended(run, "tagship-activate", &run->activate_fd);
+	say_ended(run, "tagship-base watch", &run->watch_fd);
 }
 
 static void stop_child(int pidfd)
@@ -114,26 +125,23 @@ static void handle_signals(Run *run)
 	while (read(run->signal_fd, &info, sizeof info) == sizeof info) {
 		run->stopping = TRUE;
 		stop_child(run->activate_fd); /* it ends what it began */
-		stop_child(run->pull_fd);     /* resumes next time */
+		stop_child(run->watch_fd);    /* resumes next time */
+		stop_child(run->pull_fd);     /* likewise */
 	}
 }
 
-/* A poke is a file that somebody made; it is taken away before we act on it. */
 static void handle_pokes(Run *run)
 {
-	char buffer[4096];
-	while (run->inotify_fd >= 0 && read(run->inotify_fd, buffer, sizeof buffer) > 0)
-		;
-	if (faccessat(run->base->dirfd, "poke/now", F_OK, 0) != 0)
-		return;
-	run->poked = TRUE;
-	(void)util_fs_unlink(run->base->dirfd, "poke/now",
-			     NULL); /* poked once more then: harmless */
+	if (run->poke_fd >= 0 && base_poke_take(run->base, run->poke_fd))
+		run->poked = TRUE;
 }
 
 static int wait_ms(const Run *run)
 {
-	gint64 next = MIN(run->next_pull_us, run->next_gc_us);
+	gboolean watch = run->base->conf->watch;
+	gint64 next = watch ? run->next_gc_us : MIN(run->next_pull_us, run->next_gc_us);
+	if (watch && run->watch_fd < 0)
+		next = MIN(next, run->next_watch_us);
 	if (run->activate_fd < 0)
 		next = MIN(next, run->next_activate_us);
 	return (int)CLAMP((next - g_get_monotonic_time()) / 1000 + 1, 0, G_MAXINT32);
@@ -142,16 +150,18 @@ static int wait_ms(const Run *run)
 static void loop(Run *run)
 {
 	handle_pokes(run);
-	while (!run->stopping || run->activate_fd >= 0 || run->pull_fd >= 0) {
+	while (!run->stopping || run->activate_fd >= 0 || run->watch_fd >= 0 || run->pull_fd >= 0) {
 		start_due(run);
 		/* that a pull has ended matters only if something waits for it: idle, we wake
 		 * once per pull */
 		gboolean watch_pull = run->poked || run->stopping;
 		struct pollfd fds[] = {{run->signal_fd, POLLIN, 0},
-				       {run->inotify_fd, POLLIN, 0},
+				       {run->poke_fd, POLLIN, 0},
 				       {run->activate_fd, POLLIN, 0},
+				       {run->watch_fd, POLLIN, 0},
 				       {watch_pull ? run->pull_fd : -1, POLLIN, 0}};
-		(void)poll(fds, 4, run->stopping ? -1 : MAX(wait_ms(run), 20)); /* looks again */
+		(void)poll(fds, G_N_ELEMENTS(fds),
+			   run->stopping ? -1 : MAX(wait_ms(run), 20)); /* looks again */
 		handle_signals(run);
 		reap_all(run);
 		handle_pokes(run);
@@ -166,16 +176,11 @@ static gboolean prepare(Run *run, GError **error)
 	(void)sigaddset(&set, SIGINT);            /* as above */
 	(void)sigprocmask(SIG_BLOCK, &set, NULL); /* as above */
 	run->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-	run->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	if (run->signal_fd < 0 || run->inotify_fd < 0)
-		return util_error_errno(error, errno, "signalfd or inotify");
-	/* a folder of its own: nothing else that happens beneath ROOT wakes us */
-	g_autofree char *folder = g_build_filename(run->base->root, "poke", NULL);
-	if (!util_fs_mkdir(AT_FDCWD, folder, 0755, error))
-		return FALSE;
-	if (inotify_add_watch(run->inotify_fd, folder, IN_MOVED_TO) < 0)
-		return util_error_errno(error, errno, "watching %s", folder);
-	return TRUE;
+	if (run->signal_fd < 0)
+		return util_error_errno(error, errno, "signalfd");
+	if (!run->base->conf->watch)
+		run->poke_fd = base_poke_open(run->base, error);
+	return run->base->conf->watch || run->poke_fd >= 0;
 }
 
 int base_run(Cmd *cmd, GError **error)
@@ -192,14 +197,15 @@ int base_run(Cmd *cmd, GError **error)
 		   .own = own,
 		   .activate = activate,
 		   .activate_fd = -1,
+		   .watch_fd = -1,
 		   .pull_fd = -1,
 		   .signal_fd = -1,
-		   .inotify_fd = -1,
+		   .poke_fd = -1,
 		   .next_gc_us = g_get_monotonic_time() + 10 * 60 * G_USEC_PER_SEC};
 	gboolean ok = prepare(&run, error);
 	if (ok)
 		loop(&run);
 	util_closep(&run.signal_fd);
-	util_closep(&run.inotify_fd);
+	util_closep(&run.poke_fd);
 	return ok ? 0 : 1;
 }

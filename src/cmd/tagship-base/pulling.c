@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: ISC */
+/* The work of a contact. Staging is a program of its own. */
+#include "cmd/tagship-base/pulling.h"
+#include "stage/stage.h"
+
+#define ROUNDS 4 /* stage may find an old tree altered and need another bundle */
+#define WANT_US (20 * G_USEC_PER_SEC) /* central makes a bundle: so long it is waited for */
+#define WANT_POLL_US (2 * G_USEC_PER_SEC)
+
+struct BasePull {
+	const Cmd *cmd;
+	const Base *base;
+	MirrorSpec spec;
+	GPtrArray *live, *held; /* char *, NULL-terminated */
+	Mirror *mirror;
+	UtilProgress *progress;
+	guint wanted;
+	gint64 opens_utc; /* what was put off may be downloaded from then on; 0: nothing was */
+};
+
+/* "APP ROOT VERSION" and "APP REASON" for hello. */
+static gboolean gather(BasePull *pull, GError **error)
+{
+	g_ptr_array_set_size(pull->live, 0);
+	g_ptr_array_set_size(pull->held, 0);
+	for (guint i = 0; i < pull->base->conf->apps->len; i++) {
+		const ConfBaseApp *app = g_ptr_array_index(pull->base->conf->apps, i);
+		ActivateSpec spec = base_activate_spec(pull->base, app);
+		g_autoptr(DecideApp) state = activate_read(&spec, error);
+		if (!state)
+			return FALSE;
+		const char *reason = NULL;
+		if (decide_app_live_root(state))
+			g_ptr_array_add(pull->live,
+					g_strdup_printf("%s %s %s", app->name,
+							decide_app_live_root(state),
+							decide_app_live_version(state)));
+		if (decide_app_held(state, &reason))
+			g_ptr_array_add(pull->held,
+					g_strdup_printf("%s %s", app->name, reason ? reason : "-"));
+	}
+	g_ptr_array_add(pull->live, NULL);
+	g_ptr_array_add(pull->held, NULL);
+	pull->spec.live = (const char *const *)pull->live->pdata;
+	pull->spec.held = (const char *const *)pull->held->pdata;
+	return TRUE;
+}
+
+/* ---- what is to be staged, soonest go-live first ---- */
+
+typedef struct {
+	const ConfBaseApp *app;
+	Order *order;
+} Todo;
+
+static void todo_free(gpointer data)
+{
+	Todo *todo = data;
+	order_free(todo->order);
+	g_free(todo);
+}
+
+static gint soonest_first(gconstpointer a, gconstpointer b)
+{
+	const Todo *left = *(Todo *const *)a;
+	const Todo *right = *(Todo *const *)b;
+	if (left->order->is_now != right->order->is_now)
+		return left->order->is_now ? -1 : 1;
+	if (left->order->at_utc != right->order->at_utc)
+		return left->order->at_utc < right->order->at_utc ? -1 : 1;
+	return left->order->seq < right->order->seq ? -1 : 1;
+}
+
+static gboolean list_todo(const BasePull *pull, GPtrArray *todos, GError **error)
+{
+	for (guint i = 0; i < pull->base->conf->apps->len; i++) {
+		const ConfBaseApp *app = g_ptr_array_index(pull->base->conf->apps, i);
+		ActivateSpec spec = base_activate_spec(pull->base, app);
+		g_autoptr(DecideApp) state = activate_read(&spec, error);
+		if (!state)
+			return FALSE;
+		const GPtrArray *orders = decide_app_orders(state);
+		for (guint o = 0; o < orders->len; o++) {
+			const DecideOrder *order = g_ptr_array_index(orders, o);
+			if ((order->state != ORDER_ORDERED && order->state != ORDER_FETCHING) ||
+			    order->cancel_asked)
+				continue;
+			Todo *todo = g_new0(Todo, 1);
+			todo->app = app;
+			todo->order = order_copy(order->order);
+			g_ptr_array_add(todos, todo);
+		}
+	}
+	g_ptr_array_sort(todos, soonest_first);
+	return TRUE;
+}
+
+static gboolean want(BasePull *pull, const Todo *todo, const StageNeed *need, GError **error)
+{
+	g_autoptr(GError) failed = NULL;
+	cmd_say(pull->cmd, "%s %s: %s; asking central for a bundle", todo->app->name,
+		todo->order->version, need->why ? need->why : "no bundle fits what is here");
+	if (mirror_want(pull->mirror, need->old_root, todo->order->root, &failed))
+		return TRUE;
+	if (g_error_matches(failed, TS_ERROR, TS_ERROR_AGAIN)) {
+		pull->wanted++;
+		return TRUE;
+	}
+	g_propagate_error(error, g_steal_pointer(&failed));
+	return FALSE;
+}
+
+/* Bundles wait for their hours, unless the release would be late. */
+static gboolean may_wait(BasePull *pull, const Todo *todo)
+{
+	gint64 now = util_clock_now_utc(pull->base->clock);
+	gint64 wait_s = conf_hours_opens_s(pull->base->conf->pull_hours, now);
+	if (wait_s == 0 || todo->order->is_now || todo->order->at_utc <= now + wait_s)
+		return FALSE;
+	pull->opens_utc = now + wait_s;
+	return TRUE;
+}
+
+/* Central lost the file and makes it again: that is no error of the line. */
+static gboolean being_made(BasePull *pull, GError **error)
+{
+	if (!error || !g_error_matches(*error, TS_ERROR, TS_ERROR_AGAIN) ||
+	    !strstr((*error)->message, "central: "))
+		return FALSE;
+	g_clear_error(error);
+	pull->wanted++;
+	return TRUE;
+}
+
+static gboolean download(BasePull *pull, const Todo *todo, const StageNeed *need,
+			 gboolean *ret_came, GError **error)
+{
+	if (may_wait(pull, todo))
+		return TRUE;
+	g_autofree char *size = util_text_bytes(need->bundle->bytes);
+	cmd_say(pull->cmd, "%s %s: fetching %s (%s)%s%s", todo->app->name, todo->order->version,
+		size, need->bundle->codec, need->why ? "; " : "", need->why ? need->why : "");
+	*ret_came = mirror_download(pull->mirror, need->bundle->sha256, need->bundle->bytes, error);
+	return *ret_came || being_made(pull, error);
+}
+
+static gboolean fetch_one(BasePull *pull, const Todo *todo, gboolean *ret_came, GError **error)
+{
+	StageSpec spec = {.root_path = pull->base->root,
+			  .root_dirfd = pull->base->dirfd,
+			  .app = todo->app,
+			  .order = todo->order,
+			  .memory_bytes = (guint64)pull->base->conf->memory_mb * 1024 * 1024,
+			  .min_free_bytes = (guint64)pull->base->conf->min_free_mb * 1000000};
+	StageNeed need = {0};
+	gboolean ok = stage_need(&spec, &need, error);
+	*ret_came = ok && need.kind != STAGE_NEED_BUNDLE && need.kind != STAGE_NEED_WANT;
+	if (ok && need.kind == STAGE_NEED_BUNDLE)
+		ok = download(pull, todo, &need, ret_came, error);
+	else if (ok && need.kind == STAGE_NEED_WANT)
+		ok = want(pull, todo, &need, error);
+	stage_need_clear(&need);
+	return ok;
+}
+
+/* What has come is staged before the next is fetched: it may be due by then. */
+static gboolean stage(const BasePull *pull, GError **error)
+{
+	return base_run_helper(pull->base, "tagship-stage", NULL, error) >= 0;
+}
+
+/* FALSE only for the line, or because of news: one order that cannot be had must not hold up the
+ * others. *ret_open: how many orders are not staged. */
+static gboolean fetch_all(BasePull *pull, guint *ret_open, GError **error)
+{
+	g_autoptr(GPtrArray) todos = g_ptr_array_new_with_free_func(todo_free);
+	if (!list_todo(pull, todos, error))
+		return FALSE;
+	*ret_open = todos->len;
+	pull->wanted = 0;
+	for (guint i = 0; i < todos->len; i++) {
+		const Todo *todo = g_ptr_array_index(todos, i);
+		g_autoptr(GError) failed = NULL;
+		gboolean came = FALSE;
+		if (fetch_one(pull, todo, &came, &failed)) {
+			if (came && !stage(pull, error))
+				return FALSE;
+			continue;
+		}
+		gboolean line = g_error_matches(failed, TS_ERROR, TS_ERROR_AGAIN);
+		if (!line)
+			g_printerr("%s %s: %s\n", todo->app->name, todo->order->version,
+				   failed->message);
+		else
+			g_propagate_error(error, g_steal_pointer(&failed));
+		if (line)
+			return FALSE;
+	}
+	return TRUE;
+}
+
+/* Where central tells by itself, nothing is asked meanwhile. */
+static gboolean wait_a_little(BasePull *pull, gint64 until_us, GError **error)
+{
+	MirrorEvent event = MIRROR_TIME;
+	g_autoptr(GError) local = NULL;
+	if (mirror_watch(pull->mirror, -1, until_us, &event, &local))
+		return TRUE;
+	if (!g_error_matches(local, TS_ERROR, TS_ERROR_UNSUPPORTED) && pull->spec.watch) {
+		g_propagate_error(error, g_steal_pointer(&local));
+		return FALSE;
+	}
+	g_usleep(WANT_POLL_US);
+	return TRUE;
+}
+
+static gboolean wait_for_bundle(BasePull *pull, GError **error)
+{
+	gint64 until_us = g_get_monotonic_time() + WANT_US;
+	while (g_get_monotonic_time() < until_us) {
+		gboolean moved = FALSE;
+		if (!wait_a_little(pull, until_us, error) ||
+		    !mirror_update(pull->mirror, &moved, error))
+			return FALSE;
+		if (moved)
+			return TRUE;
+	}
+	return util_error_set(error, TS_ERROR_AGAIN,
+			      "central is still making the bundle; the next pull gets it");
+}
+
+/* Fetches and stages what the accepted orders need. */
+static gboolean rounds(BasePull *pull, GError **error)
+{
+	for (guint i = 0; i < ROUNDS; i++) {
+		guint open = 0;
+		pull->opens_utc = 0;
+		if (!fetch_all(pull, &open, error))
+			return FALSE;
+		if (open == 0)
+			return TRUE;
+		if (pull->wanted > 0 &&
+		    (!wait_for_bundle(pull, error) || !fetch_all(pull, &open, error)))
+			return FALSE;
+		g_autoptr(GPtrArray) left = g_ptr_array_new_with_free_func(todo_free);
+		if (!list_todo(pull, left, error))
+			return FALSE;
+		if (left->len == 0 || pull->opens_utc > 0)
+			return TRUE;
+	}
+	return TRUE;
+}
+
+/* News in the middle of a download: what is new is looked at first. */
+static gboolean fetch_and_stage(BasePull *pull, GError **error)
+{
+	for (;;) {
+		g_autoptr(GError) local = NULL;
+		gboolean moved = FALSE;
+		if (rounds(pull, &local))
+			return TRUE;
+		if (!mirror_has_news(pull->mirror)) {
+			g_propagate_error(error, g_steal_pointer(&local));
+			return FALSE;
+		}
+		cmd_say(pull->cmd, "%s", local->message);
+		if (!mirror_update(pull->mirror, &moved, error))
+			return FALSE;
+	}
+}
+
+gboolean base_pull_deliver(BasePull *pull, GError **error)
+{
+	guint sent = 0;
+	return mirror_deliver(pull->mirror, &sent, error);
+}
+
+gboolean base_pull_contact(BasePull *pull, GError **error)
+{
+	gboolean moved = FALSE;
+	return gather(pull, error) && base_pull_deliver(pull, error) &&
+	       mirror_update(pull->mirror, &moved, error) && fetch_and_stage(pull, error) &&
+	       base_pull_deliver(pull, error);
+}
+
+gboolean base_pull_wait(BasePull *pull, int fd, gint64 until_us, MirrorEvent *ret_event,
+			GError **error)
+{
+	return mirror_watch(pull->mirror, fd, until_us, ret_event, error);
+}
+
+gint64 base_pull_opens_utc(const BasePull *pull)
+{
+	return pull->opens_utc;
+}
+
+BasePull *base_pull_open(const Cmd *cmd, const Base *base, gboolean watch, GError **error)
+{
+	g_autoptr(BasePull) pull = g_new0(BasePull, 1);
+	pull->cmd = cmd;
+	pull->base = base;
+	pull->live = g_ptr_array_new_with_free_func(g_free);
+	pull->held = g_ptr_array_new_with_free_func(g_free);
+	pull->progress = cmd_progress_new(cmd);
+	pull->spec = (MirrorSpec){.root_path = base->root,
+				  .root_dirfd = base->dirfd,
+				  .conf = base->conf,
+				  .clock = base->clock,
+				  .progress = pull->progress,
+				  .watch = watch,
+				  .incarnation = base->incarnation};
+	if (!gather(pull, error))
+		return NULL;
+	pull->mirror = mirror_open(&pull->spec, error);
+	return pull->mirror ? g_steal_pointer(&pull) : NULL;
+}
+
+void base_pull_close(BasePull *pull)
+{
+	if (!pull)
+		return;
+	mirror_close(pull->mirror);
+	cmd_progress_free(pull->progress);
+	g_ptr_array_unref(pull->live);
+	g_ptr_array_unref(pull->held);
+	g_free(pull);
+}

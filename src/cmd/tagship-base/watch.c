@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * `tagship-base watch`: pulls, then waits on a quiet connection until central's ledger moves, this
+ * base has something to report, or it is time to look; for ever. A lost line is made anew after a
+ * pause that doubles, at random around its length: a fleet that lost its central comes back spread
+ * out.
+ */
+#include <sys/stat.h>
+
+#include "cmd/tagship-base/pulling.h"
+#include "cmd/tagship-base/poke.h"
+
+#define LOCK "lock/watch"
+#define PAUSE_FIRST_US ((gint64)2 * G_USEC_PER_SEC)
+#define PAUSE_MOST_US ((gint64)300 * G_USEC_PER_SEC)
+#define SETTLED_US \
+	((gint64)60 * G_USEC_PER_SEC) /* so long a connection lasts that is no accident */
+#define BUSY_MS (60 * 1000)           /* another pull may be at work */
+
+typedef struct {
+	const Cmd *cmd;
+	Base *base;
+	struct stat conf; /* base.cfg as it was read */
+	int poke_fd;
+	gint64 pause_us, next_us, began_us;
+	gboolean said_old;
+} Watch;
+
+static gboolean conf_changed(const Watch *watch)
+{
+	struct stat now;
+	return fstatat(watch->base->dirfd, "base.cfg", &now, 0) == 0 &&
+	       (now.st_ino != watch->conf.st_ino || now.st_size != watch->conf.st_size ||
+		now.st_mtim.tv_sec != watch->conf.st_mtim.tv_sec ||
+		now.st_mtim.tv_nsec != watch->conf.st_mtim.tv_nsec);
+}
+
+/* base.cfg may have changed; one that cannot be read is said, and the one before stays. */
+static void reload(Watch *watch)
+{
+	g_autoptr(GError) error = NULL;
+	struct stat now;
+	if (fstatat(watch->base->dirfd, "base.cfg", &now, 0) == 0)
+		watch->conf = now;
+	Base *base = base_open(watch->cmd, &error);
+	if (!base) {
+		g_printerr("tagship-base watch: going on with the configuration of before: %s\n",
+			   error->message);
+		return;
+	}
+	base_close(watch->base);
+	watch->base = base;
+}
+
+/* When to look without being told. */
+static void plan_next(Watch *watch, const BasePull *pull)
+{
+	gint64 every = conf_base_pull_every_s(watch->base->conf) * G_USEC_PER_SEC;
+	gint64 opens = pull ? base_pull_opens_utc(pull) : 0;
+	watch->next_us =
+	    g_get_monotonic_time() + every + (gint64)(g_random_double() * (double)every / 10);
+	if (opens > 0)
+		watch->next_us =
+		    MIN(watch->next_us,
+			g_get_monotonic_time() +
+			    (opens - util_clock_now_utc(watch->base->clock)) * G_USEC_PER_SEC);
+}
+
+static gboolean with_lock(const Watch *watch, BasePull *pull,
+			  gboolean (*work)(BasePull *pull, GError **error), GError **error)
+{
+	util_autofd int lock = util_fs_lock(watch->base->dirfd, BASE_PULL_LOCK, BUSY_MS, error);
+	return lock >= 0 && work(pull, error);
+}
+
+/* What was fetched by hand counts, and what is to be told is told; central was not asked. */
+static gboolean handle_poke(Watch *watch, BasePull *pull, GError **error)
+{
+	if (!base_poke_take(watch->base, watch->poke_fd))
+		return TRUE;
+	base_accept_offline(watch->base);
+	return with_lock(watch, pull, base_pull_deliver, error);
+}
+
+static void note_watching(const Watch *watch, gboolean on)
+{
+	g_autofree char *now = util_time_format_utc(util_clock_now_utc(watch->base->clock));
+	/* for status only */
+	if (on)
+		(void)util_fs_write_file(watch->base->dirfd, "watching", now, strlen(now), 0644,
+					 NULL);
+	else
+		(void)util_fs_unlink(watch->base->dirfd, "watching", NULL);
+}
+
+/* One connection, until it is lost (FALSE) or base.cfg changes. */
+static gboolean connection(Watch *watch, GError **error)
+{
+	MirrorEvent event = MIRROR_TIME;
+	g_autoptr(BasePull) pull =
+	    base_pull_open(watch->cmd, watch->base, watch->base->conf->watch, error);
+	if (!pull)
+		return FALSE;
+	watch->began_us = g_get_monotonic_time();
+	if (!with_lock(watch, pull, base_pull_contact, error))
+		return FALSE;
+	plan_next(watch, pull);
+	note_watching(watch, TRUE);
+	while (!conf_changed(watch)) {
+		if (!base_pull_wait(pull, watch->poke_fd, watch->next_us, &event, error))
+			return FALSE;
+		if (event == MIRROR_POKED && !handle_poke(watch, pull, error))
+			return FALSE;
+		if (event != MIRROR_POKED) {
+			if (!with_lock(watch, pull, base_pull_contact, error))
+				return FALSE;
+			plan_next(watch, pull);
+		}
+	}
+	return TRUE;
+}
+
+static void sleep_until(Watch *watch, gint64 until_us)
+{
+	while (g_get_monotonic_time() < until_us && !conf_changed(watch))
+		if (base_poke_wait(watch->poke_fd, until_us) &&
+		    base_poke_take(watch->base, watch->poke_fd)) {
+			base_accept_offline(watch->base);
+			return; /* there is something to tell: try */
+		}
+}
+
+static void pause_after(Watch *watch, const GError *error)
+{
+	gint64 now = g_get_monotonic_time();
+	if (g_error_matches(error, TS_ERROR, TS_ERROR_UNSUPPORTED)) {
+		if (!watch->said_old)
+			g_printerr("tagship-base watch: %s; looking every %" G_GINT64_FORMAT
+				   " s instead\n",
+				   error->message, (gint64)60);
+		watch->said_old = TRUE;
+		sleep_until(watch, now + SETTLED_US);
+		return;
+	}
+	if (watch->began_us > 0 && now - watch->began_us >= SETTLED_US)
+		watch->pause_us = PAUSE_FIRST_US;
+	gint64 pause = (gint64)((0.25 + 1.5 * g_random_double()) * (double)watch->pause_us);
+	g_printerr("tagship-base watch: %s; trying again in %.0f s\n", error->message,
+		   (double)pause / G_USEC_PER_SEC);
+	watch->pause_us = MIN(2 * watch->pause_us, PAUSE_MOST_US);
+	sleep_until(watch, now + pause);
+}
+
+static void watch_for_ever(Watch *watch)
+{
+	for (;;) {
+		g_autoptr(GError) error = NULL;
+		watch->began_us = 0;
+		if (conf_changed(watch))
+			reload(watch);
+		gboolean ok = connection(watch, &error);
+		note_watching(watch, FALSE);
+		if (ok)
+			continue;
+		base_accept_offline(watch->base);
+		pause_after(watch, error);
+	}
+}
+
+int base_watch(Cmd *cmd, GError **error)
+{
+	if (!cmd_options(cmd, NULL, 0, 0, error))
+		return 2;
+	Watch watch = {.cmd = cmd, .pause_us = PAUSE_FIRST_US, .poke_fd = -1};
+	watch.base = base_open(cmd, error);
+	util_autofd int lock = watch.base ? util_fs_lock(watch.base->dirfd, LOCK, 0, error) : -1;
+	if (lock >= 0)
+		watch.poke_fd = base_poke_open(watch.base, error);
+	if (watch.poke_fd >= 0) {
+		reload(&watch);
+		watch_for_ever(&watch); /* until a signal */
+	}
+	base_close(watch.base);
+	return 1;
+}
