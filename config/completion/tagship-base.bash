@@ -58,7 +58,7 @@ _tagship_base() {
 	if [[ -z $command && $cur == -* ]]; then
 		_tagship_base_words '-C -q -v --json --help --version'
 	elif [[ -z $command ]]; then
-		_tagship_base_words 'init pull stage activate run status log hold unhold rollback doctor gc'
+		_tagship_base_words 'init pull stage activate watch run status log hold unhold rollback doctor gc'
 	elif [[ $cur == -* ]]; then
 		_tagship_base_words "$(_tagship_base_options "$command")"
 	elif [[ $position == 0 ]]; then
