@@ -33,8 +33,6 @@
 /* ---- header ---- */
 
 char *bundle_header_format(const BundleInfo *info);
-/* How the zlib here packs, in short; caller frees. */
-char *bundle_zlib(void);
 /* UNSUPPORTED for another format or codec, else CORRUPT. */
 BundleInfo *bundle_header_parse(const char *text, gsize len, GError **error);
 /* The header against what the caller allows and expects. */

@@ -62,7 +62,8 @@ typedef struct {
 	 * line of that rate, making it included */
 	guint effort;
 	guint64 arrive_kbit;
-	int scratch_dirfd; /* where unnamed files may be made; 0: the current folder */
+	gboolean whole_archives; /* the reader's zlib packs otherwise: leave archives as they are */
+	int scratch_dirfd;       /* where unnamed files may be made; 0: the current folder */
 	const UtilProgress *progress;
 } BundleMakeOptions;
 
@@ -87,6 +88,10 @@ typedef struct {
 #define BUNDLE_EFFORT_MAX 9
 /* The effort by which so much new content arrives first over a line of this rate. */
 guint bundle_effort_for(guint64 content_bytes, guint64 ref_bytes, guint64 kbit);
+
+/* How the zlib here packs, 8 hex digits: archives come back only from one that packs alike. Caller
+ * frees. */
+char *bundle_zlib_digest(void);
 
 void bundle_info_free(BundleInfo *info);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(BundleInfo, bundle_info_free)

@@ -168,7 +168,7 @@ BundleInfo *bundle_header_parse(const char *text, gsize len, GError **error)
 	return NULL;
 }
 
-char *bundle_zlib(void)
+char *bundle_zlib_digest(void)
 {
 	guint8 digest[UTIL_SHA256_BYTES];
 	char hex[UTIL_SHA256_HEX];
@@ -180,7 +180,7 @@ char *bundle_zlib(void)
 /* Archives come back bit for bit only from a zlib that packs like the one they were tried with. */
 static gboolean zlib_fits(const BundleInfo *info, GError **error)
 {
-	g_autofree char *own = info->zlib ? bundle_zlib() : NULL;
+	g_autofree char *own = info->zlib ? bundle_zlib_digest() : NULL;
 	return !own || strcmp(own, info->zlib) == 0 ||
 	       util_error_set(error, TS_ERROR_UNSUPPORTED,
 			      "the zlib here packs archives otherwise than central's; ask for a "

@@ -188,7 +188,8 @@ static gboolean compare(Make *make, GError **error)
 	g_autofree guint8 *refused = g_malloc0((gsize)manifest_count(make->new_tree->manifest) + 1);
 	for (;;) {
 		begin_lists(make);
-		if (!bundle_open_archives(&make->old_list, &make->new_list, refused, progress,
+		if (!make->options->whole_archives &&
+		    !bundle_open_archives(&make->old_list, &make->new_list, refused, progress,
 					  error))
 			return FALSE;
 		make->changes = delta_diff(&make->old_list.tree, &make->new_list.tree);
@@ -215,7 +216,7 @@ static gboolean make_delta(Make *make, int out_fd, GError **error)
 	make->info->decoded_bytes = manifest_bytes(make->new_tree->manifest);
 	make->info->scratch_bytes = scratch_bytes(make);
 	if (make->changes->archives->len > 0)
-		make->info->zlib = bundle_zlib();
+		make->info->zlib = bundle_zlib_digest();
 	make->info->effort = choose_effort(make);
 	if (!find_counterparts(make, error) || !plan(make, error))
 		return FALSE;

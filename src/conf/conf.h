@@ -191,7 +191,8 @@ gint64 conf_base_rate_kbit(const ConfBase *base, gint64 utc);
 /* The app of that name or NULL. */
 const ConfBaseApp *conf_base_app(const ConfBase *base, const char *name);
 /* Hours of the day in this machine's zone, "FROM-TO" or "FROM-TO NUMBER": from is inclusive, to is
- * not, over midnight if from is later. The number of the first that covers utc, else fallback. */
+ * not, over midnight if from is later. The number of the first that covers utc, else fallback.
+ * hours may be NULL. */
 gint64 conf_hours_number(char *const *hours, gint64 utc, gint64 fallback);
 /* Seconds until one of them begins; 0 within one, or if there are none. */
 gint64 conf_hours_opens_s(char *const *hours, gint64 utc);

@@ -64,13 +64,13 @@ static const char *find(char *const *hours, guint minute, gboolean numbered, Spa
 gint64 conf_hours_number(char *const *hours, gint64 utc, gint64 fallback)
 {
 	Span span = {0};
-	return *hours && find(hours, minute_of_day(utc), TRUE, &span) ? span.number : fallback;
+	return hours && find(hours, minute_of_day(utc), TRUE, &span) ? span.number : fallback;
 }
 
 gint64 conf_hours_opens_s(char *const *hours, gint64 utc)
 {
 	Span span = {0};
-	if (!*hours || find(hours, minute_of_day(utc), FALSE, &span))
+	if (!hours || !*hours || find(hours, minute_of_day(utc), FALSE, &span))
 		return 0;
 	/* minute by minute: clocks that are put forward or back need no thought */
 	for (gint64 at = utc - utc % 60 + 60;; at += 60)

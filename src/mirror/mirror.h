@@ -40,9 +40,10 @@ typedef struct {
 	const char *const *live;
 	const char *const *held;
 	gint64 incarnation;
-	gboolean watch;     /* be told by central what is new, see mirror_watch */
-	int lock_wait_ms;   /* for an app's lock; 0: 10 s */
-	const char *codecs; /* bundle codecs this base reads; NULL: "plain delta" */
+	gboolean watch;              /* be told by central what is new, see mirror_watch */
+	int lock_wait_ms;            /* for an app's lock; 0: 10 s */
+	const char *codecs;          /* bundle codecs this base reads; NULL: "plain delta" */
+	const char *zlib, *features; /* for hello, see wire/hello.h; NULL: not said */
 	/* Told of each report that central has in its ledger, before the pending files go; may be
 	 * NULL. Told again after a crash in between. */
 	void (*delivered)(gpointer user_data, const Report *report, const char *commit);

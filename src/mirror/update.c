@@ -6,18 +6,25 @@
 #define MAX_PACK_BYTES (64 * 1024 * 1024)
 
 /* What this base says of itself. */
-static char *hello_text(const MirrorSpec *spec, const char *accepted)
+static char *hello_text(const Mirror *mirror, const char *accepted)
 {
+	const MirrorSpec *spec = mirror->spec;
 	WireHello hello = {.software = (char[]){SOFTWARE},
 			   .base = spec->conf->name,
 			   .incarnation = spec->incarnation,
 			   .formats = (char[]){WIRE_HELLO_FORMATS},
 			   .memory_bytes = (guint64)spec->conf->memory_mb * 1024 * 1024,
+			   .line_kbit = mirror->line_kbit,
+			   .line_rtt_ms = mirror->line_rtt_ms,
 			   .now_utc = util_clock_now_utc(spec->clock)};
 	g_autofree char *codecs = g_strdup(spec->codecs ? spec->codecs : DEFAULT_CODECS);
 	g_auto(GStrv) live = g_strdupv((char **)(gsize)spec->live);
 	g_auto(GStrv) held = g_strdupv((char **)(gsize)spec->held);
+	g_autofree char *zlib = g_strdup(spec->zlib);
+	g_autofree char *features = g_strdup(spec->features);
 	hello.codecs = codecs;
+	hello.zlib = zlib;
+	hello.features = features;
 	hello.live = live;
 	hello.held = held;
 	g_strlcpy(hello.head, accepted[0] ? accepted : "-", sizeof hello.head);
@@ -42,7 +49,7 @@ static WireHelloReply *read_reply(UtilStream *stream, GError **error)
 static WireHelloReply *say_hello(Mirror *mirror, const char *accepted, GError **error)
 {
 	WireRequest request = {.verb = WIRE_HELLO};
-	g_autofree char *text = hello_text(mirror->spec, accepted);
+	g_autofree char *text = hello_text(mirror, accepted);
 	WireCall *call = mirror_call(mirror, &request, error);
 	if (!call)
 		return NULL;

@@ -21,7 +21,9 @@ gboolean mirror_watch_begin(Mirror *mirror, const char *head, GError **error)
 
 gboolean mirror_has_news(Mirror *mirror)
 {
-	const char *news = mirror->session ? wire_watch_news(mirror->session) : "";
+	if (!mirror->session)
+		return FALSE;
+	const char *news = wire_watch_news(mirror->session);
 	if (strcmp(news, mirror->head) != 0)
 		return news[0] != '\0';
 	wire_watch_seen(mirror->session); /* that is where we are */

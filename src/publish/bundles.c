@@ -1,22 +1,32 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Bundles between two built trees. Each is made once, applied to a scratch copy as a base would,
- * and kept under its hash; STATE/bundles/by-roots/OLD8-NEW… remembers which one it was (derived:
- * when it is lost, the same bundle is made again with the same bytes).
+ * and kept under its hash; STATE/bundles/by-roots/OLD-NEW… remembers which one it was (derived:
+ * when it is lost, the same bundle is made again with the same bytes), with a suffix for readers
+ * that cannot read all.
  */
 #include <unistd.h>
 
 #include "publish/publish-private.h"
 
-static char *index_name(const char *old_root, const char *new_root)
+static char *index_name(const char *old_root, const char *new_root, const PublishReader *reader)
 {
-	return g_strdup_printf("by-roots/%s-%s", strcmp(old_root, "-") == 0 ? "none" : old_root,
-			       new_root);
+	g_autofree char *memory =
+	    reader->memory_bytes > 0
+		? g_strdup_printf("-%" G_GUINT64_FORMAT "m", reader->memory_bytes / 1024 / 1024)
+		: g_strdup("");
+	return g_strdup_printf("by-roots/%s-%s%s%s", strcmp(old_root, "-") == 0 ? "none" : old_root,
+			       new_root,
+			       reader->plain            ? "-plain"
+			       : reader->whole_archives ? "-whole"
+							: "",
+			       memory);
 }
 
-static OrderBundle *index_read(Central *central, const char *old_root, const char *new_root)
+static OrderBundle *index_read(Central *central, const char *old_root, const char *new_root,
+			       const PublishReader *reader)
 {
-	g_autofree char *name = index_name(old_root, new_root);
+	g_autofree char *name = index_name(old_root, new_root, reader);
 	g_autofree char *text = NULL;
 	gsize len = 0;
 	if (!util_fs_read_file(central->bundles_dirfd, name, 4096, &text, &len, NULL))
@@ -98,7 +108,7 @@ static gboolean prove(Scratch *scratch, const BundleTree *old_tree, int fd, cons
 }
 
 static OrderBundle *keep(Central *central, const BundleInfo *info, const char *tmp_name, int fd,
-			 GError **error)
+			 const PublishReader *reader, GError **error)
 {
 	char sha256[UTIL_SHA256_HEX];
 	guint64 bytes = 0;
@@ -114,7 +124,7 @@ static OrderBundle *keep(Central *central, const BundleInfo *info, const char *t
 	bundle->memory_bytes = info->memory_bytes;
 	g_autofree char *text = order_bundle_format(bundle);
 	g_autofree char *line = g_strconcat(text, "\n", NULL);
-	g_autofree char *name = index_name(info->old_root, info->new_root);
+	g_autofree char *name = index_name(info->old_root, info->new_root, reader);
 	if (!util_fs_write_file(central->bundles_dirfd, name, line, strlen(line), 0644, error))
 		return NULL;
 	return g_steal_pointer(&bundle);
@@ -131,7 +141,8 @@ guint publish_bundle_effort(const OrderBundle *bundle)
 }
 
 static OrderBundle *make_in(JobRun *run, Scratch *scratch, const LibraryVersion *old_version,
-			    const LibraryVersion *version, BundleHaste haste, GError **error)
+			    const LibraryVersion *version, BundleHaste haste,
+			    const PublishReader *reader, GError **error)
 {
 	Central *central = run->central;
 	util_autofd int old_fd = -1, new_fd = -1, out = -1;
@@ -149,6 +160,10 @@ static OrderBundle *make_in(JobRun *run, Scratch *scratch, const LibraryVersion 
 	BundleTree new_tree = {new_fd, scratch->new_manifest};
 	BundleMakeOptions options = {.effort = haste.effort,
 				     .arrive_kbit = (guint64)haste.arrive_kbit,
+				     .codec =
+					 reader->plain ? BUNDLE_CODEC_PLAIN : BUNDLE_CODEC_AUTO,
+				     .whole_archives = reader->whole_archives,
+				     .base_memory_bytes = reader->memory_bytes,
 				     .scratch_dirfd = scratch->dirfd};
 	if (options.effort == 0 && options.arrive_kbit == 0)
 		options.effort = BUNDLE_EFFORT_MAX;
@@ -156,7 +171,7 @@ static OrderBundle *make_in(JobRun *run, Scratch *scratch, const LibraryVersion 
 	OrderBundle *bundle = NULL;
 	if (bundle_make(&old_tree, &new_tree, out, &options, &info, error) &&
 	    prove(scratch, &old_tree, out, info, error))
-		bundle = keep(central, info, tmp_name, out, error);
+		bundle = keep(central, info, tmp_name, out, reader, error);
 	if (!bundle)
 		(void)util_fs_unlink(central->bundles_dirfd, tmp_name, NULL); /* swept by gc */
 	return bundle;
@@ -178,9 +193,9 @@ static gboolean enough_disk(Central *central, const LibraryVersion *version, GEr
 }
 
 OrderBundle *publish_bundle(JobRun *run, const char *old_root, const LibraryVersion *version,
-			    BundleHaste haste, GError **error)
+			    BundleHaste haste, const PublishReader *reader, GError **error)
 {
-	g_autoptr(OrderBundle) known = index_read(run->central, old_root, version->root);
+	g_autoptr(OrderBundle) known = index_read(run->central, old_root, version->root, reader);
 	if (known && (haste.effort == 0 || publish_bundle_effort(known) == haste.effort))
 		return g_steal_pointer(&known);
 	g_autoptr(LibraryVersion) old_version = NULL;
@@ -199,7 +214,7 @@ OrderBundle *publish_bundle(JobRun *run, const char *old_root, const LibraryVers
 		return NULL;
 	Scratch scratch = {.dirfd = -1};
 	gint64 start_us = g_get_monotonic_time();
-	OrderBundle *bundle = make_in(run, &scratch, old_version, version, haste, error);
+	OrderBundle *bundle = make_in(run, &scratch, old_version, version, haste, reader, error);
 	scratch_clear(run->central, &scratch);
 	if (bundle) {
 		g_autofree char *size = util_text_bytes(bundle->bytes);

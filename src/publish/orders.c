@@ -170,20 +170,17 @@ static Order *new_order(JobRun *run, const PublishRelease *release, const Publis
 	return order;
 }
 
-static gint64 line_kbit(JobRun *run, const char *base)
-{
-	g_autoptr(ConfPeer) peer = conf_peer_load(run->central->dirfd, base, NULL);
-	return peer && peer->line_kbit > 0 ? peer->line_kbit : run->central->conf->line_kbit;
-}
-
 static gboolean add_bundle(JobRun *run, Order *order, const char *old_root,
-			   const LibraryVersion *version, OrderBundle **ret_bundle, GError **error)
+			   const LibraryVersion *version, const PublishReader *reader,
+			   OrderBundle **ret_bundle, GError **error)
 {
 	/* what goes live at once must arrive; for the rest there is time */
-	BundleHaste haste = {.arrive_kbit = order->is_now ? line_kbit(run, order->base) : 0};
-	OrderBundle *bundle = publish_bundle(run, old_root, version, haste, error);
+	BundleHaste haste = {.arrive_kbit = order->is_now ? reader->line_kbit : 0};
+	OrderBundle *bundle = publish_bundle(run, old_root, version, haste, reader, error);
 	if (!bundle)
 		return FALSE;
+	if (reader->why && strcmp(old_root, "-") != 0)
+		job_say(run, "  %-16s %s", order->base, reader->why);
 	order_add_bundle(order, bundle->old_root, bundle->sha256, bundle->bytes, bundle->codec,
 			 bundle->decoded_bytes, bundle->memory_bytes);
 	*ret_bundle = bundle;
@@ -240,9 +237,11 @@ static gboolean order_target(JobRun *run, const PublishRelease *release,
 	g_autoptr(OrderBundle) bundle = NULL;
 	if (!view)
 		return FALSE;
+	g_auto(PublishReader) reader = {0};
+	publish_reader(run->central, target->base, &reader);
 	const char *live = ledger_view_live_root(view, run->app->name);
 	if (!ledger_view_had_root(view, run->app->name, version->root) &&
-	    !add_bundle(run, order, live, version, &bundle, error))
+	    !add_bundle(run, order, live, version, &reader, &bundle, error))
 		return FALSE;
 	gint64 now = util_clock_now_utc(run->central->clock);
 	if (!order->is_now && now > order->at_utc + order->grace_s) {
@@ -254,7 +253,7 @@ static gboolean order_target(JobRun *run, const PublishRelease *release,
 	}
 	gint64 arrival =
 	    bundle ? central_arrival_utc(now, bundle->bytes, queued_bytes(view, release->release),
-					 line_kbit(run, target->base))
+					 reader.line_kbit)
 		   : now;
 	say_target(run, target, order, bundle, arrival, now);
 	order->seq = 1; /* the ledger counts; this is only the decision's text */
@@ -361,7 +360,9 @@ static gboolean revise(JobRun *run, const Order *order, const LibraryVersion *ve
 {
 	g_autoptr(Order) revised = order_copy(order);
 	g_autoptr(OrderBundle) bundle = NULL;
-	if (!add_bundle(run, revised, run->job->old_root, version, &bundle, error))
+	g_auto(PublishReader) reader = {0};
+	publish_reader(run->central, order->base, &reader);
+	if (!add_bundle(run, revised, run->job->old_root, version, &reader, &bundle, error))
 		return FALSE;
 	revised->written_utc = util_clock_now_utc(run->central->clock);
 	g_autofree char *text = order_format(revised);
@@ -393,8 +394,10 @@ gboolean publish_job_bundle(JobRun *run, GError **error)
 	if (lost) {
 		/* its file was lost: made again the same way, it has the same bytes and name */
 		BundleHaste haste = {.effort = publish_bundle_effort(lost)};
+		g_auto(PublishReader) reader = {0};
+		publish_reader(run->central, job->base, &reader);
 		g_autoptr(OrderBundle) again =
-		    publish_bundle(run, job->old_root, version, haste, error);
+		    publish_bundle(run, job->old_root, version, haste, &reader, error);
 		if (!again || strcmp(again->sha256, lost->sha256) == 0)
 			return again != NULL;
 		job_say(run, "made again it is another bundle (another liblzma or zlib?)");

@@ -29,6 +29,19 @@ gboolean publish_job_bundle(JobRun *run, GError **error);
 gboolean publish_build(JobRun *run, const char *repo_path, const char *commit, const char *version,
 		       gint64 tag_utc, LibraryVersion **ret_version, GError **error);
 
+/* What a base reads, and what its line gives, by its last hello; without one all that this central
+ * writes. */
+typedef struct {
+	gboolean plain;          /* no deltas of our format */
+	gboolean whole_archives; /* its zlib packs otherwise */
+	guint64 memory_bytes;    /* 0: the default */
+	gint64 line_kbit;
+	char *why; /* NULL: it reads everything */
+} PublishReader;
+void publish_reader(Central *central, const char *base, PublishReader *ret);
+void publish_reader_clear(PublishReader *reader);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(PublishReader, publish_reader_clear)
+
 /* How a new bundle is made: with this effort, or (0) so that it arrives first over a line of this
  * rate, or (0) as small as can be. */
 typedef struct {
@@ -36,10 +49,10 @@ typedef struct {
 	gint64 arrive_kbit;
 } BundleHaste;
 
-/* The bundle from old_root ("-": nothing) to the tree of `version`: an existing one or a
- * new one, proved by applying it. */
+/* The bundle from old_root ("-": nothing) to the tree of `version` for who reads like this: an
+ * existing one or a new one, proved by applying it. */
 OrderBundle *publish_bundle(JobRun *run, const char *old_root, const LibraryVersion *version,
-			    BundleHaste haste, GError **error);
+			    BundleHaste haste, const PublishReader *reader, GError **error);
 /* The effort an ordered bundle was made with, by its codec ("delta-9"); 0 for others. */
 guint publish_bundle_effort(const OrderBundle *bundle);
 

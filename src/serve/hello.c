@@ -71,6 +71,12 @@ static gboolean record_contact(Serve *serve, const WireHello *hello, gboolean ah
 	util_trailers_add(contact, "Formats", hello->formats);
 	util_trailers_add(contact, "Codecs", hello->codecs);
 	util_trailers_add_int(contact, "Memory-Bytes", (gint64)hello->memory_bytes);
+	util_trailers_add(contact, "Zlib", hello->zlib);
+	util_trailers_add(contact, "Features", hello->features);
+	if (hello->line_kbit > 0) {
+		util_trailers_add_int(contact, "Line-Kbit", hello->line_kbit);
+		util_trailers_add_int(contact, "Line-Rtt-Ms", hello->line_rtt_ms);
+	}
 	util_trailers_add(contact, "Head", hello->head);
 	util_trailers_add(contact, "Ahead", ahead ? "yes" : NULL);
 	util_trailers_add_int(contact, "Clock-Offset-S", hello->now_utc - now);

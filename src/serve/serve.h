@@ -9,10 +9,10 @@
  * util_error_exit_status(error);
  *
  * Writes: reports (ledger, compare and swap), hints into queue/in (Hint: want, report), and
- * STATE/contacts/BASE (trailer text: Time, Software, Formats, Codecs, Memory-Bytes, Head, Ahead,
- * Clock-Offset-S, Live and Held lines of the last hello; Ahead is there if the base has accepted
- * orders that this ledger lacks: central was restored). A crash leaves either done or not done; the
- * base asks again.
+ * STATE/contacts/BASE (trailer text: Time, Software, Formats, Codecs, Memory-Bytes, Zlib, Features,
+ * Line-Kbit, Line-Rtt-Ms, Head, Ahead, Clock-Offset-S, Live and Held lines of the last hello; Ahead
+ * is there if the base has accepted orders that this ledger lacks: central was restored). A crash
+ * leaves either done or not done; the base asks again.
  */
 #pragma once
 

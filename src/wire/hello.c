@@ -5,6 +5,8 @@
 #define FORMAT_NUMBER "1"
 #define WORDS_MAX 300 /* longest value of one line */
 #define APP_LINE_MAX 600
+#define KBIT_MAX 100000000
+#define RTT_MS_MAX (3600 * 1000)
 #define LISTS_MAX (WIRE_HELLO_MAX - 4096) /* all Live and Held lines; the rest is small */
 
 void wire_hello_free(WireHello *hello)
@@ -15,6 +17,8 @@ void wire_hello_free(WireHello *hello)
 	g_free(hello->base);
 	g_free(hello->formats);
 	g_free(hello->codecs);
+	g_free(hello->zlib);
+	g_free(hello->features);
 	g_strfreev(hello->live);
 	g_strfreev(hello->held);
 	g_free(hello);
@@ -62,6 +66,14 @@ char *wire_hello_format(const WireHello *hello)
 	util_trailers_add(trailers, "Memory-Bytes", memory);
 	util_trailers_add(trailers, "Head", hello->head);
 	util_trailers_add_time(trailers, "Now", hello->now_utc);
+	if (hello->zlib)
+		add_line(trailers, "Zlib", hello->zlib);
+	if (hello->features)
+		add_line(trailers, "Features", hello->features);
+	if (hello->line_kbit > 0) {
+		util_trailers_add_int(trailers, "Line-Kbit", hello->line_kbit);
+		util_trailers_add_int(trailers, "Line-Rtt-Ms", hello->line_rtt_ms);
+	}
 	add_lines(trailers, "Live", hello->live, &left);
 	add_lines(trailers, "Held", hello->held, &left);
 	return util_trailers_format(trailers);
@@ -97,6 +109,12 @@ static gboolean need_words(const UtilTrailers *trailers, const char *key, char *
 				      key, WORDS_MAX);
 	*ret = g_strdup(value);
 	return TRUE;
+}
+
+/* Likewise, or NULL. */
+static gboolean opt_words(const UtilTrailers *trailers, const char *key, char **ret, GError **error)
+{
+	return !util_trailers_get(trailers, key) || need_words(trailers, key, ret, error);
 }
 
 static gboolean need_head(const UtilTrailers *trailers, const char *key, char ret_head[41],
@@ -166,6 +184,12 @@ WireHello *wire_hello_parse(const char *text, gsize len, GError **error)
 				    error) ||
 	    !need_head(trailers, "Head", hello->head, error) ||
 	    !util_trailers_need_time(trailers, "Now", &hello->now_utc, error) ||
+	    !opt_words(trailers, "Zlib", &hello->zlib, error) ||
+	    !opt_words(trailers, "Features", &hello->features, error) ||
+	    !util_trailers_opt_int(trailers, "Line-Kbit", 1, KBIT_MAX, 0, &hello->line_kbit,
+				   error) ||
+	    !util_trailers_opt_int(trailers, "Line-Rtt-Ms", 0, RTT_MS_MAX, 0, &hello->line_rtt_ms,
+				   error) ||
 	    !take_lines(trailers, "Live", &hello->live, error) ||
 	    !take_lines(trailers, "Held", &hello->held, error)) {
 		g_prefix_error(error, "hello: ");

@@ -8,15 +8,19 @@
 
 #include "util/util.h"
 
-#define WIRE_HELLO_FORMATS "order=1 report=1 manifest=1 bundle=1"
+/* The newest that is read of each; all before it are. */
+#define WIRE_HELLO_FORMATS "order=1 report=1 manifest=1 plain=1 delta=2"
 #define WIRE_HELLO_LIST_MAX 256 /* Live and Held lines each */
 
 typedef struct {
 	char *software;
 	char *base;
 	gint64 incarnation;
-	char *formats; /* "order=1 report=1 …" */
-	char *codecs;  /* "plain delta" */
+	char *formats;  /* "order=1 report=1 …", WIRE_HELLO_FORMATS */
+	char *codecs;   /* "plain delta" */
+	char *zlib;     /* how its zlib packs (bundle.h), or NULL: not said */
+	char *features; /* of its kernel and disk: "landlock=7 openat2 reflink"; or NULL */
+	gint64 line_kbit, line_rtt_ms; /* what its line gave lately; 0: not known */
 	guint64 memory_bytes;
 	char head[41]; /* accepted commit, or "-" */
 	gint64 now_utc;

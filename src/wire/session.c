@@ -82,7 +82,7 @@ gboolean wire_session_line(const WireSession *session, guint64 *ret_ip_in, gint6
 	if (!session->ssh || session->broken || !wire_ssh_line(session->ssh, &line))
 		return FALSE;
 	*ret_ip_in = line.ip_in;
-	*ret_rtt_us = line.min_rtt_us;
+	*ret_rtt_us = wire_ssh_rtt(session->ssh);
 	return TRUE;
 }
 

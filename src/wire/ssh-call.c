@@ -36,6 +36,15 @@ static gssize line_lost(WireCall *call, const char *doing, GError **error)
 	return -1;
 }
 
+/* Between the two ends: TCP's own round trip may end at a proxy. */
+gint64 wire_ssh_rtt(const WireSsh *ssh)
+{
+	WireLine line;
+	if (ssh->rtt_us > 0)
+		return ssh->rtt_us;
+	return wire_tcp_line(ssh->fd, &line) ? line.min_rtt_us : 0;
+}
+
 /*
  * libssh2 opens a channel's window again, up to its first size plus the length of the read, once a
  * quarter of that size is used up. So the window is what we ask for here plus our buffer: three
@@ -45,12 +54,10 @@ static void choose_window(WireCall *call)
 {
 	SshCall *self = call->impl;
 	WireSsh *ssh = ssh_of(call);
-	WireLine line;
 	gint64 kbit = call->session->line_kbit > 0 ? call->session->line_kbit : LINE_KBIT;
 	if (ssh->pace.kbit > 0)
 		kbit = MIN(kbit, ssh->pace.kbit);
-	(void)wire_tcp_line(ssh->fd, &line); /* not known: as if near */
-	gsize window = wire_window(kbit * 125, line.min_rtt_us);
+	gsize window = wire_window(kbit * 125, wire_ssh_rtt(ssh));
 	self->window = window / 4 * 3;
 	call->want_bytes = window - self->window;
 }
@@ -60,7 +67,6 @@ static void adapt_window(WireCall *call, gsize n)
 {
 	SshCall *self = call->impl;
 	gint64 now = g_get_monotonic_time();
-	WireLine line;
 	self->bytes += n;
 	if (self->since_us == 0 || now - self->since_us >= 2 * RATE_US) {
 		self->since_us = now; /* the first bytes, or a pause */
@@ -71,9 +77,7 @@ static void adapt_window(WireCall *call, gsize n)
 	gint64 rate = (gint64)self->bytes * G_USEC_PER_SEC / (now - self->since_us);
 	self->since_us = now;
 	self->bytes = 0;
-	if (!wire_tcp_line(ssh_of(call)->fd, &line))
-		return;
-	gsize window = wire_window(rate, line.min_rtt_us);
+	gsize window = wire_window(rate, wire_ssh_rtt(ssh_of(call)));
 	if (window > self->window + call->want_bytes)
 		call->want_bytes = window - self->window;
 }
@@ -127,9 +131,15 @@ static gboolean run_step(WireCall *call, gssize (*step)(WireCall *, GError **), 
 
 static gboolean ssh_start(WireCall *call, GError **error)
 {
+	WireSsh *ssh = ssh_of(call);
+	gint64 began = g_get_monotonic_time();
 	call->impl = g_new0(SshCall, 1);
 	choose_window(call);
-	return run_step(call, open_channel, error) && run_step(call, exec_verb, error);
+	if (!run_step(call, open_channel, error))
+		return FALSE;
+	gint64 took = MAX(g_get_monotonic_time() - began, 1);
+	ssh->rtt_us = ssh->rtt_us > 0 ? MIN(ssh->rtt_us, took) : took;
+	return run_step(call, exec_verb, error);
 }
 
 /* Takes what there is of stderr: unread, it would use up the window and hide the end. */

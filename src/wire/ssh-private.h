@@ -18,7 +18,8 @@ struct WireSsh {
 	gint64 probed_us; /* last keepalive sent */
 	gint64 probe_us;  /* how often, while nothing is heard */
 	WirePace pace;
-	guint unanswered;     /* keepalives since the last byte */
+	gint64 rtt_us;    /* shortest time from asking for a channel to having it; 0: none yet */
+	guint unanswered; /* keepalives since the last byte */
 	gboolean peer_closed; /* end of stream or reset */
 	gboolean dead;        /* we are done: no more socket calls */
 };

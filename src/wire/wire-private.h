@@ -126,6 +126,8 @@ gboolean wire_ssh_login(WireSsh *ssh, const char *key_file, gint64 connect_us, G
 /* Takes at most so much of the line from now on; 0: all. */
 void wire_ssh_limit(WireSsh *ssh, gint64 kbit);
 gboolean wire_ssh_line(const WireSsh *ssh, WireLine *ret);
+/* The shortest round trip so far; 0: not known. */
+gint64 wire_ssh_rtt(const WireSsh *ssh);
 void wire_ssh_free(WireSsh *ssh);
 
 /* ssh-call.c */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC */
 /* Each finding with what to do; exit status 1 if anything is wrong, for monitoring. */
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "cmd/tagship-base/base.h"
@@ -84,9 +83,9 @@ static void check_app(CmdDoctor *doctor, const Base *base, const ConfBaseApp *ap
 
 static void check_landlock(CmdDoctor *doctor)
 {
-	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, 1U /* VERSION */);
 	cmd_finding(doctor, TRUE, "Landlock: %s",
-		    abi > 0 ? "confines staging" : "this kernel has none; staging runs without");
+		    base_landlock() > 0 ? "confines staging"
+					: "this kernel has none; staging runs without");
 }
 
 int base_doctor(Cmd *cmd, GError **error)

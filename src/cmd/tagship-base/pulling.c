@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The work of a contact. Staging is a program of its own. */
+#include "bundle/bundle.h"
 #include "cmd/tagship-base/pulling.h"
 #include "stage/stage.h"
 
@@ -14,6 +15,7 @@ struct BasePull {
 	GPtrArray *live, *held; /* char *, NULL-terminated */
 	Mirror *mirror;
 	UtilProgress *progress;
+	char *zlib, *features;
 	guint wanted;
 	gint64 opens_utc; /* what was put off may be downloaded from then on; 0: nothing was */
 };
@@ -302,12 +304,16 @@ BasePull *base_pull_open(const Cmd *cmd, const Base *base, gboolean watch, GErro
 	pull->live = g_ptr_array_new_with_free_func(g_free);
 	pull->held = g_ptr_array_new_with_free_func(g_free);
 	pull->progress = cmd_progress_new(cmd);
+	pull->zlib = bundle_zlib_digest();
+	pull->features = base_features(base);
 	pull->spec = (MirrorSpec){.root_path = base->root,
 				  .root_dirfd = base->dirfd,
 				  .conf = base->conf,
 				  .clock = base->clock,
 				  .progress = pull->progress,
 				  .watch = watch,
+				  .zlib = pull->zlib,
+				  .features = pull->features,
 				  .incarnation = base->incarnation};
 	if (!gather(pull, error))
 		return NULL;
@@ -323,5 +329,7 @@ void base_pull_close(BasePull *pull)
 	cmd_progress_free(pull->progress);
 	g_ptr_array_unref(pull->live);
 	g_ptr_array_unref(pull->held);
+	g_free(pull->zlib);
+	g_free(pull->features);
 	g_free(pull);
 }

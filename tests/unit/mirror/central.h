@@ -9,9 +9,12 @@
  *   silent         hello: no answer                 junk           hello: not a reply
  *   refuse WORD    report: if its text has WORD     no-commit      report: "ok" alone
  *   again          want, get, report: "again"       deaf           report: refused unread
+ *   old            knows no watch                   quits          watch: ends at the first news
+ *   news           get: at the half of it central's head moves to the commit STATE/next
  */
 #pragma once
 
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "ledger/ledger.h"
@@ -67,6 +70,24 @@ static int central_upload_pack(Central *central)
 	return 1;
 }
 
+static int central_get_with_news(Central *central, const char *data, gsize len)
+{
+	g_autofree char *next = NULL;
+	g_autoptr(Repo) ledger = ledger_open(central->state, central->base, NULL);
+	g_assert_true(util_fs_read_file(central->dirfd, "next", 100, &next, NULL, NULL));
+	util_fs_unlink(central->dirfd, "trick", NULL);
+	g_assert_true(central->stream->write(central->stream, data, len / 2, NULL));
+	g_assert_true(repo_ref_set(ledger, LEDGER_ORDERS, next, NULL, NULL));
+	g_usleep(100 * 1000); /* the watch has told it by now, or will soon */
+	/* in small pieces: the base stops when it likes */
+	for (gsize at = len / 2; at < len; at += 1000) {
+		g_usleep(1000);
+		if (!central->stream->write(central->stream, data + at, MIN(1000, len - at), NULL))
+			return 1;
+	}
+	return 0;
+}
+
 static int central_get(Central *central, const WireRequest *request)
 {
 	g_autofree char *path = g_strconcat("bundles/", request->hash, NULL);
@@ -87,6 +108,8 @@ static int central_get(Central *central, const WireRequest *request)
 	if (central_trick(central, "short"))
 		rest = send = rest - 1;
 	wire_reply_ok(central->stream, (gint64)rest, NULL);
+	if (central_trick(central, "news"))
+		return central_get_with_news(central, data + request->offset, send);
 	return !central->stream->write(central->stream, data + request->offset, send, NULL);
 }
 
@@ -115,6 +138,28 @@ static int central_report(Central *central)
 }
 
 /* Keeps what is given in STATE/given. */
+/* As serve's, but it looks every few milliseconds. */
+static int central_watch(Central *central, const WireRequest *request)
+{
+	char told[REPO_OID], head[REPO_OID], byte = 0;
+	if (central_trick(central, "old"))
+		return central_refuse(central, TS_ERROR_UNSUPPORTED, "no such verb");
+	g_autoptr(Repo) ledger = ledger_open(central->state, central->base, NULL);
+	g_strlcpy(told, request->head, sizeof told);
+	wire_reply_ok(central->stream, -1, NULL);
+	while (recv(0, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0) {
+		g_usleep(5000);
+		if (!repo_ref_get(ledger, LEDGER_ORDERS, head, NULL) || strcmp(head, told) == 0)
+			continue;
+		if (central_trick(central, "quits"))
+			return 0;
+		g_strlcpy(told, head, sizeof told);
+		g_autofree char *line = g_strconcat(head, "\n", NULL);
+		util_stream_puts(central->stream, line, NULL);
+	}
+	return 0;
+}
+
 static int central_give(Central *central)
 {
 	gsize len = 0;
@@ -159,7 +204,7 @@ static int central_run(Central *central)
 	case WIRE_GIVE:
 		return central_give(central);
 	case WIRE_WATCH:
-		return 1;
+		return central_watch(central, &request);
 	}
 	return 1;
 }
