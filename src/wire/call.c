@@ -12,7 +12,8 @@ gboolean wire_meter_add(WireMeter *meter, gint64 waited_us, guint64 bytes, gint6
 	if (meter->waited_us < WIRE_METER_US)
 		return TRUE;
 	gint64 seconds = meter->waited_us / G_USEC_PER_SEC;
-	gboolean enough = meter->bytes >= (guint64)(min_rate_bytes_s * seconds);
+	gboolean enough = meter->bytes <= WIRE_METER_QUIET ||
+			  meter->bytes >= (guint64)(min_rate_bytes_s * seconds);
 	*meter = (WireMeter){0};
 	return enough;
 }
@@ -53,8 +54,8 @@ static gssize call_late(WireCall *call, const char *doing, GError **error)
 static gssize call_slow(WireCall *call, GError **error)
 {
 	util_error_set(error, TS_ERROR_AGAIN,
-		       "the line gave less than %" G_GINT64_FORMAT " bytes a second for a minute",
-		       call->session->min_rate_bytes_s);
+		       "the line gave less than %" G_GINT64_FORMAT " bytes a second for %d s",
+		       call->session->min_rate_bytes_s, (int)(WIRE_METER_US / G_USEC_PER_SEC));
 	return call_broken(call, error);
 }
 
@@ -90,24 +91,31 @@ static gssize step_try(WireCall *call, const Step *step, GError **error)
 	return call->ops->write(call, step->data, step->len, error);
 }
 
+static gsize written(const Step *step, gssize n)
+{
+	return step->what == WIRE_FOR_WRITE && n > 0 ? (gsize)n : 0;
+}
+
 /* Repeats the step until it got somewhere or the deadline on progress passed. */
 static gssize step_run(WireCall *call, const Step *step, GError **error)
 {
-	gint64 began = g_get_monotonic_time();
-	gint64 until = began + call->session->progress_us;
+	gint64 last = g_get_monotonic_time();
+	gint64 until = last + call->session->progress_us;
 	for (;;) {
+		guint64 heard = call->ops->heard(call);
 		gssize n = step_try(call, step, error);
 		gint64 now = g_get_monotonic_time();
+		heard = call->ops->heard(call) - heard;
 		if (n == -1)
 			return call_broken(call, error);
 		if (n == WIRE_GONE)
 			return call_gone(call, error);
-		if (n != WIRE_WAIT) {
-			if (!wire_meter_add(&call->meter, now - began, (guint64)n,
-					    call->session->min_rate_bytes_s))
-				return call_slow(call, error);
+		if (!wire_meter_add(&call->meter, now - last, heard + (guint64)written(step, n),
+				    call->session->min_rate_bytes_s))
+			return call_slow(call, error);
+		last = now;
+		if (n != WIRE_WAIT)
 			return n;
-		}
 		if (now >= until)
 			return call_late(call, step->doing, error);
 		if (!call->ops->wait(call, step->what, until, error))

@@ -22,6 +22,7 @@ typedef struct {
 	int pid_fd;
 	GPid pid; /* 0 once reaped */
 	int status;
+	guint64 heard; /* bytes of its output */
 } LocalCall;
 
 gboolean wire_local_check(const WirePeer *peer, GError **error)
@@ -109,11 +110,19 @@ static void drain_said(WireCall *call)
 	}
 }
 
+static guint64 local_heard(WireCall *call)
+{
+	const LocalCall *self = call->impl;
+	return self->heard;
+}
+
 static gssize local_read(WireCall *call, void *buffer, gsize len, GError **error)
 {
 	LocalCall *self = call->impl;
 	drain_said(call);
 	ssize_t n = recv(self->fd, buffer, len, 0);
+	if (n > 0)
+		self->heard += (guint64)n;
 	if (n >= 0)
 		return n;
 	if (errno == EAGAIN || errno == EINTR)
@@ -233,5 +242,5 @@ static const char *local_verdict(WireCall *call)
 			  : "; its program hangs";
 }
 
-const WireOps wire_local_ops = {local_start, local_read,  local_write,   local_shut,   local_ended,
-				local_wait,  local_close, local_poll_fd, local_verdict};
+const WireOps wire_local_ops = {local_start, local_read, local_write, local_shut,    local_ended,
+				local_heard, local_wait, local_close, local_poll_fd, local_verdict};

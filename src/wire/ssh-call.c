@@ -142,6 +142,11 @@ static gboolean ssh_start(WireCall *call, GError **error)
 	return run_step(call, exec_verb, error);
 }
 
+static guint64 ssh_heard(WireCall *call)
+{
+	return ssh_of(call)->raw_in;
+}
+
 /* Takes what there is of stderr: unread, it would use up the window and hide the end. */
 static gssize drain_said(WireCall *call, GError **error)
 {
@@ -302,5 +307,5 @@ static void ssh_close(WireCall *call)
 	g_free(self);
 }
 
-const WireOps wire_ssh_ops = {ssh_start, ssh_read,  ssh_write,   ssh_shut,   ssh_ended,
-			      ssh_wait,  ssh_close, ssh_poll_fd, ssh_verdict};
+const WireOps wire_ssh_ops = {ssh_start, ssh_read, ssh_write, ssh_shut,    ssh_ended,
+			      ssh_heard, ssh_wait, ssh_close, ssh_poll_fd, ssh_verdict};

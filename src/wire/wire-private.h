@@ -26,6 +26,8 @@ typedef struct {
 	gssize (*shut)(WireCall *call, GError **error);
 	/* 0 with the exit status (as a shell gives it) once the other side has ended. */
 	gssize (*ended)(WireCall *call, int *ret_status, GError **error);
+	/* What came from the peer so far, in whatever form. */
+	guint64 (*heard)(WireCall *call);
 	/* Sleeps until a step may get further, at most until the monotonic time given. FALSE: the
 	 * peer is known to be dead. */
 	gboolean (*wait)(WireCall *call, WireWaitFor what, gint64 until_us, GError **error);
@@ -60,14 +62,16 @@ void wire_pace_take(WirePace *pace, guint64 bytes, gint64 now_us);
 #define WIRE_WINDOW_MAX (256 * 1024)
 gsize wire_window(gint64 bytes_s, gint64 rtt_us);
 
-/* The least rate over each minute spent waiting. */
+/* The least rate over a time spent waiting. */
 typedef struct {
 	gint64 waited_us;
 	guint64 bytes;
 } WireMeter;
 
-#define WIRE_METER_US (60 * G_USEC_PER_SEC)
-/* FALSE at the end of a minute that brought less than min_rate a second. */
+#define WIRE_METER_US (15 * G_USEC_PER_SEC)
+#define WIRE_METER_QUIET 256 /* answers to keepalives: no transfer that could be slow */
+/* FALSE at the end of such a time of waiting that brought something, but less than min_rate a
+ * second: twice that is the longest that a dripping peer can hold us. */
 gboolean wire_meter_add(WireMeter *meter, gint64 waited_us, guint64 bytes, gint64 min_rate_bytes_s);
 
 struct WireCall {

@@ -31,7 +31,7 @@ typedef struct {
 	const char *serve_command; /* for paths */
 	gint64 connect_timeout_s;  /* connect, handshake, authentication: each */
 	gint64 progress_timeout_s; /* no byte for so long is an error */
-	gint64 min_rate_bytes_s;   /* over a minute of waiting; 0: none */
+	gint64 min_rate_bytes_s;   /* over 15 s of waiting in which something came; 0: none */
 	gint64 line_kbit; /* what the line gave lately, to choose windows by; 0: not known */
 } WirePeer;
 
