@@ -111,8 +111,10 @@ world_central() { # APP BUILD OUTPUT [app add option...]
 	git -C "$SRC" push -q origin main
 }
 
-# A real sshd on a loopback port; bases enrolled from now on use it.
+# A real sshd on a loopback port; bases enrolled from now on use it. SSH_ADDRESS is another address,
+# SSH_IN a command that runs it elsewhere, such as in a network namespace.
 world_sshd() {
+	SSH_ADDRESS=${SSH_ADDRESS:-127.0.0.1}
 	SSH_PORT=$(world_port)
 	mkdir -p "$W/sshd"
 	ssh-keygen -q -t ed25519 -N '' -f "$W/sshd/host_key"
@@ -122,7 +124,7 @@ world_sshd() {
 	# SHLVL: bash under sshd reads ~/.bashrc, whatever that does, unless it is nested
 	cat > "$W/sshd/config" <<END
 Port $SSH_PORT
-ListenAddress 127.0.0.1
+ListenAddress $SSH_ADDRESS
 HostKey $W/sshd/host_key
 AuthorizedKeysFile $W/sshd/authorized_keys
 PidFile none
@@ -131,20 +133,21 @@ UsePAM no
 PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin yes
-MaxStartups 100
+MaxStartups ${SSH_STARTUPS:-100}
 AcceptEnv GIT_PROTOCOL
 SetEnv SHLVL=2 GIT_CONFIG_GLOBAL=$GIT_CONFIG_GLOBAL GIT_CONFIG_NOSYSTEM=1
 END
 	[ "$(id -u)" != 0 ] || mkdir -p /run/sshd
-	world_start sshd "$(command -v sshd || echo /usr/sbin/sshd)" -D -e -f "$W/sshd/config"
+	# shellcheck disable=SC2086 # a command and its arguments
+	world_start sshd ${SSH_IN:-} "$(command -v sshd || echo /usr/sbin/sshd)" -D -e -f "$W/sshd/config"
 	_i=0
-	while ! ssh-keyscan -p "$SSH_PORT" 127.0.0.1 2>/dev/null | grep -q ed25519; do
+	while ! ${SSH_IN:-} ssh-keyscan -p "$SSH_PORT" "$SSH_ADDRESS" 2>/dev/null | grep -q ed25519; do
 		_i=$((_i + 1))
 		[ $_i -gt 100 ] && { cat "$W/sshd.log" >&2; return 1; }
 		sleep 0.1
 	done
-	UPSTREAM=ssh://$(id -un)@127.0.0.1:$SSH_PORT
-	ssh-keyscan -p "$SSH_PORT" 127.0.0.1 2>/dev/null > "$W/sshd/known_hosts"
+	UPSTREAM=ssh://$(id -un)@$SSH_ADDRESS:$SSH_PORT
+	${SSH_IN:-} ssh-keyscan -p "$SSH_PORT" "$SSH_ADDRESS" 2>/dev/null > "$W/sshd/known_hosts"
 	GIT_SSH_COMMAND="ssh -i $W/sshd/dev_key -o IdentitiesOnly=yes -o UserKnownHostsFile=$W/sshd/known_hosts"
 	export GIT_SSH_COMMAND
 	tagship -q init "$STATE" --url "$UPSTREAM" --host-key "$W/sshd/host_key.pub" > "$W/join"
