@@ -28,7 +28,8 @@ static void keep_last(UtilTrailers *contact, const UtilTrailers *last)
 	static const char *const keys[] = {"Good-Time",   "Upstream",       "Head",
 					   "Central-Now", "Clock-Offset-S", "Behind"};
 	for (guint i = 0; i < G_N_ELEMENTS(keys); i++)
-		util_trailers_add(contact, keys[i], util_trailers_get(last, keys[i]));
+		if (!util_trailers_get(contact, keys[i]))
+			util_trailers_add(contact, keys[i], util_trailers_get(last, keys[i]));
 }
 
 static void add_good(UtilTrailers *contact, const MirrorContact *now, gint64 utc)
@@ -54,9 +55,11 @@ void mirror_contact_write(const MirrorSpec *spec, const MirrorContact *now)
 	g_autoptr(UtilTrailers) contact = util_trailers_new();
 	g_autoptr(UtilTrailers) last = read_last(spec);
 	util_trailers_add_time(contact, "Time", utc);
-	if (now->error) {
+	if (now->error || !now->reply) {
+		if (!now->error)
+			util_trailers_add_time(contact, "Good-Time", utc);
 		keep_last(contact, last);
-		util_trailers_add(contact, "Error", now->error->message);
+		util_trailers_add(contact, "Error", now->error ? now->error->message : NULL);
 	} else {
 		add_good(contact, now, utc);
 	}

@@ -56,7 +56,7 @@ gboolean mirror_ref(Repo *repo, const char *ref, char ret_oid[REPO_OID], GError 
 /* contact.c: what is known after an attempt; never fails the attempt itself. */
 typedef struct {
 	const char *upstream;
-	const WireHelloReply *reply; /* NULL: it did not come that far */
+	const WireHelloReply *reply; /* NULL: it did not come that far, or none was needed */
 	gboolean behind;
 	const GError *error; /* NULL: all went well */
 } MirrorContact;

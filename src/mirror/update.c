@@ -145,8 +145,8 @@ static gboolean went_another_way(Repo *repo, const char *head, const char *accep
 	return TRUE;
 }
 
-static gboolean update(Mirror *mirror, MirrorAccepted *ret, WireHelloReply **ret_reply,
-		       GError **error)
+static gboolean update_by_hello(Mirror *mirror, MirrorAccepted *ret, WireHelloReply **ret_reply,
+				GError **error)
 {
 	char accepted[REPO_OID] = "", head[REPO_OID] = "";
 	gboolean behind = FALSE;
@@ -168,6 +168,31 @@ static gboolean update(Mirror *mirror, MirrorAccepted *ret, WireHelloReply **ret
 		return FALSE;
 	ret->behind = ret->behind || behind;
 	return TRUE;
+}
+
+/* Where the watch told the head, no hello is needed, as long as it continues what is accepted:
+ * *ret_followed FALSE if it does not. */
+static gboolean follow(Mirror *mirror, MirrorAccepted *ret, gboolean *ret_followed, GError **error)
+{
+	char accepted[REPO_OID] = "", head[REPO_OID] = "";
+	gboolean other = FALSE;
+	g_strlcpy(mirror->head, wire_watch_news(mirror->session), sizeof mirror->head);
+	*ret_followed = FALSE;
+	if (!mirror_ref(mirror->repo, LEDGER_ACCEPTED, accepted, error) ||
+	    !fetch_orders(mirror, error) || !mirror_ref(mirror->repo, LEDGER_SEEN, head, error) ||
+	    !went_another_way(mirror->repo, head, accepted, &other, error))
+		return FALSE;
+	*ret_followed = !other;
+	return other || mirror_accept_head(mirror->spec, mirror->repo, head, ret, error);
+}
+
+static gboolean update(Mirror *mirror, MirrorAccepted *ret, WireHelloReply **ret_reply,
+		       GError **error)
+{
+	gboolean followed = FALSE;
+	if (mirror_has_news(mirror) && (!follow(mirror, ret, &followed, error) || followed))
+		return followed;
+	return update_by_hello(mirror, ret, ret_reply, error);
 }
 
 gboolean mirror_update(Mirror *mirror, gboolean *ret_moved, GError **error)

@@ -12,6 +12,8 @@
 #define FETCH_SERVICE "git-upload-pack"
 /* What may come beside the pack: the list of refs, and progress text. */
 #define FETCH_TALK_BYTES ((guint64)16 * 1024 * 1024)
+#define NO_PROGRESS " no-progress"
+#define WANT_BYTES 50 /* "0032want OID\n" */
 /* No entry of a pack is smaller. */
 #define PACK_ENTRY_BYTES 8
 
@@ -33,7 +35,7 @@ struct Fetch {
 	FetchStream stream;
 	UtilStream *line; /* NULL: not connected */
 	guint64 received;
-	gboolean ended;
+	gboolean asked, ended;
 	GError *error; /* the first one of a callback */
 };
 
@@ -70,12 +72,36 @@ static int line_read(git_smart_subtransport_stream *stream, char *buffer, size_t
 	return 0;
 }
 
+/* libgit2 1.5 cannot ask for no progress text, which comes in dozens of small packets: the
+ * capability goes into its first line ("0054want OID CAPABILITIES\n"). NULL: it is no such line. */
+static char *without_progress(const char *buffer, size_t len, size_t *ret_len)
+{
+	char digits[5] = "";
+	if (len < WANT_BYTES || memcmp(buffer + 4, "want ", 5) != 0)
+		return NULL;
+	memcpy(digits, buffer, 4);
+	guint64 line = g_ascii_strtoull(digits, NULL, 16);
+	if (line < WANT_BYTES || line > len || buffer[line - 1] != '\n')
+		return NULL;
+	g_autoptr(GString) text = g_string_new(NULL);
+	g_string_append_printf(text, "%04x", (guint)(line + strlen(NO_PROGRESS)));
+	g_string_append_len(text, buffer + 4, (gssize)line - 5);
+	g_string_append(text, NO_PROGRESS);
+	g_string_append_len(text, buffer + line - 1, (gssize)(len - line + 1));
+	*ret_len = text->len;
+	return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
 static int line_write(git_smart_subtransport_stream *stream, const char *buffer, size_t len)
 {
 	Fetch *fetch = ((FetchStream *)stream)->fetch;
 	GError *local = NULL;
+	size_t quiet_len = 0;
+	g_autofree char *quiet = fetch->asked ? NULL : without_progress(buffer, len, &quiet_len);
 
-	if (!fetch->line->write(fetch->line, buffer, len, &local))
+	fetch->asked = TRUE;
+	if (!fetch->line->write(fetch->line, quiet ? quiet : buffer, quiet ? quiet_len : len,
+				&local))
 		return callback_failed(fetch, local);
 	return 0;
 }

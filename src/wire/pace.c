@@ -47,5 +47,5 @@ void wire_pace_take(WirePace *pace, guint64 bytes, gint64 now_us)
 gsize wire_window(gint64 bytes_s, gint64 rtt_us)
 {
 	gint64 in_flight = bytes_s * rtt_us / G_USEC_PER_SEC;
-	return (gsize)CLAMP(2 * in_flight, WIRE_WINDOW_MIN, WIRE_WINDOW_MAX);
+	return (gsize)CLAMP(3 * in_flight, WIRE_WINDOW_MIN, WIRE_WINDOW_MAX);
 }

@@ -3,9 +3,7 @@
 
 #include "wire/ssh-private.h"
 
-#define LINE_KBIT 1000         /* of a line that is not known yet */
-#define RATE_US G_USEC_PER_SEC /* over which the rate is looked at */
-#define PACKET_BYTES (32 * 1024)
+#define PACKET_BYTES (16 * 1024) /* what is lost of one when the line is cut */
 #define PROBES_TO_DEATH 3
 #define SAID_CHUNKS 64         /* per step, so that a flood cannot outrun the deadline */
 #define STATUS_KILLED 255      /* by which signal does not matter */
@@ -13,9 +11,8 @@
 
 typedef struct {
 	LIBSSH2_CHANNEL *channel;
-	gsize window;    /* of the channel, without our buffer */
-	gint64 since_us; /* rate: bytes came in since then */
-	guint64 bytes;
+	WireSshWindow window;
+	guint first_window;
 } SshCall;
 
 static WireSsh *ssh_of(WireCall *call)
@@ -45,43 +42,6 @@ gint64 wire_ssh_rtt(const WireSsh *ssh)
 	return wire_tcp_line(ssh->fd, &line) ? line.min_rtt_us : 0;
 }
 
-/*
- * libssh2 opens a channel's window again, up to its first size plus the length of the read, once a
- * quarter of that size is used up. So the window is what we ask for here plus our buffer: three
- * parts and one, and the buffer grows with the rate.
- */
-static void choose_window(WireCall *call)
-{
-	SshCall *self = call->impl;
-	WireSsh *ssh = ssh_of(call);
-	gint64 kbit = call->session->line_kbit > 0 ? call->session->line_kbit : LINE_KBIT;
-	if (ssh->pace.kbit > 0)
-		kbit = MIN(kbit, ssh->pace.kbit);
-	gsize window = wire_window(kbit * 125, wire_ssh_rtt(ssh));
-	self->window = window / 4 * 3;
-	call->want_bytes = window - self->window;
-}
-
-/* A line that gives more than was thought gets more in flight. */
-static void adapt_window(WireCall *call, gsize n)
-{
-	SshCall *self = call->impl;
-	gint64 now = g_get_monotonic_time();
-	self->bytes += n;
-	if (self->since_us == 0 || now - self->since_us >= 2 * RATE_US) {
-		self->since_us = now; /* the first bytes, or a pause */
-		self->bytes = 0;
-	}
-	if (now - self->since_us < RATE_US)
-		return;
-	gint64 rate = (gint64)self->bytes * G_USEC_PER_SEC / (now - self->since_us);
-	self->since_us = now;
-	self->bytes = 0;
-	gsize window = wire_window(rate, wire_ssh_rtt(ssh_of(call)));
-	if (window > self->window + call->want_bytes)
-		call->want_bytes = window - self->window;
-}
-
 /* Runs once; WIRE_WAIT while the server has not answered. */
 static gssize open_channel(WireCall *call, GError **error)
 {
@@ -89,7 +49,7 @@ static gssize open_channel(WireCall *call, GError **error)
 	WireSsh *ssh = ssh_of(call);
 	int code = 0;
 	self->channel = libssh2_channel_open_ex(ssh->session, "session", strlen("session"),
-						(unsigned int)self->window, PACKET_BYTES, NULL, 0);
+						self->first_window, PACKET_BYTES, NULL, 0);
 	if (self->channel)
 		return 0;
 	(void)wire_ssh_last_error(ssh, &code); /* the code alone is asked for */
@@ -133,8 +93,8 @@ static gboolean ssh_start(WireCall *call, GError **error)
 {
 	WireSsh *ssh = ssh_of(call);
 	gint64 began = g_get_monotonic_time();
-	call->impl = g_new0(SshCall, 1);
-	choose_window(call);
+	SshCall *self = call->impl = g_new0(SshCall, 1);
+	self->first_window = wire_ssh_window_begin(call, &self->window);
 	if (!run_step(call, open_channel, error))
 		return FALSE;
 	gint64 took = MAX(g_get_monotonic_time() - began, 1);
@@ -169,7 +129,7 @@ static gssize ssh_read(WireCall *call, void *buffer, gsize len, GError **error)
 	SshCall *self = call->impl;
 	ssize_t n = libssh2_channel_read_ex(self->channel, 0, buffer, len);
 	if (n > 0) {
-		adapt_window(call, (gsize)n);
+		wire_ssh_window_read(call, self->channel, &self->window, (gsize)n);
 		return n;
 	}
 	if (n < 0 && n != LIBSSH2_ERROR_EAGAIN)
@@ -247,7 +207,6 @@ static void probe(WireSsh *ssh, gint64 now_us)
 
 static gboolean ssh_wait(WireCall *call, WireWaitFor what, gint64 until_us, GError **error)
 {
-	(void)what; /* libssh2 knows the direction */
 	WireSsh *ssh = ssh_of(call);
 	SshCall *self = call->impl;
 	gint64 now = g_get_monotonic_time();
@@ -265,6 +224,8 @@ static gboolean ssh_wait(WireCall *call, WireWaitFor what, gint64 until_us, GErr
 	gint64 next_probe = MAX(ssh->heard_us, ssh->probed_us) + ssh->probe_us;
 	if (held > 0)
 		until_us = MIN(until_us, now + RECHECK_US);
+	else if (what == WIRE_FOR_READ)
+		wire_ssh_window_gather(call, &self->window, until_us);
 	wire_ssh_wait(ssh, MIN(until_us, next_probe));
 	return TRUE;
 }

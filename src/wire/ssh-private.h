@@ -24,6 +24,23 @@ struct WireSsh {
 	gboolean dead;        /* we are done: no more socket calls */
 };
 
+/* ssh-window.c: of one channel. */
+typedef struct {
+	gsize target;  /* what is let in flight */
+	gsize opening; /* on its way; 0: nothing */
+	gint64 rate;   /* bytes a second */
+	guint64 total;
+	gint64 since_us; /* when `bytes` began to be counted */
+	guint64 bytes;
+	gboolean bulk;
+} WireSshWindow;
+/* The window to open the channel with. */
+guint wire_ssh_window_begin(WireCall *call, WireSshWindow *self);
+/* After each read. */
+void wire_ssh_window_read(WireCall *call, LIBSSH2_CHANNEL *channel, WireSshWindow *self, gsize n);
+/* Before waiting for more: lets some of it come. */
+void wire_ssh_window_gather(WireCall *call, const WireSshWindow *self, gint64 until_us);
+
 /* Sleeps until the socket is ready for what libssh2 waits for. */
 void wire_ssh_wait(WireSsh *ssh, gint64 until_us);
 /* libssh2's words for its last error; *ret_code may be NULL. */

@@ -11,7 +11,7 @@
 #define WIRE_WAIT (-2)
 #define WIRE_GONE (-3)                 /* write: the other side has ended this call */
 #define WIRE_SAID_MAX (8 * 1024)       /* of stderr, the end is kept */
-#define WIRE_BUFFER ((gsize)8 * 1024)  /* at first; see WireCall */
+#define WIRE_BUFFER ((gsize)4 * 1024)  /* at first; see WireCall */
 #define WIRE_CLOSE_US (G_USEC_PER_SEC) /* for a polite end; then the socket is closed */
 
 typedef enum { WIRE_FOR_READ, WIRE_FOR_WRITE, WIRE_FOR_END } WireWaitFor;
@@ -56,9 +56,9 @@ gboolean wire_tcp_line(int fd, WireLine *ret);
 gint64 wire_pace_until(const WirePace *pace, gint64 now_us);
 void wire_pace_take(WirePace *pace, guint64 bytes, gint64 now_us);
 
-/* Twice what is in flight fills the line though the window is opened in steps; more would only
+/* Three times what the line holds fills it though the window is opened in steps; more would only
  * wait in queues, and others behind it. */
-#define WIRE_WINDOW_MIN (32 * 1024)
+#define WIRE_WINDOW_MIN (40 * 1024)
 #define WIRE_WINDOW_MAX (256 * 1024)
 gsize wire_window(gint64 bytes_s, gint64 rtt_us);
 

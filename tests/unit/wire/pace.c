@@ -52,7 +52,7 @@ static void test_window(void)
 {
 	g_assert_cmpuint(wire_window(125000, 0), ==, WIRE_WINDOW_MIN);
 	g_assert_cmpuint(wire_window(125000, 50 * 1000), ==, WIRE_WINDOW_MIN);
-	g_assert_cmpuint(wire_window(125000, 350 * 1000), ==, 87500);
+	g_assert_cmpuint(wire_window(125000, 350 * 1000), ==, 131250);
 	g_assert_cmpuint(wire_window(12500000, 350 * 1000), ==, WIRE_WINDOW_MAX);
 }
 
