@@ -13,7 +13,7 @@ bulk_begin() { # SECTION
 bulk_order() { # VERSION
 	film $BULK_BYTES
 	line_commit "$1"
-	line_order "$1" $later all haikou
+	line_order "$1" "$later" all haikou
 }
 
 # Starts the download, returns in the middle of it.

@@ -35,7 +35,7 @@ failed() { # TEXT...
 }
 
 calc() { # FORMAT EXPRESSION
-	awk "BEGIN { printf \"$1\", $2 }"
+	awk "BEGIN { printf \"$1\", ($2) }"
 }
 
 # ---- the world ----
@@ -87,7 +87,8 @@ line_central() {
 	world_central shop 'sh build.sh' dist > "$W/central.log" 2>&1 || failed 'no central'
 }
 
-# A base with the settings that a base has by itself.
+# A base with the settings that a base has by itself. Its app is nothing but files: how long a server
+# takes to stop and start says nothing of the line.
 line_base() { # NAME
 	world_base "$1" Europe/Berlin > "$W/base-$1.log" 2>&1 || failed "no base $1" || return 1
 	line_unset "$1" pull_every

@@ -9,7 +9,7 @@ CUTS_MAX=200
 cuts_order() { # VERSION
 	film $CUT_BYTES
 	line_commit "$1"
-	line_order "$1" $later all haikou
+	line_order "$1" "$later" all haikou
 }
 
 # Pulls until one gets through; every other one must say "try again later".

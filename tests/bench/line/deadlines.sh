@@ -11,7 +11,7 @@ IDLE_DEADLINE_S=300
 trouble_order() { # VERSION
 	film $TROUBLE_BYTES
 	line_commit "$1"
-	line_order "$1" $later all haikou
+	line_order "$1" "$later" all haikou
 }
 
 # Central's relay at the port that the base calls.
@@ -53,12 +53,12 @@ trouble_pull() {
 
 # A relay with this trouble; EVENT is where time starts.
 trouble() { # NAME VERSION EVENT TEXT OPTION...
-	_name=$1 _version=$2 _event=$3 _text=$4
+	_case=$1 _version=$2 _event=$3 _text=$4
 	shift 4
 	trouble_order "$_version" && trouble_line "$@" || return 1
 	trouble_pull
-	world_wait 60 grep -q " $_event " "$W/relay.log" || failed "$_name: no trouble" || return 1
-	trouble_ended "$_name" "$(trouble_time "$_event")" "$_text" && trouble_resumed "$_name" "$_version"
+	world_wait 60 grep -q " $_event " "$W/relay.log" || failed "$_case: no trouble" || return 1
+	trouble_ended "$_case" "$(trouble_time "$_event")" "$_text" && trouble_resumed "$_case" "$_version"
 }
 
 # What central sends goes nowhere, acknowledgements included.
@@ -81,11 +81,31 @@ trouble_half_open() { # VERSION
 	trouble_ended half-open "$_since" 'half-open amid a download' && trouble_resumed half-open "$1"
 }
 
+# A watch on which nothing moves, then an order that it cannot hear.
+trouble_idle() { # VERSION
+	trouble_line || return 1
+	base_run haikou
+	world_wait 60 test -e "$W/haikou/root/watching" || failed 'idle: it does not watch' || return 1
+	sleep 10
+	netns_hole main on || return 1
+	_since=$(now_s)
+	trouble_order "$1" || return 1
+	world_wait $((IDLE_DEADLINE_S + 60)) test ! -e "$W/haikou/root/watching" ||
+		failed 'idle: the black hole is not noticed' || return 1
+	measured figure dead-idle "$(calc %.1f "$(now_s) - $_since")" $IDLE_DEADLINE_S s \
+		'black hole on a watch that waits: noticed after'
+	netns_hole main off
+	_since=$(now_s)
+	world_wait 600 has_accepted haikou || failed 'idle: the order is not noticed' || return 1
+	beside 'an order of meanwhile is noticed once the line is good again, after' \
+		"$(calc %.1f "$(accepted_at haikou) - $_since")" s
+}
+
 section_deadlines() {
 	line_begin deadlines && line_central && line_base haikou && netns_shape main "$RATE_KBIT" &&
 		line_through haikou 2200 || return 1
 	trouble banner v1 open 'silent before the banner' --silent &&
 		trouble silent v2 hole 'silent amid a download' --hole $TROUBLE_AT &&
 		trouble drip v3 slow '300 bytes a second from amid a download on' --drip $TROUBLE_AT 300 &&
-		trouble_hole v4 && trouble_half_open v5
+		trouble_hole v4 && trouble_half_open v5 && trouble_idle v6
 }

@@ -1,2 +1,92 @@
 # shellcheck shell=sh
-section_fleet() { return 1; }
+# shellcheck disable=SC2154 # section is set by line_begin
+# Many bases watch one central, all on this machine and with no line between: what they cost central,
+# how soon they hear of an order, and how soon all are back when sshd was restarted. sshd has its
+# default settings.
+
+FLEET=${BENCH_FLEET:-200}
+
+fleet() { # COMMAND: for each base
+	for _base in $BASES; do "$1" "$_base"; done
+}
+
+fleet_init() {
+	echo "  $FLEET bases are made"
+	_n=0
+	while [ $_n -lt "$FLEET" ]; do
+		_n=$((_n + 1))
+		line_base "b$_n" || return 1
+	done
+}
+
+fleet_start() { # BASE
+	world_start "watch-$1" nsenter --net="/proc/$(netns_holder main central)/ns/net" -- \
+		tagship-base -C "$W/$1/root" -q watch
+}
+
+watching_since() { stat -c %.3Y "$W/$1/root/watching" 2> /dev/null || echo 0; }
+
+# The earliest or latest of what COMMAND prints for the bases.
+fleet_most() { # earliest|latest COMMAND
+	_order=-n
+	[ "$1" = earliest ] || _order=-rn
+	fleet "$2" | sort $_order | head -n 1
+}
+all_watch_since() { # TIME
+	[ "$(calc %d "$(fleet_most earliest watching_since) > $1")" = 1 ]
+}
+all_accepted() {
+	for _base in $BASES; do has_accepted "$_base" || return 1; done
+}
+
+notice_of() { # BASE
+	calc '%.3f\n' "$(accepted_at "$1") - $(ordered_at "$1")"
+}
+
+fleet_connect() {
+	_start=$(now_s)
+	fleet fleet_start
+	world_wait 300 all_watch_since "$_start" || failed 'not all bases connect' || return 1
+	beside "$FLEET bases that start at once are all served after" \
+		"$(calc %.1f "$(fleet_most latest watching_since) - $_start")" s
+}
+
+pss_kb() { # PID...
+	for _pid; do cat "/proc/$_pid/smaps_rollup" 2> /dev/null; done | awk '/^Pss:/ { n += $2 } END { print n + 0 }'
+}
+
+fleet_memory() {
+	# shellcheck disable=SC2046 # process ids
+	_kb=$(pss_kb $(descendants "$(cat "$W/pids/sshd")"))
+	measured figure fleet-memory "$(calc %.2f "$_kb / 1024 / $FLEET")" - MB \
+		"memory of a watching base at central (PSS of its sshd and tagship serve; $FLEET bases)"
+}
+
+fleet_notice() {
+	line_commit 2
+	line_order v2 "$later" all b1 || return 1
+	world_wait 300 all_accepted || failed 'not all bases notice the order' || return 1
+	measured figure fleet-notice "$(fleet_most latest notice_of)" 10 s \
+		"one order for $FLEET bases: the last one to notice, from its ledger to accepted"
+	beside "the same from the first ledger to the last base" \
+		"$(calc %.2f "$(fleet_most latest accepted_at) - $(fleet_most earliest ordered_at)")" s
+}
+
+fleet_restart() {
+	_pids=$(descendants "$(cat "$W/pids/sshd")")
+	world_stop sshd
+	# shellcheck disable=SC2086 # process ids
+	kill $_pids 2> /dev/null
+	_start=$(now_s)
+	# shellcheck disable=SC2086 # SSH_IN is a command
+	world_start sshd $SSH_IN "$(command -v sshd || echo /usr/sbin/sshd)" -D -e -f "$W/sshd/config"
+	world_wait 300 all_watch_since "$_start" || failed 'not all bases come back' || return 1
+	measured figure fleet-back "$(calc %.1f "$(fleet_most latest watching_since) - $_start")" 90 s \
+		"sshd restarted and all connections cut: the last of $FLEET bases is served again"
+}
+
+section_fleet() {
+	SSH_STARTUPS=10:30:100
+	line_begin fleet && line_central && fleet_init || return 1
+	fleet_connect && fleet_memory && fleet_notice && fleet_restart
+}

@@ -58,7 +58,7 @@ idle_watch() {
 
 idle_notice() {
 	line_commit 2
-	line_order v2 $later all haikou || return 1
+	line_order v2 "$later" all haikou || return 1
 	world_wait 120 has_accepted haikou || failed 'the order is not noticed' || return 1
 	measured figure notice "$(calc %.2f "$(accepted_at haikou) - $(ordered_at haikou)")" 2 s \
 		'a new order is noticed: from central to accepted at the base'
