@@ -67,3 +67,15 @@ gboolean ledger_report_append(Repo *ledger, const Report *report, const char *te
 			      GError **error);
 /* All reports, oldest first (Report *). */
 GPtrArray *ledger_reports(Repo *ledger, GError **error);
+
+/* ---- a piece of a ledger as a stream of parts ---- */
+
+#define LEDGER_PIECE_MAX (64 * 1024 * 1024) /* of all objects */
+
+/* Part HEAD, then per object part "commit", "tree" or "blob" and part content, then part "end":
+ * from `head` back to `have`, which is not sent ("-", or one that is not there: all). */
+gboolean ledger_send(Repo *ledger, const char *head, const char *have, UtilStream *stream,
+		     GError **error);
+/* The objects into the repository, as one pack. No ref moves, and nothing is believed of them: that
+ * is for ledger_verify. */
+gboolean ledger_take(Repo *ledger, UtilStream *stream, char ret_head[REPO_OID], GError **error);

@@ -105,8 +105,9 @@ static gboolean send_one(Mirror *mirror, const Pending *pending, char **ret_comm
 	if (!call)
 		return FALSE;
 	UtilStream *stream = wire_call_stream(call);
-	if (!wire_part_write(stream, pending->text, pending->len, error) ||
-	    !wire_part_write(stream, pending->signature, strlen(pending->signature), error) ||
+	if (!util_stream_write_part(stream, pending->text, pending->len, error) ||
+	    !util_stream_write_part(stream, pending->signature, strlen(pending->signature),
+				    error) ||
 	    !stream->shut(stream, error))
 		return mirror_call_failed(call, error);
 	g_autoptr(GError) local = NULL;

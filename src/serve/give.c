@@ -7,71 +7,6 @@
  */
 #include "serve/serve-private.h"
 
-#define GIVEN_BYTES_MAX ((guint64)64 * 1024 * 1024)
-#define OBJECT_BYTES_MAX ((gsize)1024 * 1024)
-
-static gboolean object_type(const char *word, RepoType *ret_type)
-{
-	static const struct {
-		const char *word;
-		RepoType type;
-	} types[] = {{"commit", REPO_COMMIT}, {"tree", REPO_TREE}, {"blob", REPO_BLOB}};
-	for (guint i = 0; i < G_N_ELEMENTS(types); i++)
-		if (strcmp(types[i].word, word) == 0) {
-			*ret_type = types[i].type;
-			return TRUE;
-		}
-	return FALSE;
-}
-
-/* "TYPE" part, content part; *ret_end at the end of the input. */
-static gboolean take_object(Serve *serve, RepoPack *pack, guint64 *left, gboolean *ret_end,
-			    GError **error)
-{
-	char oid[REPO_OID];
-	gsize len = 0;
-	RepoType type = REPO_BLOB;
-	g_autofree char *word = wire_part_read(serve->stream, 16, &len, error);
-	if (!word)
-		return FALSE;
-	*ret_end = strcmp(word, "end") == 0;
-	if (*ret_end)
-		return TRUE;
-	if (!object_type(word, &type))
-		return util_error_set(error, TS_ERROR_CORRUPT, "give: an object of no known type");
-	g_autofree char *data = wire_part_read(serve->stream, OBJECT_BYTES_MAX, &len, error);
-	if (!data)
-		return FALSE;
-	if (len > *left)
-		return util_error_set(error, TS_ERROR_REFUSED,
-				      "give: more than %" G_GUINT64_FORMAT " bytes at once",
-				      GIVEN_BYTES_MAX);
-	*left -= len;
-	return repo_pack_add(pack, type, data, len, oid, error);
-}
-
-static gboolean take_objects(Serve *serve, Repo *ledger, GError **error)
-{
-	g_autoptr(RepoPack) pack = repo_pack_begin(ledger, error);
-	guint64 left = GIVEN_BYTES_MAX;
-	gboolean end = FALSE;
-	while (pack && !end)
-		if (!take_object(serve, pack, &left, &end, error))
-			return FALSE;
-	return pack && repo_pack_finish(pack, error);
-}
-
-static char *read_head(Serve *serve, GError **error)
-{
-	gsize len = 0;
-	g_autofree char *head = wire_part_read(serve->stream, 40, &len, error);
-	if (head && util_oid_hex_ok(head))
-		return g_steal_pointer(&head);
-	if (head)
-		util_error_set(error, TS_ERROR_CORRUPT, "give: no commit id at the start");
-	return NULL;
-}
-
 /* Whole and signed by us; only then the ref moves, from what it was. */
 static gboolean adopt(Serve *serve, Repo *ledger, const char *head, GError **error)
 {
@@ -94,10 +29,13 @@ gboolean serve_give(Serve *serve, const WireRequest *request, GError **error)
 	if (!serve->spec->central_key)
 		return util_error_set(error, TS_ERROR_UNSUPPORTED,
 				      "central's own key is not known here");
-	g_autofree char *head = read_head(serve, error);
-	g_autoptr(Repo) ledger =
-	    head ? ledger_create(serve->spec->state_path, serve->spec->base, error) : NULL;
-	if (!ledger || !take_objects(serve, ledger, error) || !adopt(serve, ledger, head, error))
+	char head[REPO_OID];
+	g_autoptr(Repo) ledger = ledger_create(serve->spec->state_path, serve->spec->base, error);
+	if (!ledger || !ledger_take(ledger, serve->stream, head, error)) {
+		g_prefix_error(error, "give: ");
+		return FALSE;
+	}
+	if (!adopt(serve, ledger, head, error))
 		return FALSE;
 	g_autoptr(UtilTrailers) hint = util_trailers_new();
 	util_trailers_add(hint, "Base", serve->spec->base);

@@ -31,9 +31,10 @@ gboolean serve_report(Serve *serve, const WireRequest *request, GError **error)
 	gsize len = 0, signature_len = 0;
 	char oid[REPO_OID] = "";
 	g_autoptr(Report) report = NULL;
-	g_autofree char *text = wire_part_read(serve->stream, WIRE_REPORT_MAX, &len, error);
+	g_autofree char *text = util_stream_read_part(serve->stream, WIRE_REPORT_MAX, &len, error);
 	g_autofree char *signature =
-	    text ? wire_part_read(serve->stream, WIRE_SIGNATURE_MAX, &signature_len, error) : NULL;
+	    text ? util_stream_read_part(serve->stream, WIRE_SIGNATURE_MAX, &signature_len, error)
+		 : NULL;
 	if (!signature)
 		return FALSE;
 	if (strlen(signature) != signature_len)

@@ -9,6 +9,7 @@
 
 #define UTIL_SSHSIG_NS_GIT "git"               /* ledger commits: `git verify-commit` agrees */
 #define UTIL_SSHSIG_NS_REPORT "report@tagship" /* a base's reports */
+#define UTIL_SSHSIG_NS_EXPORT "export@tagship" /* the heads of export files, of both sides */
 
 /* Makes an ed25519 key pair at `path` (0600) and `path`.pub with `comment`; EXISTS if there. */
 gboolean util_sshsig_keygen(const char *path, const char *comment, GError **error);

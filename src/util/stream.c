@@ -56,6 +56,34 @@ gboolean util_stream_puts(UtilStream *stream, const char *text, GError **error)
 	return stream->write(stream, text, strlen(text), error);
 }
 
+gboolean util_stream_write_part(UtilStream *stream, const void *data, gsize len, GError **error)
+{
+	g_autofree char *head = g_strdup_printf("%" G_GSIZE_FORMAT "\n", len);
+	return util_stream_puts(stream, head, error) && stream->write(stream, data, len, error);
+}
+
+char *util_stream_read_part(UtilStream *stream, gsize max_bytes, gsize *ret_len, GError **error)
+{
+	g_autoptr(GError) local = NULL;
+	g_autofree char *line = util_stream_read_line(stream, 20, &local);
+	if (local) {
+		g_propagate_error(error, g_steal_pointer(&local));
+		return NULL;
+	}
+	guint64 len = 0;
+	if (!line || !util_text_parse_count(line, max_bytes, &len)) {
+		util_error_set(error, TS_ERROR_CORRUPT,
+			       "a size from 0 to %" G_GSIZE_FORMAT " was expected", max_bytes);
+		return NULL;
+	}
+	g_autofree char *data = g_malloc(len + 1);
+	if (!util_stream_read_full(stream, data, len, error))
+		return NULL;
+	data[len] = '\0';
+	*ret_len = len;
+	return g_steal_pointer(&data);
+}
+
 typedef struct {
 	UtilStream stream;
 	int read_fd, write_fd, timeout_ms;
@@ -149,5 +177,55 @@ UtilStream *util_stream_from_fds(int read_fd, int write_fd, int timeout_ms)
 	self->read_fd = read_fd;
 	self->write_fd = write_fd;
 	self->timeout_ms = timeout_ms;
+	return &self->stream;
+}
+
+typedef struct {
+	UtilStream stream;
+	GByteArray *written; /* not ours; NULL: only reads */
+	const guint8 *at;
+	gsize left;
+} MemoryStream;
+
+static gssize memory_read(UtilStream *stream, void *buffer, gsize len, GError **error)
+{
+	(void)error; /* never fails */
+	MemoryStream *self = (MemoryStream *)stream;
+	gsize n = MIN(len, self->left);
+	if (n > 0)
+		memcpy(buffer, self->at, n);
+	self->at += n;
+	self->left -= n;
+	return (gssize)n;
+}
+
+static gboolean memory_write(UtilStream *stream, const void *data, gsize len, GError **error)
+{
+	MemoryStream *self = (MemoryStream *)stream;
+	if (!self->written || len > G_MAXUINT - self->written->len)
+		return util_error_set(error, TS_ERROR_FAILED, "this stream takes no more bytes");
+	g_byte_array_append(self->written, data, (guint)len);
+	return TRUE;
+}
+
+static gboolean memory_shut(UtilStream *stream, GError **error)
+{
+	(void)stream; /* what was written is there already */
+	(void)error;
+	return TRUE;
+}
+
+static void memory_free(UtilStream *stream)
+{
+	g_free(stream);
+}
+
+UtilStream *util_stream_over_memory(const void *data, gsize len, GByteArray *written)
+{
+	MemoryStream *self = g_new0(MemoryStream, 1);
+	self->stream = (UtilStream){memory_read, memory_write, memory_shut, memory_free};
+	self->written = written;
+	self->at = data;
+	self->left = len;
 	return &self->stream;
 }

@@ -34,6 +34,15 @@ char *util_stream_read_line(UtilStream *stream, gsize max_len, GError **error);
 gboolean util_stream_read_full(UtilStream *stream, void *buffer, gsize len, GError **error);
 gboolean util_stream_puts(UtilStream *stream, const char *text, GError **error);
 
+/* A part is "SIZE\n" and as many bytes; read: at most max_bytes (more is CORRUPT), with a NUL
+ * behind that the length does not count. */
+gboolean util_stream_write_part(UtilStream *stream, const void *data, gsize len, GError **error);
+char *util_stream_read_part(UtilStream *stream, gsize max_bytes, gsize *ret_len, GError **error);
+
 /* A stream over two descriptors (which may be the same socket), closed with the stream.
  * timeout_ms: longest wait for one byte of progress; 0 waits for ever. */
 UtilStream *util_stream_from_fds(int read_fd, int write_fd, int timeout_ms);
+
+/* A stream that reads these bytes, and appends what is written to `written` (NULL: an error); both
+ * must outlive it. */
+UtilStream *util_stream_over_memory(const void *data, gsize len, GByteArray *written);

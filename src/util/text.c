@@ -172,3 +172,10 @@ const char *util_text_tail(const char *text, gsize len, guint lines, gsize max_b
 	}
 	return start;
 }
+
+gboolean util_text_parse_count(const char *word, guint64 max, guint64 *ret_value)
+{
+	if (!g_ascii_isdigit(word[0]) || (word[0] == '0' && word[1] != '\0'))
+		return FALSE;
+	return g_ascii_string_to_unsigned(word, 10, 0, max, ret_value, NULL);
+}

@@ -26,3 +26,6 @@ char *util_text_duration(gint64 seconds);
 
 /* The last `lines` lines of text, at most max_bytes; pointer into text. */
 const char *util_text_tail(const char *text, gsize len, guint lines, gsize max_bytes);
+
+/* Decimal digits as printf writes them, up to max: no sign, no zeros in front. */
+gboolean util_text_parse_count(const char *word, guint64 max, guint64 *ret_value);

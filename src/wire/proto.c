@@ -29,17 +29,9 @@ static gboolean take_hash(const char *word, WireRequest *request)
 	return TRUE;
 }
 
-/* Decimal digits as printf writes them: no sign, no zeros in front. */
-static gboolean parse_count(const char *word, guint64 max, guint64 *ret_value)
-{
-	if (!g_ascii_isdigit(word[0]) || (word[0] == '0' && word[1] != '\0'))
-		return FALSE;
-	return g_ascii_string_to_unsigned(word, 10, 0, max, ret_value, NULL);
-}
-
 static gboolean take_offset(const char *word, WireRequest *request)
 {
-	return parse_count(word, G_MAXINT64, &request->offset);
+	return util_text_parse_count(word, G_MAXINT64, &request->offset);
 }
 
 static gboolean take_head(const char *word, WireRequest *request)
@@ -225,7 +217,7 @@ gboolean wire_reply_read(UtilStream *stream, gint64 *ret_length, GError **error)
 		return error_reply(line + strlen("error "), error);
 	gboolean bare = strcmp(line, "ok") == 0;
 	if (!bare && !(g_str_has_prefix(line, "ok ") &&
-		       parse_count(line + strlen("ok "), G_MAXINT64, &length))) {
+		       util_text_parse_count(line + strlen("ok "), G_MAXINT64, &length))) {
 		g_autofree char *shown = one_line(line, 120);
 		return util_error_set(error, TS_ERROR_CORRUPT,
 				      "\"%s\" is no reply; does the forced command on central "
@@ -235,34 +227,6 @@ gboolean wire_reply_read(UtilStream *stream, gint64 *ret_length, GError **error)
 	if (ret_length)
 		*ret_length = bare ? -1 : (gint64)length;
 	return TRUE;
-}
-
-gboolean wire_part_write(UtilStream *stream, const void *data, gsize len, GError **error)
-{
-	g_autofree char *head = g_strdup_printf("%" G_GSIZE_FORMAT "\n", len);
-	return util_stream_puts(stream, head, error) && stream->write(stream, data, len, error);
-}
-
-char *wire_part_read(UtilStream *stream, gsize max_bytes, gsize *ret_len, GError **error)
-{
-	g_autoptr(GError) local = NULL;
-	g_autofree char *line = util_stream_read_line(stream, 20, &local);
-	if (local) {
-		g_propagate_error(error, g_steal_pointer(&local));
-		return NULL;
-	}
-	guint64 len = 0;
-	if (!line || !parse_count(line, max_bytes, &len)) {
-		util_error_set(error, TS_ERROR_CORRUPT,
-			       "a size from 0 to %" G_GSIZE_FORMAT " was expected", max_bytes);
-		return NULL;
-	}
-	g_autofree char *data = g_malloc(len + 1);
-	if (!util_stream_read_full(stream, data, len, error))
-		return NULL;
-	data[len] = '\0';
-	*ret_len = len;
-	return g_steal_pointer(&data);
 }
 
 char *wire_read_all(UtilStream *stream, gsize max_bytes, gsize *ret_len, GError **error)

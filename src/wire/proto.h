@@ -65,9 +65,6 @@ gboolean wire_reply_error(UtilStream *stream, const GError *reply, GError **erro
  * ret_length: -1 if none was given; may be NULL. */
 gboolean wire_reply_read(UtilStream *stream, gint64 *ret_length, GError **error);
 
-/* "SIZE\n" and as many bytes; and back, at most max_bytes (more is CORRUPT), with a NUL behind
- * that the length does not count. */
-gboolean wire_part_write(UtilStream *stream, const void *data, gsize len, GError **error);
-char *wire_part_read(UtilStream *stream, gsize max_bytes, gsize *ret_len, GError **error);
-/* All up to the end of the stream, likewise. */
+/* All up to the end of the stream, at most max_bytes (more is CORRUPT), with a NUL behind that the
+ * length does not count. */
 char *wire_read_all(UtilStream *stream, gsize max_bytes, gsize *ret_len, GError **error);

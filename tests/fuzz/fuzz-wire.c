@@ -55,7 +55,7 @@ static void fuzz_parts(const guint8 *data, gsize size)
 {
 	Said said = said_new(data, size);
 	gsize len = 0;
-	g_autofree char *one = wire_part_read(&said.stream, 64, &len, NULL);
+	g_autofree char *one = util_stream_read_part(&said.stream, 64, &len, NULL);
 	g_assert_true(!one || len <= 64);
 	g_autofree char *rest = wire_read_all(&said.stream, 128, &len, NULL);
 	g_assert_true(!rest || len <= 128);

@@ -118,9 +118,9 @@ static int central_report(Central *central)
 	gsize len = 0, signature_len = 0;
 	if (central_trick(central, "deaf"))
 		return central_refuse(central, TS_ERROR_REFUSED, "not heard");
-	g_autofree char *text = wire_part_read(central->stream, WIRE_REPORT_MAX, &len, NULL);
+	g_autofree char *text = util_stream_read_part(central->stream, WIRE_REPORT_MAX, &len, NULL);
 	g_autofree char *signature =
-	    wire_part_read(central->stream, WIRE_SIGNATURE_MAX, &signature_len, NULL);
+	    util_stream_read_part(central->stream, WIRE_SIGNATURE_MAX, &signature_len, NULL);
 	if (central_trick(central, "again"))
 		return central_refuse(central, TS_ERROR_AGAIN, "busy");
 	if (central_trick(central, "refuse") && strstr(text, central->argument))

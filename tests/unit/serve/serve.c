@@ -409,8 +409,8 @@ static char *send_report(const World *world, const char *base, const char *text,
 {
 	Call made = call_as(world, base, "report");
 	char *commit = NULL;
-	g_assert_true(wire_part_write(made.stream, text, len, NULL));
-	g_assert_true(wire_part_write(made.stream, signature, strlen(signature), NULL));
+	g_assert_true(util_stream_write_part(made.stream, text, len, NULL));
+	g_assert_true(util_stream_write_part(made.stream, signature, strlen(signature), NULL));
 	g_assert_true(made.stream->shut(made.stream, NULL));
 	if (wire_reply_read(made.stream, NULL, error))
 		commit = util_stream_read_line(made.stream, 100, error);

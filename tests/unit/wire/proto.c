@@ -224,11 +224,11 @@ static void test_parts(Pair *pair, gconstpointer data)
 	(void)data;
 	g_autoptr(GError) error = NULL;
 	gsize len = 0;
-	g_assert_true(wire_part_write(pair->far, "a\0b", 3, NULL));
-	g_assert_true(wire_part_write(pair->far, "", 0, NULL));
-	g_autofree char *one = wire_part_read(pair->near, 3, &len, &error);
+	g_assert_true(util_stream_write_part(pair->far, "a\0b", 3, NULL));
+	g_assert_true(util_stream_write_part(pair->far, "", 0, NULL));
+	g_autofree char *one = util_stream_read_part(pair->near, 3, &len, &error);
 	g_assert_cmpmem(one, len, "a\0b", 3);
-	g_autofree char *two = wire_part_read(pair->near, 3, &len, &error);
+	g_autofree char *two = util_stream_read_part(pair->near, 3, &len, &error);
 	g_assert_cmpuint(len, ==, 0);
 	g_assert_cmpstr(two, ==, "");
 	static const char *const bad[] = {"4\nabcd", "-1\n", "03\nabc",
@@ -237,17 +237,17 @@ static void test_parts(Pair *pair, gconstpointer data)
 		Pair fresh;
 		pair_open(&fresh, NULL);
 		g_assert_true(util_stream_puts(fresh.far, bad[i], NULL));
-		g_assert_null(wire_part_read(fresh.near, 3, &len, &error));
+		g_assert_null(util_stream_read_part(fresh.near, 3, &len, &error));
 		g_assert_error(error, TS_ERROR, TS_ERROR_CORRUPT);
 		g_clear_error(&error);
 		pair_close(&fresh, NULL);
 	}
 	g_assert_true(util_stream_puts(pair->far, "3\nab", NULL));
 	g_assert_true(pair->far->shut(pair->far, NULL));
-	g_assert_null(wire_part_read(pair->near, 3, &len, &error));
+	g_assert_null(util_stream_read_part(pair->near, 3, &len, &error));
 	g_assert_error(error, TS_ERROR, TS_ERROR_CORRUPT);
 	g_clear_error(&error);
-	g_assert_null(wire_part_read(pair->near, 3, &len, &error));
+	g_assert_null(util_stream_read_part(pair->near, 3, &len, &error));
 	g_assert_error(error, TS_ERROR, TS_ERROR_CORRUPT);
 }
 
