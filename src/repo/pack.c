@@ -223,64 +223,70 @@ gboolean repo_pack_add_tree(RepoPack *pack, const RepoTreeEntry *entries, guint 
 	return repo_pack_add(pack, REPO_TREE, raw->data, raw->len, ret_oid, error);
 }
 
-static gboolean pack_append(RepoPack *pack, git_odb_writepack *writer, GChecksum *sum,
-			    const guint8 *data, gsize len, GError **error)
+/* A pack on its way into the repository. libgit2 counts the objects in `progress`: one for all
+ * calls, or it misses those that it sees only together with the end. */
+typedef struct {
+	git_odb_writepack *writer;
+	GChecksum *sum;
+	git_indexer_progress progress;
+} PackOut;
+
+static gboolean pack_append(RepoPack *pack, PackOut *out, const guint8 *data, gsize len,
+			    GError **error)
 {
-	git_indexer_progress progress = {0};
 	int code;
 
-	g_checksum_update(sum, data, (gssize)len);
-	code = writer->append(writer, data, len, &progress);
+	g_checksum_update(out->sum, data, (gssize)len);
+	code = out->writer->append(out->writer, data, len, &out->progress);
 	return code >= 0 || repo_error(error, code, "cannot write a pack in %s", pack->repo->path);
 }
 
-static gboolean pack_body(RepoPack *pack, git_odb_writepack *writer, GChecksum *sum, GError **error)
+static gboolean pack_body(RepoPack *pack, PackOut *out, GError **error)
 {
 	guint32 fields[2] = {GUINT32_TO_BE(2), GUINT32_TO_BE(pack->count)};
 	guint8 header[12] = {'P', 'A', 'C', 'K'};
 
 	memcpy(header + 4, fields, sizeof fields);
-	if (!pack_append(pack, writer, sum, header, sizeof header, error))
+	if (!pack_append(pack, out, header, sizeof header, error))
 		return FALSE;
 	for (guint64 done = 0; done < pack->spooled;) {
 		gsize want = (gsize)MIN(pack->spooled - done, (guint64)CHUNK_BYTES);
 
 		if (!util_fs_pread_full(pack->spool, pack->in, want, done, error) ||
-		    !pack_append(pack, writer, sum, pack->in, want, error))
+		    !pack_append(pack, out, pack->in, want, error))
 			return FALSE;
 		done += want;
 	}
 	return TRUE;
 }
 
-static gboolean pack_end(RepoPack *pack, git_odb_writepack *writer, GChecksum *sum, GError **error)
+static gboolean pack_end(RepoPack *pack, PackOut *out, GError **error)
 {
-	git_indexer_progress progress = {0};
 	guint8 trailer[TRAILER_BYTES];
 	gsize len = sizeof trailer;
 	int code;
 
-	g_checksum_get_digest(sum, trailer, &len);
-	code = writer->append(writer, trailer, len, &progress);
+	g_checksum_get_digest(out->sum, trailer, &len);
+	code = out->writer->append(out->writer, trailer, len, &out->progress);
 	if (code >= 0)
-		code = writer->commit(writer, &progress);
+		code = out->writer->commit(out->writer, &out->progress);
 	return code >= 0 || repo_error(error, code, "cannot finish a pack in %s", pack->repo->path);
 }
 
 gboolean repo_pack_finish(RepoPack *pack, GError **error)
 {
 	g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA1);
-	git_odb_writepack *writer = NULL;
+	PackOut out = {.sum = sum};
 	gboolean ok;
 	int code;
 
 	if (pack->count == 0)
 		return TRUE;
-	code = git_odb_write_pack(&writer, pack->odb, NULL, NULL);
+	code = git_odb_write_pack(&out.writer, pack->odb, NULL, NULL);
 	if (code < 0)
 		return repo_error(error, code, "cannot write a pack in %s", pack->repo->path);
-	ok = pack_body(pack, writer, sum, error) && pack_end(pack, writer, sum, error);
-	writer->free(writer);
+	ok = pack_body(pack, &out, error) && pack_end(pack, &out, error);
+	out.writer->free(out.writer);
 	if (ok) {
 		pack->count = 0;
 		pack->spooled = 0;

@@ -280,6 +280,27 @@ static void test_pack(Fixture *f, gconstpointer data)
 	g_assert_cmpstr(counted, ==, "one-x\none/big\none/one\none/one.d");
 }
 
+/* What libgit2 sees only together with the end of the pack. */
+static void test_pack_tiny_last(Fixture *f, gconstpointer data)
+{
+	static const gsize lens[] = {0, 1, 10, 100};
+	char oid[REPO_OID];
+
+	(void)data;
+	for (guint i = 0; i < G_N_ELEMENTS(lens); i++) {
+		g_autoptr(GError) error = NULL;
+		g_autoptr(RepoPack) pack = repo_pack_begin(f->repo, &error);
+		g_autofree char *text = g_strnfill(lens[i], 'a');
+
+		g_assert_true(repo_pack_add(pack, REPO_BLOB, "first", i, oid, &error));
+		g_assert_true(repo_pack_add(pack, REPO_TREE, "", 0, oid, &error));
+		g_assert_true(repo_pack_add(pack, REPO_BLOB, text, lens[i], oid, &error));
+		(void)repo_pack_finish(pack, &error); /* the error tells */
+		g_assert_no_error(error);
+		g_assert_true(repo_object_exists(f->repo, oid));
+	}
+}
+
 /* A pack that was begun and given up, or has nothing in it, leaves nothing behind. */
 static void test_pack_nothing(Fixture *f, gconstpointer data)
 {
@@ -518,6 +539,7 @@ int main(int argc, char **argv)
 	ADD("/object/tree", test_tree);
 	ADD("/object/tag", test_tag);
 	ADD("/pack/all", test_pack);
+	ADD("/pack/tiny-last", test_pack_tiny_last);
 	ADD("/pack/nothing", test_pack_nothing);
 	ADD("/pack/pruned", test_pack_pruned);
 	ADD("/commit/plain", test_commit);
