@@ -68,6 +68,14 @@ gboolean ledger_report_append(Repo *ledger, const Report *report, const char *te
 /* All reports, oldest first (Report *). */
 GPtrArray *ledger_reports(Repo *ledger, GError **error);
 
+/* A report by its key, and the commit that has it. */
+typedef struct {
+	char *key;
+	char oid[REPO_OID];
+} LedgerReported;
+/* Those of the newest `max` reports, newest first. */
+GPtrArray *ledger_reported(Repo *ledger, guint max, GError **error);
+
 /* ---- a piece of a ledger as a stream of parts ---- */
 
 #define LEDGER_PIECE_MAX (64 * 1024 * 1024) /* of all objects */

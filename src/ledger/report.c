@@ -171,3 +171,34 @@ GPtrArray *ledger_reports(Repo *ledger, GError **error)
 	}
 	return g_steal_pointer(&reports);
 }
+
+static void reported_free(gpointer data)
+{
+	LedgerReported *reported = data;
+
+	g_free(reported->key);
+	g_free(reported);
+}
+
+GPtrArray *ledger_reported(Repo *ledger, guint max, GError **error)
+{
+	g_autoptr(GPtrArray) all = g_ptr_array_new_with_free_func(reported_free);
+	char oid[REPO_OID];
+
+	if (!ledger_ref(ledger, LEDGER_REPORTS, oid, error))
+		return NULL;
+	while (*oid && all->len < max) {
+		g_autoptr(RepoCommit) commit = repo_commit_read(ledger, oid, error);
+		g_autoptr(Report) report = commit ? report_of(commit, error) : NULL;
+		LedgerReported *reported;
+
+		if (!report)
+			return NULL;
+		reported = g_new0(LedgerReported, 1);
+		reported->key = report_key(report);
+		(void)g_strlcpy(reported->oid, oid, sizeof reported->oid); /* the same size */
+		g_ptr_array_add(all, reported);
+		(void)g_strlcpy(oid, commit->parent, sizeof oid); /* the same size */
+	}
+	return g_steal_pointer(&all);
+}

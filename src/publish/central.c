@@ -106,6 +106,16 @@ gboolean central_create(const char *state_path, GError **error)
 	return util_fs_write_file(dirfd, CENTRAL_MARK, text, strlen(text), 0644, error);
 }
 
+UtilTrailers *publish_contact(Central *central, const char *base)
+{
+	g_autofree char *path = g_strdup_printf("contacts/%s", base);
+	g_autofree char *text = NULL;
+	gsize len = 0;
+	if (!util_fs_read_file(central->dirfd, path, 64 * 1024, &text, &len, NULL))
+		return NULL;
+	return util_trailers_parse(text, len, NULL);
+}
+
 void publish_note(Central *central, const char *format, ...)
 {
 	va_list args;

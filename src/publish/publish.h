@@ -36,6 +36,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Central, central_close)
 /* Makes a new STATE with key, library, queue, central.cfg; EXISTS. */
 gboolean central_create(const char *state_path, GError **error);
 
+/* Last contact of a base: trailer text of STATE/contacts/BASE (see serve/serve.h), or NULL. */
+UtilTrailers *publish_contact(Central *central, const char *base);
+
 /* Runs until nothing is left to do (once) or for ever. Lock held elsewhere: AGAIN. */
 gboolean publish_worker(Central *central, gboolean once, GError **error);
 /* TRUE if a worker holds the lock now. */
@@ -117,3 +120,24 @@ char **publish_apps_of_repo(Central *central, const char *repo_path, GError **er
 /* Looks at the refs of the app's repository now, without a hint: at first sight all that is there
  * is history. */
 gboolean publish_look(Central *central, const char *app, GError **error);
+
+/* ---- without a line ---- */
+
+typedef struct {
+	gboolean all;   /* the whole ledger, whatever the base showed last */
+	gboolean plain; /* bundles from nothing, too: whatever the base holds, it can stage */
+} PublishExportOptions;
+
+typedef struct {
+	char from[41], head[41]; /* from: "-" for the whole ledger */
+	guint entries;           /* of the ledger: orders, cancels, heartbeats */
+	guint bundles;
+	guint64 bundle_bytes;
+} PublishExported;
+
+/* Writes an export file for a base: what its ledger has after the head it last showed, the bundles
+ * its open orders need (soonest go-live first), and which reports have come. REFUSED if nothing was
+ * ordered yet, or the base is ahead (this ledger was restored from a backup). AGAIN if a bundle has
+ * to be made first: the worker is asked. */
+gboolean publish_export(Central *central, const char *base, const PublishExportOptions *options,
+			int fd, PublishExported *ret_exported, GError **error);

@@ -28,16 +28,6 @@ void status_free(Status *status)
 	g_free(status);
 }
 
-UtilTrailers *status_contact(Central *central, const char *base)
-{
-	g_autofree char *path = g_strdup_printf("contacts/%s", base);
-	g_autofree char *text = NULL;
-	gsize len = 0;
-	if (!util_fs_read_file(central->dirfd, path, 64 * 1024, &text, &len, NULL))
-		return NULL;
-	return util_trailers_parse(text, len, NULL);
-}
-
 static StatusCell *find_cell(GPtrArray *cells, const char *base)
 {
 	for (guint i = 0; i < cells->len; i++) {
@@ -194,7 +184,7 @@ static gboolean load_app(Status *status, Central *central, const char *app, GErr
 	}
 	for (guint i = 0; i < cells->len; i++) {
 		StatusCell *cell = g_ptr_array_index(cells, i);
-		g_autoptr(UtilTrailers) contact = status_contact(central, cell->base);
+		g_autoptr(UtilTrailers) contact = publish_contact(central, cell->base);
 		if (contact) {
 			(void)util_trailers_need_time(contact, "Time", &cell->heard_utc, NULL);
 			cell_contact(cell, contact);

@@ -45,6 +45,3 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Status, status_free)
 
 void status_to_json(const Status *status, JsonBuilder *builder);
 void status_release_to_json(const PublishRelease *release, JsonBuilder *builder);
-
-/* Last contact of a base: trailer text of STATE/contacts/BASE, or NULL if never. */
-UtilTrailers *status_contact(Central *central, const char *base);

@@ -152,7 +152,7 @@ static int base_list(Cmd *cmd, GError **error)
 			return 1;
 		g_autofree char *groups = g_strjoinv(",", peer->groups);
 		g_autofree char *apps = g_strjoinv(",", peer->apps);
-		g_autoptr(UtilTrailers) contact = status_contact(central, names[i]);
+		g_autoptr(UtilTrailers) contact = publish_contact(central, names[i]);
 		gint64 heard = 0;
 		if (contact)
 			(void)util_trailers_need_time(contact, "Time", &heard, NULL); /* 0: never */
@@ -184,7 +184,7 @@ static int base_show(Cmd *cmd, GError **error)
 	if (!util_fs_read_file(central->dirfd, path, 1024 * 1024, &text, NULL, error))
 		return 1;
 	g_print("# %s/%s\n%s", central->path, path, text);
-	g_autoptr(UtilTrailers) contact = status_contact(central, peer->name);
+	g_autoptr(UtilTrailers) contact = publish_contact(central, peer->name);
 	g_autofree char *said = contact ? util_trailers_format(contact) : g_strdup("never\n");
 	g_print("# last contact:\n%s", said);
 	return 0;

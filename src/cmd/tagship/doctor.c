@@ -127,7 +127,7 @@ static void check_ledger(CmdDoctor *doctor, Central *central, const char *base, 
 		good = ledger_verify(ledger, head, "", base, keys, &error);
 	g_autofree char *what = g_strdup_printf("base %s: ledger verified end to end", base);
 	check_error(doctor, good, what, error);
-	g_autoptr(UtilTrailers) contact = status_contact(central, base);
+	g_autoptr(UtilTrailers) contact = publish_contact(central, base);
 	gint64 heard = 0, offset = 0;
 	if (!contact || !util_trailers_need_time(contact, "Time", &heard, NULL)) {
 		cmd_finding(doctor, FALSE, "base %s: never heard; run tagship-base pull there",

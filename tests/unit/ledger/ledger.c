@@ -681,6 +681,78 @@ static void test_report_race(Fixture *f, gconstpointer data)
 
 #define ADD(name, func) g_test_add(name, Fixture, NULL, setup, func, teardown)
 
+/* A piece of it into another repository, with and without what is there already. */
+static void test_send_and_take(Fixture *f, gconstpointer data)
+{
+	g_autoptr(GError) error = NULL;
+	g_autofree char *path = tmp_path(&f->dir, "mirror.git");
+	g_autoptr(Repo) mirror = repo_create(path, &error);
+	const char *const keys[] = {f->public, NULL};
+	char first[REPO_OID], head[REPO_OID], got[REPO_OID] = "";
+	const char *have = "-";
+
+	(void)data;
+	append_signed(f, ORDER_KIND_ORDER, RELEASE, "object 1\n\ntag\n", f->key, first);
+	append(f, ORDER_KIND_CANCEL, RELEASE, head);
+	append(f, ORDER_KIND_HEARTBEAT, NULL, head);
+	for (guint i = 0; i < 2; i++, have = head) {
+		g_autoptr(GByteArray) piece = g_byte_array_new();
+		g_autoptr(UtilStream) out = util_stream_over_memory(NULL, 0, piece);
+		g_autoptr(UtilStream) in = NULL;
+
+		if (i == 1)
+			append(f, ORDER_KIND_ORDER, OTHER, got);
+		g_assert_true(ledger_send(f->repo, i == 0 ? head : got, have, out, &error));
+		in = util_stream_over_memory(piece->data, piece->len, NULL);
+		g_assert_true(ledger_take(mirror, in, got, &error));
+		g_assert_no_error(error);
+		g_assert_true(
+		    ledger_verify(mirror, got, i == 0 ? "" : head, "haikou", keys, &error));
+		g_assert_no_error(error);
+	}
+	assert_fsck(path);
+}
+
+static void test_take_no(Fixture *f, gconstpointer data)
+{
+	static const char *const rows[] = {"",
+					   "2\n--3\nend",
+					   "40\n" RELEASE,
+					   "40\n" RELEASE "3\ntag1\nx3\nend",
+					   "40\n" RELEASE "4\nblob9999999\n",
+					   "40\n" RELEASE "6\ncommit5\nab"};
+
+	(void)data;
+	for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+		g_autoptr(GError) error = NULL;
+		g_autoptr(UtilStream) in = util_stream_over_memory(rows[i], strlen(rows[i]), NULL);
+		char head[REPO_OID];
+
+		g_assert_false(ledger_take(f->repo, in, head, &error));
+		g_assert_error(error, TS_ERROR, TS_ERROR_CORRUPT);
+	}
+}
+
+static void test_reported(Fixture *f, gconstpointer data)
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GPtrArray) none = ledger_reported(f->repo, 9, &error);
+	g_autoptr(GPtrArray) two = NULL;
+	char oids[3][REPO_OID];
+	const LedgerReported *newest;
+
+	(void)data;
+	g_assert_cmpuint(none->len, ==, 0);
+	for (guint i = 0; i < 3; i++)
+		add_report(f->repo, i + 1, REPORT_STAGED, oids[i]);
+	two = ledger_reported(f->repo, 2, &error);
+	g_assert_no_error(error);
+	g_assert_cmpuint(two->len, ==, 2);
+	newest = two->pdata[0];
+	g_assert_cmpstr(newest->oid, ==, oids[2]);
+	g_assert_cmpstr(newest->key, ==, RELEASE ".3.staged");
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -695,7 +767,10 @@ int main(int argc, char **argv)
 	ADD("/ledger/verify/tampered", test_tampered);
 	ADD("/ledger/mirror", test_mirror);
 	g_test_add_func("/ledger/fold", test_fold);
+	ADD("/ledger/send-and-take", test_send_and_take);
+	ADD("/ledger/take-no", test_take_no);
 	ADD("/ledger/reports", test_reports);
+	ADD("/ledger/reported", test_reported);
 	ADD("/ledger/reports/race", test_report_race);
 	return g_test_run();
 }
