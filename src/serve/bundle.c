@@ -41,29 +41,37 @@ static const Order *order_for_root(GHashTable *orders, const char *root, gboolea
 	return best;
 }
 
-gboolean serve_want(Serve *serve, const WireRequest *request, GError **error)
+gboolean serve_ask_bundle(Serve *serve, const char *old_root, const char *root, gboolean *ret_there,
+			  GError **error)
 {
 	gboolean cancelled = FALSE;
 	g_autoptr(GPtrArray) entries = serve_entries(serve, error);
 	if (!entries)
 		return FALSE;
 	g_autoptr(GHashTable) orders = ledger_fold(entries);
-	const Order *order = order_for_root(orders, request->hash, &cancelled);
+	const Order *order = order_for_root(orders, root, &cancelled);
 	if (!order)
 		return util_error_set(error, cancelled ? TS_ERROR_REFUSED : TS_ERROR_NOT_FOUND,
 				      cancelled ? "the order for %.8s is cancelled"
 						: "no order of this base leads to %.8s",
-				      request->hash);
-	if (strcmp(request->old_root, request->hash) == 0)
+				      root);
+	if (strcmp(old_root, root) == 0)
 		return util_error_set(error, TS_ERROR_USAGE, "old and new root are the same");
-	const OrderBundle *bundle = order_find_bundle(order, request->old_root);
+	const OrderBundle *bundle = order_find_bundle(order, old_root);
 	util_autofd int bundles = open_bundles(serve, error);
 	if (bundles < 0)
 		return FALSE;
-	if (bundle && store_blob_exists(bundles, bundle->sha256))
-		return serve_ok(serve, -1, error);
-	if (!hint_want(serve, order, request->old_root, error))
+	*ret_there = bundle && store_blob_exists(bundles, bundle->sha256);
+	return *ret_there || hint_want(serve, order, old_root, error);
+}
+
+gboolean serve_want(Serve *serve, const WireRequest *request, GError **error)
+{
+	gboolean there = FALSE;
+	if (!serve_ask_bundle(serve, request->old_root, request->hash, &there, error))
 		return FALSE;
+	if (there)
+		return serve_ok(serve, -1, error);
 	gboolean from_nothing = strcmp(request->old_root, "-") == 0;
 	return util_error_set(error, TS_ERROR_AGAIN, "the bundle from %.8s to %.8s is being made",
 			      from_nothing ? "nothing" : request->old_root, request->hash);

@@ -7,8 +7,7 @@
  */
 #include "serve/serve-private.h"
 
-/* Whole and signed by us; only then the ref moves, from what it was. */
-static gboolean adopt(Serve *serve, Repo *ledger, const char *head, GError **error)
+gboolean serve_adopt(Serve *serve, Repo *ledger, const char *head, GError **error)
 {
 	const char *const keys[] = {serve->spec->central_key, NULL};
 	char before[REPO_OID] = REPO_ZERO;
@@ -20,7 +19,11 @@ static gboolean adopt(Serve *serve, Repo *ledger, const char *head, GError **err
 		g_strlcpy(before, REPO_ZERO, sizeof before);
 	else if (!repo_is_ancestor(ledger, head, before, &contained, error))
 		return FALSE;
-	return contained || repo_ref_set(ledger, LEDGER_ORDERS, head, before, error);
+	if (!contained && !repo_ref_set(ledger, LEDGER_ORDERS, head, before, error))
+		return FALSE;
+	g_autoptr(UtilTrailers) hint = util_trailers_new();
+	util_trailers_add(hint, "Base", serve->spec->base);
+	return serve_hint(serve, "given", hint, error);
 }
 
 gboolean serve_give(Serve *serve, const WireRequest *request, GError **error)
@@ -35,9 +38,5 @@ gboolean serve_give(Serve *serve, const WireRequest *request, GError **error)
 		g_prefix_error(error, "give: ");
 		return FALSE;
 	}
-	if (!adopt(serve, ledger, head, error))
-		return FALSE;
-	g_autoptr(UtilTrailers) hint = util_trailers_new();
-	util_trailers_add(hint, "Base", serve->spec->base);
-	return serve_hint(serve, "given", hint, error) && serve_ok(serve, -1, error);
+	return serve_adopt(serve, ledger, head, error) && serve_ok(serve, -1, error);
 }

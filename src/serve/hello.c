@@ -46,7 +46,7 @@ static gboolean base_is_ahead(Repo *ledger, const char *base_head, const char *o
 	return TRUE;
 }
 
-static gboolean check_identity(const ServeSpec *spec, const WireHello *hello, GError **error)
+gboolean serve_check_identity(const ServeSpec *spec, const WireHello *hello, GError **error)
 {
 	if (strcmp(hello->base, spec->base) != 0)
 		return util_error_set(error, TS_ERROR_REFUSED,
@@ -62,53 +62,64 @@ static gboolean check_identity(const ServeSpec *spec, const WireHello *hello, GE
 	return TRUE;
 }
 
-static gboolean record_contact(Serve *serve, const WireHello *hello, gboolean ahead, gint64 now,
+static gboolean record_contact(Serve *serve, const ServeContact *contact, gboolean ahead,
 			       GError **error)
 {
-	g_autoptr(UtilTrailers) contact = util_trailers_new();
-	util_trailers_add_time(contact, "Time", now);
-	util_trailers_add(contact, "Software", hello->software);
-	util_trailers_add(contact, "Formats", hello->formats);
-	util_trailers_add(contact, "Codecs", hello->codecs);
-	util_trailers_add_int(contact, "Memory-Bytes", (gint64)hello->memory_bytes);
-	util_trailers_add(contact, "Zlib", hello->zlib);
-	util_trailers_add(contact, "Features", hello->features);
+	const WireHello *hello = contact->hello;
+	g_autoptr(UtilTrailers) text = util_trailers_new();
+	util_trailers_add_time(text, "Time", contact->heard_utc);
+	util_trailers_add(text, "Software", hello->software);
+	util_trailers_add(text, "Formats", hello->formats);
+	util_trailers_add(text, "Codecs", hello->codecs);
+	util_trailers_add_int(text, "Memory-Bytes", (gint64)hello->memory_bytes);
+	util_trailers_add(text, "Zlib", hello->zlib);
+	util_trailers_add(text, "Features", hello->features);
 	if (hello->line_kbit > 0) {
-		util_trailers_add_int(contact, "Line-Kbit", hello->line_kbit);
-		util_trailers_add_int(contact, "Line-Rtt-Ms", hello->line_rtt_ms);
+		util_trailers_add_int(text, "Line-Kbit", hello->line_kbit);
+		util_trailers_add_int(text, "Line-Rtt-Ms", hello->line_rtt_ms);
 	}
-	util_trailers_add(contact, "Head", hello->head);
-	util_trailers_add(contact, "Ahead", ahead ? "yes" : NULL);
-	util_trailers_add_int(contact, "Clock-Offset-S", hello->now_utc - now);
+	util_trailers_add(text, "Head", hello->head);
+	util_trailers_add(text, "Ahead", ahead ? "yes" : NULL);
+	if (contact->by_file)
+		util_trailers_add(text, "By-File", "yes");
+	else
+		util_trailers_add_int(text, "Clock-Offset-S", hello->now_utc - contact->heard_utc);
 	for (guint i = 0; hello->live[i]; i++)
-		util_trailers_add(contact, "Live", hello->live[i]);
+		util_trailers_add(text, "Live", hello->live[i]);
 	for (guint i = 0; hello->held[i]; i++)
-		util_trailers_add(contact, "Held", hello->held[i]);
-	g_autofree char *text = util_trailers_format(contact);
+		util_trailers_add(text, "Held", hello->held[i]);
+	for (guint i = 0; contact->wants && i < contact->wants->len; i++)
+		util_trailers_add(text, "Want", contact->wants->pdata[i]);
+	g_autofree char *data = util_trailers_format(text);
 	g_autofree char *path = g_strconcat("contacts/", serve->spec->base, NULL);
 	return util_fs_mkdir(serve->state_dirfd, "contacts", 0750, error) &&
-	       util_fs_write_file(serve->state_dirfd, path, text, strlen(text), 0640, error);
+	       util_fs_write_file(serve->state_dirfd, path, data, strlen(data), 0640, error);
+}
+
+gboolean serve_contact(Serve *serve, const ServeContact *contact, char ret_head[41],
+		       char ret_reports_head[41], GError **error)
+{
+	gboolean ahead = FALSE;
+	g_autoptr(Repo) ledger = NULL;
+	return open_ledger(serve, &ledger, error) &&
+	       head_of(ledger, LEDGER_ORDERS, ret_head, error) &&
+	       head_of(ledger, LEDGER_REPORTS, ret_reports_head, error) &&
+	       base_is_ahead(ledger, contact->hello->head, ret_head, &ahead, error) &&
+	       record_contact(serve, contact, ahead, error);
 }
 
 gboolean serve_hello(Serve *serve, const WireRequest *request, GError **error)
 {
 	(void)request; /* has no arguments */
 	gsize len = 0;
-	gboolean ahead = FALSE;
 	gint64 now = util_clock_now_utc(serve->spec->clock);
 	g_autofree char *text = wire_read_all(serve->stream, WIRE_HELLO_MAX, &len, error);
 	g_autoptr(WireHello) hello = text ? wire_hello_parse(text, len, error) : NULL;
-	g_autoptr(Repo) ledger = NULL;
-	char head[41] = "-", reports_head[41] = "-";
-	if (!hello || !check_identity(serve->spec, hello, error) ||
-	    !open_ledger(serve, &ledger, error) || !head_of(ledger, LEDGER_ORDERS, head, error) ||
-	    !head_of(ledger, LEDGER_REPORTS, reports_head, error) ||
-	    !base_is_ahead(ledger, hello->head, head, &ahead, error) ||
-	    !record_contact(serve, hello, ahead, now, error))
-		return FALSE;
+	ServeContact contact = {.hello = hello, .heard_utc = now};
 	WireHelloReply reply = {.software = (char[]){SOFTWARE}, .now_utc = now};
-	g_strlcpy(reply.head, head, sizeof reply.head);
-	g_strlcpy(reply.reports_head, reports_head, sizeof reply.reports_head);
+	if (!hello || !serve_check_identity(serve->spec, hello, error) ||
+	    !serve_contact(serve, &contact, reply.head, reply.reports_head, error))
+		return FALSE;
 	g_autofree char *answer = wire_hello_reply_format(&reply);
 	return serve_ok(serve, (gint64)strlen(answer), error) &&
 	       util_stream_puts(serve->stream, answer, error);

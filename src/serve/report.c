@@ -2,8 +2,8 @@
 /* The verb "report": into the ledger, once, and only what the base itself has signed. */
 #include "serve/serve-private.h"
 
-static gboolean check_report(const ServeSpec *spec, const char *text, gsize len,
-			     const char *signature, Report **ret_report, GError **error)
+gboolean serve_check_report(const ServeSpec *spec, const char *text, gsize len,
+			    const char *signature, Report **ret_report, GError **error)
 {
 	const char *keys[] = {spec->base_key, NULL};
 	if (!util_sshsig_verify(keys, UTIL_SSHSIG_NS_REPORT, text, len, signature, error))
@@ -39,7 +39,7 @@ gboolean serve_report(Serve *serve, const WireRequest *request, GError **error)
 		return FALSE;
 	if (strlen(signature) != signature_len)
 		return util_error_set(error, TS_ERROR_CORRUPT, "the signature has a NUL in it");
-	if (!check_report(serve->spec, text, len, signature, &report, error))
+	if (!serve_check_report(serve->spec, text, len, signature, &report, error))
 		return FALSE;
 	g_autoptr(Repo) ledger = ledger_open(serve->spec->state_path, serve->spec->base, error);
 	if (!ledger || !ledger_report_append(ledger, report, text, signature,

@@ -27,3 +27,26 @@ gboolean serve_ok(Serve *serve, gint64 length, GError **error);
 GPtrArray *serve_entries(Serve *serve, GError **error);
 /* Puts the hint unless an equal one waits already; AGAIN if the queue is clogged. */
 gboolean serve_hint(Serve *serve, const char *kind, UtilTrailers *hint, GError **error);
+
+/* hello.c: what a base said of itself, by the line or by a file. */
+typedef struct {
+	const WireHello *hello;
+	gint64 heard_utc; /* when; by a file, when that was written */
+	gboolean by_file;
+	const GPtrArray *wants; /* "OLD NEW" lines, or NULL */
+} ServeContact;
+/* REFUSED for another base or incarnation. */
+gboolean serve_check_identity(const ServeSpec *spec, const WireHello *hello, GError **error);
+/* Records it, and tells the heads of orders and of reports here, or "-". */
+gboolean serve_contact(Serve *serve, const ServeContact *contact, char ret_head[41],
+		       char ret_reports_head[41], GError **error);
+
+/* report.c: signed by this base, and of it. */
+gboolean serve_check_report(const ServeSpec *spec, const char *text, gsize len,
+			    const char *signature, Report **ret_report, GError **error);
+/* bundle.c: is it there, or asked of the worker? */
+gboolean serve_ask_bundle(Serve *serve, const char *old_root, const char *root, gboolean *ret_there,
+			  GError **error);
+/* give.c: objects that were taken in. Whole and signed by us; only then the ref moves, from what it
+ * was. */
+gboolean serve_adopt(Serve *serve, Repo *ledger, const char *head, GError **error);

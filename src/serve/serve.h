@@ -11,8 +11,9 @@
  * Writes: reports (ledger, compare and swap), hints into queue/in (Hint: want, report), and
  * STATE/contacts/BASE (trailer text: Time, Software, Formats, Codecs, Memory-Bytes, Zlib, Features,
  * Line-Kbit, Line-Rtt-Ms, Head, Ahead, Clock-Offset-S, Live and Held lines of the last hello; Ahead
- * is there if the base has accepted orders that this ledger lacks: central was restored). A crash
- * leaves either done or not done; the base asks again.
+ * is there if the base has accepted orders that this ledger lacks: central was restored; By-File in
+ * place of the offset if it came in an export file, then with Want lines "OLD NEW"). A crash leaves
+ * either done or not done; the base asks again.
  */
 #pragma once
 
@@ -34,3 +35,17 @@ typedef struct {
  * status). */
 gboolean serve_verb(const ServeSpec *spec, const char *verb_line, UtilStream *stream,
 		    GError **error);
+
+typedef struct {
+	gint64 written_utc;   /* the file */
+	gint64 heard_utc;     /* last contact before it, 0: never */
+	guint reports, fresh; /* in the file; not in the ledger before */
+	gboolean contact;     /* recorded: the file is newer than the last one */
+	gboolean ledger;      /* it brought a ledger that was lost here */
+	guint wants;          /* bundles that were not there, and are being made */
+} ServeImported;
+
+/* Takes in an export file that a base wrote: what it says as hello, report, want and give would on
+ * the line. All of it is checked before anything is written. An old file changes nothing, and is no
+ * error: nothing fresh, no contact. */
+gboolean serve_import(const ServeSpec *spec, int fd, ServeImported *ret_imported, GError **error);
