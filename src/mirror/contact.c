@@ -25,8 +25,8 @@ static void keep_line(UtilTrailers *contact, const UtilTrailers *last)
 /* After a failure the numbers of the last good contact stay. */
 static void keep_last(UtilTrailers *contact, const UtilTrailers *last)
 {
-	static const char *const keys[] = {"Good-Time",   "Upstream",       "Head",
-					   "Central-Now", "Clock-Offset-S", "Behind"};
+	static const char *const keys[] = {"Good-Time",      "Upstream", "Head",   "Central-Now",
+					   "Clock-Offset-S", "Behind",   "By-File"};
 	for (guint i = 0; i < G_N_ELEMENTS(keys); i++)
 		if (!util_trailers_get(contact, keys[i]))
 			util_trailers_add(contact, keys[i], util_trailers_get(last, keys[i]));
@@ -47,6 +47,19 @@ static void write_contact(const MirrorSpec *spec, const UtilTrailers *contact)
 	g_autofree char *text = util_trailers_format(contact);
 	/* A full disk must not turn a good pull into a bad one; status then shows an old Time. */
 	(void)util_fs_write_file(spec->root_dirfd, CONTACT, text, strlen(text), 0644, NULL);
+}
+
+void mirror_contact_by_file(const MirrorSpec *spec, const char *head, gint64 written_utc)
+{
+	gint64 utc = util_clock_now_utc(spec->clock);
+	g_autoptr(UtilTrailers) last = read_last(spec);
+	g_autoptr(UtilTrailers) contact = util_trailers_new();
+	util_trailers_add_time(contact, "Time", utc);
+	util_trailers_add_time(contact, "Good-Time", utc);
+	util_trailers_add(contact, "Head", head);
+	util_trailers_add_time(contact, "By-File", written_utc);
+	keep_line(contact, last);
+	write_contact(spec, contact);
 }
 
 void mirror_contact_write(const MirrorSpec *spec, const MirrorContact *now)

@@ -3,37 +3,33 @@
 
 #define SIG_SUFFIX ".sig"
 
-/* A report that central has not confirmed. */
-typedef struct {
-	char *key;
-	char *text;
-	gsize len;
-	char *signature;
-	Report *report;
-} Pending;
-
-static void pending_free(Pending *pending)
+void mirror_pending_free(MirrorPending *pending)
 {
+	if (!pending)
+		return;
 	g_free(pending->key);
 	g_free(pending->text);
 	g_free(pending->signature);
 	report_free(pending->report);
 	g_free(pending);
 }
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(Pending, pending_free)
 
 static gint oldest_first(gconstpointer a, gconstpointer b)
 {
-	const Pending *x = *(Pending *const *)a, *y = *(Pending *const *)b;
+	const MirrorPending *x = *(MirrorPending *const *)a, *y = *(MirrorPending *const *)b;
 	if (x->report->event_utc != y->report->event_utc)
 		return x->report->event_utc < y->report->event_utc ? -1 : 1;
 	if (x->report->seq != y->report->seq)
 		return x->report->seq < y->report->seq ? -1 : 1;
+	/* within one second: staged before live */
+	gboolean x_ends = report_event_ends(x->report->event);
+	if (x_ends != report_event_ends(y->report->event))
+		return x_ends ? 1 : -1;
 	return strcmp(x->key, y->key);
 }
 
 /* The signature beside the report; made here if a crash came between the two files. */
-static char *read_signature(const MirrorSpec *spec, int dirfd, const Pending *pending,
+static char *read_signature(const MirrorSpec *spec, int dirfd, const MirrorPending *pending,
 			    GError **error)
 {
 	g_autofree char *name = g_strconcat(pending->key, SIG_SUFFIX, NULL);
@@ -48,9 +44,10 @@ static char *read_signature(const MirrorSpec *spec, int dirfd, const Pending *pe
 	return NULL;
 }
 
-static Pending *read_pending(const MirrorSpec *spec, int dirfd, const char *key, GError **error)
+static MirrorPending *read_pending(const MirrorSpec *spec, int dirfd, const char *key,
+				   GError **error)
 {
-	g_autoptr(Pending) pending = g_new0(Pending, 1);
+	g_autoptr(MirrorPending) pending = g_new0(MirrorPending, 1);
 	pending->key = g_strdup(key);
 	if (util_fs_read_file(dirfd, key, WIRE_REPORT_MAX, &pending->text, &pending->len, error)) {
 		pending->report = report_parse(pending->text, pending->len, error);
@@ -72,19 +69,18 @@ static void note_error(GError **first, GError *error)
 		*first = error;
 }
 
-/* All that can be sent, oldest first; NULL only if the folder cannot be read. */
-static GPtrArray *list_pending(const MirrorSpec *spec, int dirfd, GError **first, GError **error)
+GPtrArray *mirror_pending_list(const MirrorSpec *spec, int dirfd, GError **first, GError **error)
 {
 	g_autoptr(GPtrArray) names = util_fs_list(dirfd, ".", error);
 	if (!names)
 		return NULL;
-	GPtrArray *all = g_ptr_array_new_with_free_func((GDestroyNotify)pending_free);
+	GPtrArray *all = g_ptr_array_new_with_free_func((GDestroyNotify)mirror_pending_free);
 	for (guint i = 0; i < names->len; i++) {
 		const char *name = names->pdata[i];
 		GError *local = NULL;
 		if (g_str_has_suffix(name, SIG_SUFFIX))
 			continue;
-		Pending *pending = read_pending(spec, dirfd, name, &local);
+		MirrorPending *pending = read_pending(spec, dirfd, name, &local);
 		if (pending)
 			g_ptr_array_add(all, pending);
 		else
@@ -96,7 +92,7 @@ static GPtrArray *list_pending(const MirrorSpec *spec, int dirfd, GError **first
 
 /* Sends one; *ret_commit is central's commit. *ret_line_ok: the error, if any, was central's
  * judgement of this report, so that the next may fare better. */
-static gboolean send_one(Mirror *mirror, const Pending *pending, char **ret_commit,
+static gboolean send_one(Mirror *mirror, const MirrorPending *pending, char **ret_commit,
 			 gboolean *ret_line_ok, GError **error)
 {
 	WireRequest request = {.verb = WIRE_REPORT};
@@ -128,9 +124,8 @@ static gboolean send_one(Mirror *mirror, const Pending *pending, char **ret_comm
 	return TRUE;
 }
 
-/* The signature first: a crash in between leaves a report that is signed and sent once more. */
-static gboolean forget(const MirrorSpec *spec, int dirfd, const Pending *pending,
-		       const char *commit, GError **error)
+gboolean mirror_pending_forget(const MirrorSpec *spec, int dirfd, const MirrorPending *pending,
+			       const char *commit, GError **error)
 {
 	g_autofree char *signature = g_strconcat(pending->key, SIG_SUFFIX, NULL);
 	if (spec->delivered)
@@ -145,18 +140,18 @@ gboolean mirror_deliver(Mirror *mirror, guint *ret_sent, GError **error)
 	guint sent = 0;
 	util_autofd int dirfd = util_fs_open_dir(mirror->spec->root_dirfd, "pending", error);
 	g_autoptr(GPtrArray) all =
-	    dirfd < 0 ? NULL : list_pending(mirror->spec, dirfd, &first, error);
+	    dirfd < 0 ? NULL : mirror_pending_list(mirror->spec, dirfd, &first, error);
 	if (!all) {
 		g_clear_error(&first);
 		return FALSE;
 	}
 	for (guint i = 0; i < all->len; i++) {
-		const Pending *pending = all->pdata[i];
+		const MirrorPending *pending = all->pdata[i];
 		g_autofree char *commit = NULL;
 		gboolean line_ok = TRUE;
 		GError *local = NULL;
 		if (send_one(mirror, pending, &commit, &line_ok, &local) &&
-		    forget(mirror->spec, dirfd, pending, commit, &local)) {
+		    mirror_pending_forget(mirror->spec, dirfd, pending, commit, &local)) {
 			sent++;
 			continue;
 		}

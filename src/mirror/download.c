@@ -3,7 +3,6 @@
 
 #include "mirror/mirror-private.h"
 
-#define LOCK "lock/.download" /* no app can be named so */
 #define CHUNK_BYTES (32 * 1024)
 #define SYNC_BYTES (256 * 1024)
 
@@ -17,12 +16,11 @@ typedef struct {
 	guint64 done; /* bytes in the file */
 } Download;
 
-static gboolean check_space(const Download *download, GError **error)
+gboolean mirror_check_space(const MirrorSpec *spec, int dirfd, guint64 need, GError **error)
 {
 	guint64 have = 0;
-	guint64 reserve = (guint64)download->mirror->spec->conf->min_free_mb * 1024 * 1024;
-	guint64 need = download->bytes - download->done;
-	if (!util_fs_free_bytes(download->dirfd, &have, error))
+	guint64 reserve = (guint64)spec->conf->min_free_mb * 1024 * 1024;
+	if (!util_fs_free_bytes(dirfd, &have, error))
 		return FALSE;
 	if (have >= reserve && have - reserve >= need)
 		return TRUE;
@@ -32,8 +30,13 @@ static gboolean check_space(const Download *download, GError **error)
 	return util_error_set(error, TS_ERROR_NO_SPACE,
 			      "%s are free at %s; this bundle needs %s beside the %s kept free "
 			      "(min_free_mb): make room",
-			      have_text, download->mirror->spec->root_path, need_text,
-			      reserve_text);
+			      have_text, spec->root_path, need_text, reserve_text);
+}
+
+static gboolean check_space(const Download *download, GError **error)
+{
+	return mirror_check_space(download->mirror->spec, download->dirfd,
+				  download->bytes - download->done, error);
 }
 
 /* Reads the rest of the bundle into the file, synced every now and then. */
@@ -144,7 +147,8 @@ static gboolean run(Download *download, GError **error)
 gboolean mirror_download(Mirror *mirror, const char *sha256, guint64 bytes, GError **error)
 {
 	/* two programs must not append to one file */
-	util_autofd int lock = util_fs_lock(mirror->spec->root_dirfd, LOCK, 0, error);
+	util_autofd int lock =
+	    util_fs_lock(mirror->spec->root_dirfd, MIRROR_DOWNLOAD_LOCK, 0, error);
 	if (lock < 0) {
 		g_prefix_error(error, "another pull is downloading: ");
 		return FALSE;

@@ -64,3 +64,32 @@ void mirror_contact_write(const MirrorSpec *spec, const MirrorContact *contact);
 /* What the line gave, in the same file. */
 void mirror_contact_line(const MirrorSpec *spec, gint64 kbit, gint64 rtt_ms);
 void mirror_contact_read_line(const MirrorSpec *spec, gint64 *ret_kbit, gint64 *ret_rtt_ms);
+
+/* deliver.c: a report that central has not confirmed. */
+typedef struct {
+	char *key;
+	char *text;
+	gsize len;
+	char *signature;
+	Report *report;
+} MirrorPending;
+void mirror_pending_free(MirrorPending *pending);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(MirrorPending, mirror_pending_free)
+/* All that can be sent, oldest first; NULL only if the folder cannot be read. *first: what the
+ * first of the others is unfit for. */
+GPtrArray *mirror_pending_list(const MirrorSpec *spec, int dirfd, GError **first, GError **error);
+/* Central has it as this commit. The signature goes first: a crash in between leaves a report that
+ * is signed and sent once more. */
+gboolean mirror_pending_forget(const MirrorSpec *spec, int dirfd, const MirrorPending *pending,
+			       const char *commit, GError **error);
+
+/* update.c: what this base says of itself; mirror NULL: without a line. */
+char *mirror_hello_text(const MirrorSpec *spec, const Mirror *mirror, const char *accepted);
+
+/* download.c */
+#define MIRROR_DOWNLOAD_LOCK "lock/.download" /* no app can be named so */
+gboolean mirror_check_space(const MirrorSpec *spec, int dirfd, guint64 need, GError **error);
+/* contact.c: an export file was taken in. */
+void mirror_contact_by_file(const MirrorSpec *spec, const char *head, gint64 written_utc);
+/* mirror.c */
+gboolean mirror_make_folders(const MirrorSpec *spec, GError **error);

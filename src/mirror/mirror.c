@@ -60,7 +60,7 @@ static void hang_up(Mirror *mirror)
 	g_clear_pointer(&mirror->session, wire_disconnect);
 }
 
-static gboolean make_folders(const MirrorSpec *spec, GError **error)
+gboolean mirror_make_folders(const MirrorSpec *spec, GError **error)
 {
 	static const char *const folders[] = {"accepted", "partial", "pending", "lock"};
 	for (guint i = 0; i < G_N_ELEMENTS(folders); i++)
@@ -71,7 +71,7 @@ static gboolean make_folders(const MirrorSpec *spec, GError **error)
 
 static gboolean open_all(Mirror *mirror, GError **error)
 {
-	if (!make_folders(mirror->spec, error))
+	if (!mirror_make_folders(mirror->spec, error))
 		return FALSE;
 	mirror->repo = mirror_repo(mirror->spec, error);
 	return mirror->repo && connect_any(mirror, error);

@@ -12,7 +12,8 @@
  *                                 Good-Time, Head, Central-Now, Clock-Offset-S (ours minus
  *                                 central's) and Upstream of the last one that did not; Behind if
  *                                 central's ledger is older than what was accepted here;
- *                                 Line-Kbit and Line-Rtt-Ms: what the line gave lately
+ *                                 Line-Kbit and Line-Rtt-Ms: what the line gave lately; By-File
+ *                                 if it was an export file, with the time that was written
  *
  *   g_autoptr(Mirror) mirror = mirror_open(&spec, error);
  *   mirror_deliver(mirror, &sent, error) ... mirror_update(mirror, &moved, error) ...
@@ -84,3 +85,37 @@ void mirror_bytes(const Mirror *mirror, guint64 *ret_in, guint64 *ret_out);
 /* Verifies and accepts whatever refs/tagship/seen already holds, without a line (after a plain
  * `git fetch`, or an import). */
 gboolean mirror_accept(const MirrorSpec *spec, gboolean *ret_moved, GError **error);
+
+/* ---- without a line: export files (see export/export.h) ---- */
+
+typedef struct {
+	gint64 written_utc; /* the file */
+	gboolean moved;     /* the accepted head */
+	guint bundles;      /* put into partial/ */
+	guint64 bundle_bytes;
+	guint delivered; /* pending reports that central turned out to have */
+} MirrorImported;
+
+/* Takes an export file in. All of it is checked before anything moves; a bundle is put into
+ * partial/ only once the file and the ledger part are sound, and the orders are accepted last, so
+ * that after a crash it can be taken in again. `lacking`: hashes of bundles that open orders wait
+ * for. REFUSED if it is for another base or hardware, goes back, or brings nothing: no newer head,
+ * no lacking bundle, no word of a pending report. */
+gboolean mirror_import(const MirrorSpec *spec, int fd, GHashTable *lacking,
+		       MirrorImported *ret_imported, GError **error);
+
+typedef struct {
+	gboolean ledger;          /* with what was accepted, for a central that lost it */
+	const char *const *wants; /* "OLD NEW" roots of bundles to ask for; may be NULL */
+} MirrorExportOptions;
+
+typedef struct {
+	guint reports;
+	guint left;    /* pending ones that did not fit */
+	char *trouble; /* a pending report that cannot be read, or NULL; caller frees */
+} MirrorExported;
+
+/* Writes an export file for central: what hello says, and the pending reports. They stay pending
+ * until central's next file, or the line, tells that they came. */
+gboolean mirror_export(const MirrorSpec *spec, int fd, const MirrorExportOptions *options,
+		       MirrorExported *ret_exported, GError **error);

@@ -5,17 +5,15 @@
 #define DEFAULT_CODECS "plain delta"
 #define MAX_PACK_BYTES (64 * 1024 * 1024)
 
-/* What this base says of itself. */
-static char *hello_text(const Mirror *mirror, const char *accepted)
+char *mirror_hello_text(const MirrorSpec *spec, const Mirror *mirror, const char *accepted)
 {
-	const MirrorSpec *spec = mirror->spec;
 	WireHello hello = {.software = (char[]){SOFTWARE},
 			   .base = spec->conf->name,
 			   .incarnation = spec->incarnation,
 			   .formats = (char[]){WIRE_HELLO_FORMATS},
 			   .memory_bytes = (guint64)spec->conf->memory_mb * 1024 * 1024,
-			   .line_kbit = mirror->line_kbit,
-			   .line_rtt_ms = mirror->line_rtt_ms,
+			   .line_kbit = mirror ? mirror->line_kbit : 0,
+			   .line_rtt_ms = mirror ? mirror->line_rtt_ms : 0,
 			   .now_utc = util_clock_now_utc(spec->clock)};
 	g_autofree char *codecs = g_strdup(spec->codecs ? spec->codecs : DEFAULT_CODECS);
 	g_auto(GStrv) live = g_strdupv((char **)(gsize)spec->live);
@@ -49,7 +47,7 @@ static WireHelloReply *read_reply(UtilStream *stream, GError **error)
 static WireHelloReply *say_hello(Mirror *mirror, const char *accepted, GError **error)
 {
 	WireRequest request = {.verb = WIRE_HELLO};
-	g_autofree char *text = hello_text(mirror, accepted);
+	g_autofree char *text = mirror_hello_text(mirror->spec, mirror, accepted);
 	WireCall *call = mirror_call(mirror, &request, error);
 	if (!call)
 		return NULL;
