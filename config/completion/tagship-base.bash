@@ -16,6 +16,7 @@ _tagship_base_options() { # COMMAND
 	case $1 in
 	init) echo '--join --zone --incarnation' ;;
 	log) echo '--lines' ;;
+	export) echo '--ledger --force' ;;
 	gc) echo '--dry-run' ;;
 	esac
 	echo '--json --quiet --verbose --directory --help --version'
@@ -58,13 +59,17 @@ _tagship_base() {
 	if [[ -z $command && $cur == -* ]]; then
 		_tagship_base_words '-C -q -v --json --help --version'
 	elif [[ -z $command ]]; then
-		_tagship_base_words 'init pull stage activate watch run status log hold unhold rollback doctor gc'
+		_tagship_base_words 'init pull stage activate watch run status log hold unhold rollback import export doctor gc'
 	elif [[ $cur == -* ]]; then
 		_tagship_base_words "$(_tagship_base_options "$command")"
 	elif [[ $position == 0 ]]; then
 		case $command in
 		stage | status | log | hold | unhold | rollback)
 			_tagship_base_words "$(_tagship_base_apps)"
+			;;
+		import | export)
+			compopt -o filenames 2>/dev/null
+			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 			;;
 		esac
 	fi

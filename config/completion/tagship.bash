@@ -40,6 +40,7 @@ _tagship_options() { # COMMAND VERB
 	'bundle make') echo '--codec --effort --line-kbit' ;;
 	'bundle show') echo '--old' ;;
 	'worker '*) echo '--once' ;;
+	'export '*) echo '--all --plain --force' ;;
 	'gc '*) echo '--dry-run' ;;
 	esac
 	echo '--json --quiet --verbose --directory --help --version'
@@ -71,7 +72,7 @@ _tagship_argument() { # COMMAND VERB POSITION (the first is 1)
 	'app show 1' | 'app remove 1' | 'plan list 1' | 'status  1' | 'cancel  1' | 'rollback  1')
 		_tagship_words "$(_tagship_list "$program" app list)"
 		;;
-	'base show 1' | 'base key 1' | 'base remove 1' | 'serve  1')
+	'base show 1' | 'base key 1' | 'base remove 1' | 'serve  1' | 'export  1')
 		_tagship_words "$(_tagship_list "$program" base list)"
 		;;
 	'wait  1' | 'retry  1') _tagship_words "$(_tagship_list "$program" log)" ;;
@@ -82,7 +83,8 @@ _tagship_argument() { # COMMAND VERB POSITION (the first is 1)
 		'bundle apply 1' | 'bundle apply 3')
 		_tagship_paths -d
 		;;
-	'plan check 1' | 'bundle make 3' | 'bundle show 1' | 'bundle apply 2')
+	'plan check 1' | 'bundle make 3' | 'bundle show 1' | 'bundle apply 2' | 'export  2' | \
+		'import  1')
 		_tagship_paths -f
 		;;
 	esac
@@ -120,7 +122,7 @@ _tagship() {
 	elif [[ -z $command && $cur == -* ]]; then
 		_tagship_words '-C -q -v --json --help --version'
 	elif [[ -z $command ]]; then
-		_tagship_words 'init app base hook plan status log wait retry cancel rollback bundle doctor worker gc serve authorized-keys'
+		_tagship_words 'init app base hook plan status log wait retry cancel rollback bundle export import doctor worker gc serve authorized-keys'
 	elif [[ $cur == -* ]]; then
 		_tagship_words "$(_tagship_options "$command" "$verb")"
 	elif [[ -n $verbs && -z $verb ]]; then

@@ -59,6 +59,22 @@ char *cmd_who(void);
 void cmd_say(const Cmd *cmd, const char *format, ...) G_GNUC_PRINTF(2, 3);
 void cmd_print_json(JsonBuilder *builder);
 
+/* Opens a regular file to read; -1 with error. */
+int cmd_open_file(const char *path, GError **error);
+
+/* ---- a file that is made whole or not at all ---- */
+
+typedef struct {
+	int fd; /* to write to; standard output for "-" */
+	char *path, *part;
+} CmdFile;
+/* Begins PATH.part; EXISTS if the path is taken, unless force. Always to be cleared. */
+gboolean cmd_file_make(CmdFile *file, const char *path, gboolean force, GError **error);
+/* Synced, and in its place. */
+gboolean cmd_file_keep(CmdFile *file, GError **error);
+/* Removes what was not kept. */
+void cmd_file_clear(CmdFile *file);
+
 /* ---- tables ---- */
 
 typedef struct CmdTable CmdTable;

@@ -17,6 +17,8 @@ int base_log(Cmd *cmd, GError **error);
 int base_hold(Cmd *cmd, GError **error);
 int base_unhold(Cmd *cmd, GError **error);
 int base_rollback(Cmd *cmd, GError **error);
+int base_import(Cmd *cmd, GError **error);
+int base_export(Cmd *cmd, GError **error);
 int base_doctor(Cmd *cmd, GError **error);
 int base_gc(Cmd *cmd, GError **error);
 

@@ -25,6 +25,8 @@ static const CmdEntry commands[] = {
     {"hold", "[APP] REASON", "activate nothing until unhold", base_hold},
     {"unhold", "[APP]", "end a hold", base_unhold},
     {"rollback", "APP", "back to the last good version, now", base_rollback},
+    {"import", "FILE", "take in what tagship export wrote, and stage it", base_import},
+    {"export", "FILE", "write reports for tagship import", base_export},
     {"doctor", "", "find what is wrong with this base", base_doctor},
     {"gc", "", "drop trees, bundles and logs no longer needed", base_gc},
     {NULL, NULL, NULL, NULL}};

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* The work of a contact. Staging is a program of its own. */
-#include "bundle/bundle.h"
+#include "cmd/tagship-base/contact.h"
 #include "cmd/tagship-base/pulling.h"
-#include "stage/stage.h"
 
 #define ROUNDS 4 /* stage may find an old tree altered and need another bundle */
 #define WANT_US (20 * G_USEC_PER_SEC) /* central makes a bundle: so long it is waited for */
@@ -11,93 +10,14 @@
 struct BasePull {
 	const Cmd *cmd;
 	const Base *base;
-	MirrorSpec spec;
-	GPtrArray *live, *held; /* char *, NULL-terminated */
+	BaseContact contact;
 	Mirror *mirror;
 	UtilProgress *progress;
-	char *zlib, *features;
 	guint wanted;
 	gint64 opens_utc; /* what was put off may be downloaded from then on; 0: nothing was */
 };
 
-/* "APP ROOT VERSION" and "APP REASON" for hello. */
-static gboolean gather(BasePull *pull, GError **error)
-{
-	g_ptr_array_set_size(pull->live, 0);
-	g_ptr_array_set_size(pull->held, 0);
-	for (guint i = 0; i < pull->base->conf->apps->len; i++) {
-		const ConfBaseApp *app = g_ptr_array_index(pull->base->conf->apps, i);
-		ActivateSpec spec = base_activate_spec(pull->base, app);
-		g_autoptr(DecideApp) state = activate_read(&spec, error);
-		if (!state)
-			return FALSE;
-		const char *reason = NULL;
-		if (decide_app_live_root(state))
-			g_ptr_array_add(pull->live,
-					g_strdup_printf("%s %s %s", app->name,
-							decide_app_live_root(state),
-							decide_app_live_version(state)));
-		if (decide_app_held(state, &reason))
-			g_ptr_array_add(pull->held,
-					g_strdup_printf("%s %s", app->name, reason ? reason : "-"));
-	}
-	g_ptr_array_add(pull->live, NULL);
-	g_ptr_array_add(pull->held, NULL);
-	pull->spec.live = (const char *const *)pull->live->pdata;
-	pull->spec.held = (const char *const *)pull->held->pdata;
-	return TRUE;
-}
-
-/* ---- what is to be staged, soonest go-live first ---- */
-
-typedef struct {
-	const ConfBaseApp *app;
-	Order *order;
-} Todo;
-
-static void todo_free(gpointer data)
-{
-	Todo *todo = data;
-	order_free(todo->order);
-	g_free(todo);
-}
-
-static gint soonest_first(gconstpointer a, gconstpointer b)
-{
-	const Todo *left = *(Todo *const *)a;
-	const Todo *right = *(Todo *const *)b;
-	if (left->order->is_now != right->order->is_now)
-		return left->order->is_now ? -1 : 1;
-	if (left->order->at_utc != right->order->at_utc)
-		return left->order->at_utc < right->order->at_utc ? -1 : 1;
-	return left->order->seq < right->order->seq ? -1 : 1;
-}
-
-static gboolean list_todo(const BasePull *pull, GPtrArray *todos, GError **error)
-{
-	for (guint i = 0; i < pull->base->conf->apps->len; i++) {
-		const ConfBaseApp *app = g_ptr_array_index(pull->base->conf->apps, i);
-		ActivateSpec spec = base_activate_spec(pull->base, app);
-		g_autoptr(DecideApp) state = activate_read(&spec, error);
-		if (!state)
-			return FALSE;
-		const GPtrArray *orders = decide_app_orders(state);
-		for (guint o = 0; o < orders->len; o++) {
-			const DecideOrder *order = g_ptr_array_index(orders, o);
-			if ((order->state != ORDER_ORDERED && order->state != ORDER_FETCHING) ||
-			    order->cancel_asked)
-				continue;
-			Todo *todo = g_new0(Todo, 1);
-			todo->app = app;
-			todo->order = order_copy(order->order);
-			g_ptr_array_add(todos, todo);
-		}
-	}
-	g_ptr_array_sort(todos, soonest_first);
-	return TRUE;
-}
-
-static gboolean want(BasePull *pull, const Todo *todo, const StageNeed *need, GError **error)
+static gboolean want(BasePull *pull, const BaseTodo *todo, const StageNeed *need, GError **error)
 {
 	g_autoptr(GError) failed = NULL;
 	cmd_say(pull->cmd, "%s %s: %s; asking central for a bundle", todo->app->name,
@@ -113,7 +33,7 @@ static gboolean want(BasePull *pull, const Todo *todo, const StageNeed *need, GE
 }
 
 /* Bundles wait for their hours, unless the release would be late. */
-static gboolean may_wait(BasePull *pull, const Todo *todo)
+static gboolean may_wait(BasePull *pull, const BaseTodo *todo)
 {
 	gint64 now = util_clock_now_utc(pull->base->clock);
 	gint64 wait_s = conf_hours_opens_s(pull->base->conf->pull_hours, now);
@@ -134,7 +54,7 @@ static gboolean being_made(BasePull *pull, GError **error)
 	return TRUE;
 }
 
-static gboolean download(BasePull *pull, const Todo *todo, const StageNeed *need,
+static gboolean download(BasePull *pull, const BaseTodo *todo, const StageNeed *need,
 			 gboolean *ret_came, GError **error)
 {
 	if (may_wait(pull, todo))
@@ -146,14 +66,9 @@ static gboolean download(BasePull *pull, const Todo *todo, const StageNeed *need
 	return *ret_came || being_made(pull, error);
 }
 
-static gboolean fetch_one(BasePull *pull, const Todo *todo, gboolean *ret_came, GError **error)
+static gboolean fetch_one(BasePull *pull, const BaseTodo *todo, gboolean *ret_came, GError **error)
 {
-	StageSpec spec = {.root_path = pull->base->root,
-			  .root_dirfd = pull->base->dirfd,
-			  .app = todo->app,
-			  .order = todo->order,
-			  .memory_bytes = (guint64)pull->base->conf->memory_mb * 1024 * 1024,
-			  .min_free_bytes = (guint64)pull->base->conf->min_free_mb * 1000000};
+	StageSpec spec = base_stage_spec(pull->base, todo);
 	StageNeed need = {0};
 	gboolean ok = stage_need(&spec, &need, error);
 	*ret_came = ok && need.kind != STAGE_NEED_BUNDLE && need.kind != STAGE_NEED_WANT;
@@ -175,13 +90,13 @@ static gboolean stage(const BasePull *pull, GError **error)
  * others. *ret_open: how many orders are not staged. */
 static gboolean fetch_all(BasePull *pull, guint *ret_open, GError **error)
 {
-	g_autoptr(GPtrArray) todos = g_ptr_array_new_with_free_func(todo_free);
-	if (!list_todo(pull, todos, error))
+	g_autoptr(GPtrArray) todos = base_todos(pull->base, error);
+	if (!todos)
 		return FALSE;
 	*ret_open = todos->len;
 	pull->wanted = 0;
 	for (guint i = 0; i < todos->len; i++) {
-		const Todo *todo = g_ptr_array_index(todos, i);
+		const BaseTodo *todo = g_ptr_array_index(todos, i);
 		g_autoptr(GError) failed = NULL;
 		gboolean came = FALSE;
 		if (fetch_one(pull, todo, &came, &failed)) {
@@ -208,7 +123,7 @@ static gboolean wait_a_little(BasePull *pull, gint64 until_us, GError **error)
 	g_autoptr(GError) local = NULL;
 	if (mirror_watch(pull->mirror, -1, until_us, &event, &local))
 		return TRUE;
-	if (!g_error_matches(local, TS_ERROR, TS_ERROR_UNSUPPORTED) && pull->spec.watch) {
+	if (!g_error_matches(local, TS_ERROR, TS_ERROR_UNSUPPORTED) && pull->contact.spec.watch) {
 		g_propagate_error(error, g_steal_pointer(&local));
 		return FALSE;
 	}
@@ -244,8 +159,8 @@ static gboolean rounds(BasePull *pull, GError **error)
 		if (pull->wanted > 0 &&
 		    (!wait_for_bundle(pull, error) || !fetch_all(pull, &open, error)))
 			return FALSE;
-		g_autoptr(GPtrArray) left = g_ptr_array_new_with_free_func(todo_free);
-		if (!list_todo(pull, left, error))
+		g_autoptr(GPtrArray) left = base_todos(pull->base, error);
+		if (!left)
 			return FALSE;
 		if (left->len == 0 || pull->opens_utc > 0)
 			return TRUE;
@@ -280,9 +195,9 @@ gboolean base_pull_deliver(BasePull *pull, GError **error)
 gboolean base_pull_contact(BasePull *pull, GError **error)
 {
 	gboolean moved = FALSE;
-	return gather(pull, error) && base_pull_deliver(pull, error) &&
-	       mirror_update(pull->mirror, &moved, error) && fetch_and_stage(pull, error) &&
-	       base_pull_deliver(pull, error);
+	return base_contact_gather(pull->base, &pull->contact, error) &&
+	       base_pull_deliver(pull, error) && mirror_update(pull->mirror, &moved, error) &&
+	       fetch_and_stage(pull, error) && base_pull_deliver(pull, error);
 }
 
 gboolean base_pull_wait(BasePull *pull, int fd, gint64 until_us, MirrorEvent *ret_event,
@@ -301,23 +216,13 @@ BasePull *base_pull_open(const Cmd *cmd, const Base *base, gboolean watch, GErro
 	g_autoptr(BasePull) pull = g_new0(BasePull, 1);
 	pull->cmd = cmd;
 	pull->base = base;
-	pull->live = g_ptr_array_new_with_free_func(g_free);
-	pull->held = g_ptr_array_new_with_free_func(g_free);
 	pull->progress = cmd_progress_new(cmd);
-	pull->zlib = bundle_zlib_digest();
-	pull->features = base_features(base);
-	pull->spec = (MirrorSpec){.root_path = base->root,
-				  .root_dirfd = base->dirfd,
-				  .conf = base->conf,
-				  .clock = base->clock,
-				  .progress = pull->progress,
-				  .watch = watch,
-				  .zlib = pull->zlib,
-				  .features = pull->features,
-				  .incarnation = base->incarnation};
-	if (!gather(pull, error))
+	base_contact_init(base, &pull->contact);
+	pull->contact.spec.progress = pull->progress;
+	pull->contact.spec.watch = watch;
+	if (!base_contact_gather(base, &pull->contact, error))
 		return NULL;
-	pull->mirror = mirror_open(&pull->spec, error);
+	pull->mirror = mirror_open(&pull->contact.spec, error);
 	return pull->mirror ? g_steal_pointer(&pull) : NULL;
 }
 
@@ -327,9 +232,6 @@ void base_pull_close(BasePull *pull)
 		return;
 	mirror_close(pull->mirror);
 	cmd_progress_free(pull->progress);
-	g_ptr_array_unref(pull->live);
-	g_ptr_array_unref(pull->held);
-	g_free(pull->zlib);
-	g_free(pull->features);
+	base_contact_clear(&pull->contact);
 	g_free(pull);
 }

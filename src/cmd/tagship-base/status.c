@@ -123,6 +123,9 @@ static void print_contact(const Base *base)
 	const char *time = contact ? util_trailers_get(contact, "Time") : NULL;
 	if (failed && *failed)
 		g_print("central: last try %s failed: %s\n", time ? time : "", failed);
+	else if (time && util_trailers_get(contact, "By-File"))
+		g_print("central: a file of %s, taken in %s\n",
+			util_trailers_get(contact, "By-File"), time);
 	else if (time)
 		g_print("central: reached %s\n", time);
 }

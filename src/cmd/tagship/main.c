@@ -23,6 +23,8 @@ static const CmdEntry commands[] = {
     {"cancel", "APP RELEASE", "withdraw a release (tag name or id)", cmd_cancel},
     {"rollback", "APP", "order an earlier version, now", cmd_rollback},
     {"bundle", "make|show|apply ...", "bundles by hand", cmd_bundle},
+    {"export", "BASE FILE", "orders and bundles as a file, for a base without a line", cmd_export},
+    {"import", "FILE", "take in the reports such a base wrote", cmd_import},
     {"doctor", "", "find what is wrong with this installation", cmd_doctor},
     {"worker", "", "run queued jobs", cmd_worker},
     {"gc", "", "drop what is no longer needed", cmd_gc},

@@ -17,6 +17,8 @@ int cmd_retry(Cmd *cmd, GError **error);
 int cmd_cancel(Cmd *cmd, GError **error);
 int cmd_rollback(Cmd *cmd, GError **error);
 int cmd_bundle(Cmd *cmd, GError **error);
+int cmd_export(Cmd *cmd, GError **error);
+int cmd_import(Cmd *cmd, GError **error);
 int cmd_doctor(Cmd *cmd, GError **error);
 int cmd_worker(Cmd *cmd, GError **error);
 int cmd_gc(Cmd *cmd, GError **error);

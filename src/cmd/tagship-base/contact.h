@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: ISC */
+/* What a contact with central begins with, by the line or by a file. */
+#pragma once
+
+#include "cmd/tagship-base/base.h"
+#include "mirror/mirror.h"
+#include "stage/stage.h"
+
+/* A mirror's spec, and what it points to. */
+typedef struct {
+	MirrorSpec spec;
+	GPtrArray *live, *held; /* char *, NULL-terminated */
+	char *zlib, *features;
+} BaseContact;
+/* The base must outlive it. */
+void base_contact_init(const Base *base, BaseContact *contact);
+/* What is live and held here, now. */
+gboolean base_contact_gather(const Base *base, BaseContact *contact, GError **error);
+void base_contact_clear(BaseContact *contact);
+
+/* An order that is to be staged. */
+typedef struct {
+	const ConfBaseApp *app;
+	Order *order;
+} BaseTodo;
+/* All of them, soonest go-live first. */
+GPtrArray *base_todos(const Base *base, GError **error);
+StageSpec base_stage_spec(const Base *base, const BaseTodo *todo);
