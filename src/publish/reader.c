@@ -2,19 +2,8 @@
 /* What a base reads, by the hello it said last: central writes nothing else for it. */
 #include "publish/publish-private.h"
 
-#define CONTACT_MAX (64 * 1024)
 #define DELTA_FORMAT 2 /* bundle/bundle.h */
 #define MEMORY_DEFAULT ((gint64)128 * 1024 * 1024)
-
-static UtilTrailers *read_contact(Central *central, const char *base)
-{
-	g_autofree char *path = g_strconcat("contacts/", base, NULL);
-	g_autofree char *text = NULL;
-	gsize len = 0;
-	if (!util_fs_read_file(central->dirfd, path, CONTACT_MAX, &text, &len, NULL))
-		return NULL;
-	return util_trailers_parse(text, len, NULL);
-}
 
 /* The number behind "WORD=" in a list of such; 0 if it is not there. */
 static guint64 number_of(const char *list, const char *word)
@@ -70,7 +59,7 @@ void publish_reader(Central *central, const char *base, PublishReader *ret)
 {
 	*ret = (PublishReader){0};
 	g_autoptr(ConfPeer) peer = conf_peer_load(central->dirfd, base, NULL);
-	g_autoptr(UtilTrailers) contact = read_contact(central, base);
+	g_autoptr(UtilTrailers) contact = publish_contact(central, base);
 	if (contact)
 		judge(ret, contact);
 	/* what the line gave counts more than what somebody once wrote down */

@@ -3,6 +3,7 @@
 #include "serve/serve-private.h"
 
 #define CHUNK_BYTES (64 * 1024)
+#define NOTE_US (5 * G_USEC_PER_SEC)
 
 static int open_bundles(Serve *serve, GError **error)
 {
@@ -104,18 +105,50 @@ static gboolean make_again(Serve *serve, const Order *order, const OrderBundle *
 			      bundle->sha256);
 }
 
-static gboolean send_file(Serve *serve, int fd, guint64 offset, guint64 size, GError **error)
+/* A bundle on its way. */
+typedef struct {
+	Serve *serve;
+	const Order *order;
+	guint64 from, offset, size;
+	gint64 since_utc, noted_us;
+} Sending;
+
+/* For status: how far this base is. That it cannot be written must not stop the bundle. */
+static void note_sending(Sending *sending)
 {
+	Serve *serve = sending->serve;
+	g_autoptr(UtilTrailers) note = util_trailers_new();
+	g_autofree char *path = g_strconcat("sending/", serve->spec->base, NULL);
+	util_trailers_add_time(note, "Time", util_clock_now_utc(serve->spec->clock));
+	util_trailers_add_time(note, "Since", sending->since_utc);
+	util_trailers_add(note, "App", sending->order->app);
+	util_trailers_add(note, "Version", sending->order->version);
+	util_trailers_add_int(note, "From", (gint64)sending->from);
+	util_trailers_add_int(note, "Offset", (gint64)sending->offset);
+	util_trailers_add_int(note, "Bytes", (gint64)sending->size);
+	g_autofree char *text = util_trailers_format(note);
+	if (util_fs_mkdir(serve->state_dirfd, "sending", 0750, NULL))
+		(void)util_fs_write_file(serve->state_dirfd, path, text, strlen(text), 0640, NULL);
+	sending->noted_us = g_get_monotonic_time();
+}
+
+static gboolean send_file(Sending *sending, int fd, GError **error)
+{
+	Serve *serve = sending->serve;
 	g_autofree char *chunk = g_malloc(CHUNK_BYTES);
-	if (!serve_ok(serve, (gint64)(size - offset), error))
+	if (!serve_ok(serve, (gint64)(sending->size - sending->offset), error))
 		return FALSE;
-	while (offset < size) {
-		gsize len = (gsize)MIN(CHUNK_BYTES, size - offset);
-		if (!util_fs_pread_full(fd, chunk, len, offset, error) ||
+	note_sending(sending);
+	while (sending->offset < sending->size) {
+		gsize len = (gsize)MIN(CHUNK_BYTES, sending->size - sending->offset);
+		if (!util_fs_pread_full(fd, chunk, len, sending->offset, error) ||
 		    !serve->stream->write(serve->stream, chunk, len, error))
 			return FALSE;
-		offset += len;
+		sending->offset += len;
+		if (g_get_monotonic_time() - sending->noted_us >= NOTE_US)
+			note_sending(sending);
 	}
+	note_sending(sending);
 	return TRUE;
 }
 
@@ -146,5 +179,11 @@ gboolean serve_get(Serve *serve, const WireRequest *request, GError **error)
 				      "offset %" G_GUINT64_FORMAT " is past the end: the bundle "
 				      "has %" G_GUINT64_FORMAT " bytes",
 				      request->offset, size);
-	return send_file(serve, fd, request->offset, size, error);
+	Sending sending = {.serve = serve,
+			   .order = order,
+			   .from = request->offset,
+			   .offset = request->offset,
+			   .size = size,
+			   .since_utc = util_clock_now_utc(serve->spec->clock)};
+	return send_file(&sending, fd, error);
 }

@@ -45,6 +45,9 @@ static void add_cell(JsonBuilder *builder, const StatusCell *cell)
 	add_time(builder, "next_at", cell->next_version ? cell->next_at_utc : 0);
 	add_bool(builder, "next_is_now", cell->next_is_now);
 	add_text(builder, "next_local", cell->next_local);
+	add_int(builder, "sent_bytes", (gint64)cell->sent_bytes);
+	add_int(builder, "bundle_bytes", (gint64)cell->bundle_bytes);
+	add_time(builder, "arrives", cell->arrives_utc);
 	add_text(builder, "last_version", cell->last_version);
 	add_text(builder, "last_state", cell->last_state);
 	add_text(builder, "last_detail", cell->last_detail);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "status/status.h"
 
+#define SENDING_S 60 /* serve notes every few seconds */
+
 static void cell_free(gpointer data)
 {
 	StatusCell *cell = data;
@@ -113,6 +115,33 @@ static void cell_contact(StatusCell *cell, const UtilTrailers *contact)
 	}
 }
 
+/* What serve noted of a download; an old note is one that was cut off. */
+static void cell_sending(Central *central, StatusCell *cell)
+{
+	g_autofree char *path = g_strconcat("sending/", cell->base, NULL);
+	g_autofree char *text = NULL;
+	gsize len = 0;
+	gint64 time = 0, since = 0, from = 0, offset = 0, bytes = 0;
+	if (!cell->next_version ||
+	    !util_fs_read_file(central->dirfd, path, 4096, &text, &len, NULL))
+		return;
+	g_autoptr(UtilTrailers) note = util_trailers_parse(text, len, NULL);
+	if (!note || g_strcmp0(util_trailers_get(note, "App"), cell->app) != 0 ||
+	    g_strcmp0(util_trailers_get(note, "Version"), cell->next_version) != 0 ||
+	    !util_trailers_need_time(note, "Time", &time, NULL) ||
+	    !util_trailers_need_time(note, "Since", &since, NULL) ||
+	    !util_trailers_need_int(note, "From", 0, G_MAXINT64, &from, NULL) ||
+	    !util_trailers_need_int(note, "Offset", from, G_MAXINT64, &offset, NULL) ||
+	    !util_trailers_need_int(note, "Bytes", offset, G_MAXINT64, &bytes, NULL))
+		return;
+	if (util_clock_now_utc(central->clock) - time > SENDING_S)
+		return;
+	gdouble rate = (gdouble)(offset - from) / (gdouble)MAX(time - since, 1);
+	cell->sent_bytes = (guint64)offset;
+	cell->bundle_bytes = (guint64)bytes;
+	cell->arrives_utc = time + (rate > 0 ? (gint64)((gdouble)(bytes - offset) / rate) : 0);
+}
+
 static gboolean add_cells(Central *central, const char *app, GPtrArray *cells, GError **error)
 {
 	g_auto(GStrv) names = conf_peer_names(central->dirfd, error);
@@ -189,6 +218,7 @@ static gboolean load_app(Status *status, Central *central, const char *app, GErr
 			(void)util_trailers_need_time(contact, "Time", &cell->heard_utc, NULL);
 			cell_contact(cell, contact);
 		}
+		cell_sending(central, cell);
 		add_cell_trouble(status, cell);
 	}
 	return TRUE;

@@ -22,7 +22,11 @@ typedef struct {
 	gint64 next_at_utc;
 	gboolean next_is_now;
 	char *next_local;
-	char *last_state; /* how the newest ended release ended here */
+	/* the bundle of next_version on its way: bytes, of how many, and when it will be there; a
+	 * download that stopped is not shown */
+	guint64 sent_bytes, bundle_bytes;
+	gint64 arrives_utc; /* 0: none is on its way */
+	char *last_state;   /* how the newest ended release ended here */
 	char *last_version;
 	char *last_detail;
 	gint64 last_utc;

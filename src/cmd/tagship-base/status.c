@@ -1,6 +1,27 @@
 /* SPDX-License-Identifier: ISC */
 /* What runs, what comes when, what went wrong: three lines an app, all of it from this disk. */
+#include <sys/stat.h>
+
 #include "cmd/tagship-base/base.h"
+
+static UtilTrailers *read_contact(const Base *base)
+{
+	g_autofree char *text = NULL;
+	gsize len = 0;
+	if (!util_fs_read_file(base->dirfd, "contact", 64 * 1024, &text, &len, NULL))
+		return NULL;
+	return util_trailers_parse(text, len, NULL);
+}
+
+/* NULL unless `tagship-base watch` has its connection now. */
+static char *watching_since(const Base *base)
+{
+	char *text = NULL;
+	util_autofd int lock = util_fs_lock(base->dirfd, "lock/watch", 0, NULL);
+	if (lock >= 0 || !util_fs_read_file(base->dirfd, "watching", 64, &text, NULL, NULL))
+		return NULL;
+	return text;
+}
 
 static const DecideOrder *next_open(const DecideApp *state)
 {
@@ -36,6 +57,41 @@ static char *when_text(const DecideOrder *order, gint64 now)
 			       order->order->local_text ? order->order->local_text : "", left);
 }
 
+/* The bytes of a bundle that are here, and of how many; 0: none is on its way. */
+static guint64 came_bytes(const Base *base, const DecideOrder *order, guint64 *ret_bytes)
+{
+	for (guint i = 0; i < order->order->bundles->len; i++) {
+		const OrderBundle *bundle = g_ptr_array_index(order->order->bundles, i);
+		struct stat st = {0};
+		g_autofree char *part = g_strconcat("partial/", bundle->sha256, ".part", NULL);
+		*ret_bytes = bundle->bytes;
+		if (fstatat(base->dirfd, part, &st, 0) == 0)
+			return (guint64)st.st_size;
+	}
+	return 0;
+}
+
+static void print_fetching(const Base *base, const DecideOrder *order)
+{
+	guint64 bytes = 0, came = came_bytes(base, order, &bytes);
+	gint64 kbit = 0;
+	if (came == 0 || came > bytes)
+		return;
+	g_autoptr(UtilTrailers) contact = read_contact(base);
+	g_autofree char *have = util_text_bytes(came);
+	g_autofree char *all = util_text_bytes(bytes);
+	g_print("  comes %s of %s", have, all);
+	if (contact &&
+	    util_trailers_need_int(contact, "Line-Kbit", 1, CONF_RATE_MAX, &kbit, NULL)) {
+		gint64 limit = conf_base_rate_kbit(base->conf, util_clock_now_utc(base->clock));
+		kbit = limit > 0 ? MIN(kbit, limit) : kbit;
+		g_autofree char *left =
+		    util_text_duration((gint64)((bytes - came) * 8 / 1000) / kbit);
+		g_print(", %s left at %" G_GINT64_FORMAT " kbit/s", left, kbit);
+	}
+	g_print("\n");
+}
+
 static void print_app(const Base *base, const char *name, const DecideApp *state)
 {
 	gint64 now = util_clock_now_utc(base->clock);
@@ -52,6 +108,8 @@ static void print_app(const Base *base, const char *name, const DecideApp *state
 		g_autofree char *when = when_text(next, now);
 		g_print("  next  %s %s, %s\n", next->order->version, when,
 			order_state_name(next->state));
+		if (next->state == ORDER_ORDERED || next->state == ORDER_FETCHING)
+			print_fetching(base, next);
 	} else {
 		g_print("  next  nothing\n");
 	}
@@ -112,16 +170,17 @@ static void json_app(JsonBuilder *json, const char *name, const DecideApp *state
 
 static void print_contact(const Base *base)
 {
-	g_autofree char *text = NULL;
-	gsize len = 0;
-	if (!util_fs_read_file(base->dirfd, "contact", 64 * 1024, &text, &len, NULL)) {
+	g_autoptr(UtilTrailers) contact = read_contact(base);
+	if (!contact) {
 		g_print("central was never reached (tagship-base pull)\n");
 		return;
 	}
-	g_autoptr(UtilTrailers) contact = util_trailers_parse(text, len, NULL);
-	const char *failed = contact ? util_trailers_get(contact, "Error") : NULL;
-	const char *time = contact ? util_trailers_get(contact, "Time") : NULL;
-	if (failed && *failed)
+	const char *failed = util_trailers_get(contact, "Error");
+	const char *time = util_trailers_get(contact, "Time");
+	g_autofree char *watching = watching_since(base);
+	if (watching)
+		g_print("central: watching since %s, reached %s\n", watching, time ? time : "");
+	else if (failed && *failed)
 		g_print("central: last try %s failed: %s\n", time ? time : "", failed);
 	else if (time && util_trailers_get(contact, "By-File"))
 		g_print("central: a file of %s, taken in %s\n",

@@ -145,6 +145,7 @@ static void pause_after(Watch *watch, const GError *error)
 	if (watch->began_us > 0 && now - watch->began_us >= SETTLED_US)
 		watch->pause_us = PAUSE_FIRST_US;
 	gint64 pause = (gint64)((0.25 + 1.5 * g_random_double()) * (double)watch->pause_us);
+	pause = MIN(pause, PAUSE_MOST_US);
 	g_printerr("tagship-base watch: %s; trying again in %.0f s\n", error->message,
 		   (double)pause / G_USEC_PER_SEC);
 	watch->pause_us = MIN(2 * watch->pause_us, PAUSE_MOST_US);

@@ -10,6 +10,21 @@ static char *ago_text(gint64 utc, gint64 now)
 	return g_strconcat(text, " ago", NULL);
 }
 
+/* "ordered 45%, 3 min left" while its bundle is on its way. */
+static char *state_text(const StatusCell *cell, gint64 now)
+{
+	if (cell->held)
+		return g_strdup("held");
+	const char *state = cell->next_state   ? cell->next_state
+			    : cell->last_state ? cell->last_state
+					       : "";
+	if (cell->arrives_utc == 0 || cell->bundle_bytes == 0 || strcmp(state, "ordered") != 0)
+		return g_strdup(state);
+	g_autofree char *left = util_text_duration(MAX(cell->arrives_utc - now, 0));
+	return g_strdup_printf("fetching %" G_GUINT64_FORMAT "%%, %s left",
+			       cell->sent_bytes * 100 / cell->bundle_bytes, left);
+}
+
 static void print_cell(CmdTable *table, const StatusCell *cell, gint64 now)
 {
 	g_autofree char *since =
@@ -19,12 +34,9 @@ static void print_cell(CmdTable *table, const StatusCell *cell, gint64 now)
 	if (cell->next_version)
 		next = g_strdup_printf("%s %s", cell->next_version,
 				       cell->next_is_now ? "as soon as staged" : cell->next_local);
-	const char *state = cell->next_state   ? cell->next_state
-			    : cell->last_state ? cell->last_state
-					       : "";
-	const char *held = cell->held ? "held" : "";
+	g_autofree char *state = state_text(cell, now);
 	cmd_table_row(table, cell->app, cell->base, cell->live_version ? cell->live_version : "-",
-		      since, next ? next : "-", *held ? held : state, heard, NULL);
+		      since, next ? next : "-", state, heard, NULL);
 }
 
 int cmd_status(Cmd *cmd, GError **error)

@@ -295,6 +295,11 @@ static void test_get(World *world, gconstpointer data)
 	g_assert_cmpint(length, ==, 199999);
 	g_assert_cmpuint(strspn(big, "a"), ==, 199999);
 	g_assert_cmpuint(count_hints(world), ==, 0);
+	/* for status: how far it came */
+	g_autofree char *note = NULL;
+	g_assert_true(util_fs_read_file(world->dirfd, "sending/haikou", 4096, &note, NULL, NULL));
+	g_assert_nonnull(strstr(note, "App: shop\n"));
+	g_assert_nonnull(strstr(note, "From: 1\nOffset: 200000\nBytes: 200000\n"));
 	g_autofree char *past = g_strdup_printf("get %s 11", world->blob_a);
 	expect_error(world, "haikou", past, TS_ERROR_USAGE, "past the end");
 }

@@ -54,6 +54,51 @@ static void test_cells(World *world, gconstpointer data)
 	g_assert_nonnull(strstr(error->message, "\"shop\""));
 }
 
+static void sending(World *world, gint64 time, const char *version)
+{
+	g_autoptr(UtilTrailers) text = util_trailers_new();
+	util_trailers_add_time(text, "Time", time);
+	util_trailers_add_time(text, "Since", time - 10);
+	util_trailers_add(text, "App", "shop");
+	util_trailers_add(text, "Version", version);
+	util_trailers_add_int(text, "From", 200);
+	util_trailers_add_int(text, "Offset", 400);
+	util_trailers_add_int(text, "Bytes", 1000);
+	g_autofree char *formatted = util_trailers_format(text);
+	g_assert_true(util_fs_mkdir(world->central->dirfd, "sending", 0750, NULL));
+	g_assert_true(util_fs_write_file(world->central->dirfd, "sending/haikou", formatted,
+					 strlen(formatted), 0644, NULL));
+}
+
+static gint64 arrives(World *world)
+{
+	g_autoptr(Status) status = status_load(world->central, NULL, NULL);
+	return cell(status, 0)->arrives_utc;
+}
+
+/* A bundle on its way, as serve notes it: 200 bytes in ten seconds, 600 to go. */
+static void test_sending(World *world, gconstpointer data)
+{
+	(void)data;
+	gint64 now = util_clock_now_utc(world->central->clock);
+	world_add_base(world, "haikou");
+	g_assert_true(publish_look(world->central, "shop", NULL));
+	g_autofree char *plan = world_plan("now", "all", NULL);
+	g_autofree char *release = world_tag(world, "v1", plan);
+	world_work(world);
+	g_assert_cmpint(arrives(world), ==, 0);
+	sending(world, now, "v1");
+	g_autoptr(Status) status = status_load(world->central, NULL, NULL);
+	g_assert_cmpuint(cell(status, 0)->sent_bytes, ==, 400);
+	g_assert_cmpuint(cell(status, 0)->bundle_bytes, ==, 1000);
+	g_assert_cmpint(cell(status, 0)->arrives_utc, ==, now + 30);
+	/* of another version, or cut off long ago */
+	sending(world, now, "v0");
+	g_assert_cmpint(arrives(world), ==, 0);
+	sending(world, now - 61, "v1");
+	g_assert_cmpint(arrives(world), ==, 0);
+}
+
 static void test_trouble(World *world, gconstpointer data)
 {
 	(void)data;
@@ -90,5 +135,6 @@ int main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	g_test_add("/status/cells", World, NULL, world_setup, test_cells, world_teardown);
 	g_test_add("/status/trouble", World, NULL, world_setup, test_trouble, world_teardown);
+	g_test_add("/status/sending", World, NULL, world_setup, test_sending, world_teardown);
 	return g_test_run();
 }
