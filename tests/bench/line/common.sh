@@ -162,13 +162,13 @@ head_of() { # BASE: central's head of its ledger
 	git -C "$STATE/ledger/$1.git" rev-parse -q --verify refs/heads/orders
 }
 head_moved() { # BASE HEAD
-	[ "$(head_of "$1")" != "$2" ]
+	_head=$(head_of "$1") && [ "$_head" != "$2" ]
 }
 accepted_of() { # BASE
 	git -C "$W/$1/root/mirror.git" rev-parse -q --verify refs/tagship/accepted
 }
 has_accepted() { # BASE
-	[ "$(accepted_of "$1")" = "$(head_of "$1")" ]
+	_head=$(head_of "$1") && [ "$(accepted_of "$1")" = "$_head" ]
 }
 
 # When central's order, its report and the base's acceptance were written: seconds with fractions.

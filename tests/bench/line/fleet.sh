@@ -11,7 +11,9 @@ fleet() { # COMMAND: for each base
 }
 
 fleet_init() {
-	echo "  $FLEET bases are made"
+	echo "  making $FLEET bases"
+	chmod 711 "$W"
+	git config --global safe.directory '*' # we look at their mirrors
 	_n=0
 	while [ $_n -lt "$FLEET" ]; do
 		_n=$((_n + 1))
@@ -19,9 +21,13 @@ fleet_init() {
 	done
 }
 
+# Under several users, for the kernel counts what it allows (inotify) by user, and as many bases are as
+# many machines.
 fleet_start() { # BASE
+	_user=$(echo daemon bin sys games | cut -d ' ' -f $((${1#b} % 4 + 1)))
+	chown -R "$_user" "$W/$1"
 	world_start "watch-$1" nsenter --net="/proc/$(netns_holder main central)/ns/net" -- \
-		tagship-base -C "$W/$1/root" -q watch
+		setpriv --reuid "$_user" --regid "$_user" --clear-groups tagship-base -C "$W/$1/root" -q watch
 }
 
 watching_since() { stat -c %.3Y "$W/$1/root/watching" 2> /dev/null || echo 0; }
