@@ -92,7 +92,6 @@ line_central() {
 line_base() { # NAME
 	world_base "$1" Europe/Berlin > "$W/base-$1.log" 2>&1 || failed "no base $1" || return 1
 	line_unset "$1" pull_every
-	# the line is measured, not a web server
 	sed -i '/^  \(stop\|start\|health[a-z_]*\) = /d' "$W/$1/root/base.cfg"
 }
 
