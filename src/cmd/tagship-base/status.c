@@ -16,11 +16,13 @@ static UtilTrailers *read_contact(const Base *base)
 /* NULL unless `tagship-base watch` has its connection now. */
 static char *watching_since(const Base *base)
 {
-	char *text = NULL;
+	g_autofree char *text = NULL;
+	gsize len = 0;
 	util_autofd int lock = util_fs_lock(base->dirfd, "lock/watch", 0, NULL);
-	if (lock >= 0 || !util_fs_read_file(base->dirfd, "watching", 64, &text, NULL, NULL))
+	if (lock >= 0 || !util_fs_read_file(base->dirfd, "watching", 4096, &text, &len, NULL))
 		return NULL;
-	return text;
+	g_autoptr(UtilTrailers) note = util_trailers_parse(text, len, NULL);
+	return note ? g_strdup(util_trailers_get(note, "Since")) : NULL;
 }
 
 static const DecideOrder *next_open(const DecideApp *state)

@@ -5,12 +5,14 @@
  * pause that doubles, at random around its length: a fleet that lost its central comes back spread
  * out.
  */
+#include <malloc.h>
 #include <sys/stat.h>
 
 #include "cmd/tagship-base/pulling.h"
 #include "cmd/tagship-base/poke.h"
 
 #define LOCK "lock/watch"
+#define NOTE "watching"
 #define PAUSE_FIRST_US ((gint64)2 * G_USEC_PER_SEC)
 #define PAUSE_MOST_US ((gint64)300 * G_USEC_PER_SEC)
 #define SETTLED_US \
@@ -22,7 +24,7 @@ typedef struct {
 	Base *base;
 	struct stat conf; /* base.cfg as it was read */
 	int poke_fd;
-	gint64 pause_us, next_us, began_us;
+	gint64 pause_us, next_us, began_us, since_utc;
 	gboolean said_old;
 } Watch;
 
@@ -82,15 +84,18 @@ static gboolean handle_poke(Watch *watch, BasePull *pull, GError **error)
 	return with_lock(watch, pull, base_pull_deliver, error);
 }
 
-static void note_watching(const Watch *watch, gboolean on)
+/* For status: since when it watches, and when central last told something. */
+static void note_watching(Watch *watch, gboolean news)
 {
-	g_autofree char *now = util_time_format_utc(util_clock_now_utc(watch->base->clock));
-	/* for status only */
-	if (on)
-		(void)util_fs_write_file(watch->base->dirfd, "watching", now, strlen(now), 0644,
-					 NULL);
-	else
-		(void)util_fs_unlink(watch->base->dirfd, "watching", NULL);
+	gint64 now = util_clock_now_utc(watch->base->clock);
+	g_autoptr(UtilTrailers) note = util_trailers_new();
+	if (!news)
+		watch->since_utc = now;
+	util_trailers_add_time(note, "Since", watch->since_utc);
+	if (news)
+		util_trailers_add_time(note, "News", now);
+	g_autofree char *text = util_trailers_format(note);
+	(void)util_fs_write_file(watch->base->dirfd, NOTE, text, strlen(text), 0644, NULL);
 }
 
 /* One connection, until it is lost (FALSE) or base.cfg changes. */
@@ -105,10 +110,13 @@ static gboolean connection(Watch *watch, GError **error)
 	if (!with_lock(watch, pull, base_pull_contact, error))
 		return FALSE;
 	plan_next(watch, pull);
-	note_watching(watch, TRUE);
+	note_watching(watch, FALSE);
 	while (!conf_changed(watch)) {
+		(void)malloc_trim(0); /* what the work took is not needed to wait */
 		if (!base_pull_wait(pull, watch->poke_fd, watch->next_us, &event, error))
 			return FALSE;
+		if (event == MIRROR_NEWS)
+			note_watching(watch, TRUE);
 		if (event == MIRROR_POKED && !handle_poke(watch, pull, error))
 			return FALSE;
 		if (event != MIRROR_POKED) {
@@ -160,7 +168,7 @@ static void watch_for_ever(Watch *watch)
 		if (conf_changed(watch))
 			reload(watch);
 		gboolean ok = connection(watch, &error);
-		note_watching(watch, FALSE);
+		(void)util_fs_unlink(watch->base->dirfd, NOTE, NULL); /* for status only */
 		if (ok)
 			continue;
 		base_accept_offline(watch->base);

@@ -5,6 +5,8 @@
 #include "status/status.h"
 #include "cmd/tagship/tagship.h"
 
+#define WATCHES_SPARE 20 /* of other programs of this account */
+
 static void check_error(CmdDoctor *doctor, gboolean good, const char *what, const GError *error)
 {
 	if (good)
@@ -146,6 +148,22 @@ static void check_ledger(CmdDoctor *doctor, Central *central, const char *base, 
 			    base, offset);
 }
 
+/* Each watching base takes one of this account's watches. */
+static void check_watches(CmdDoctor *doctor, guint bases)
+{
+	g_autofree char *text = NULL;
+	guint64 most = 0;
+	if (!g_file_get_contents("/proc/sys/fs/inotify/max_user_instances", &text, NULL, NULL) ||
+	    !g_ascii_string_to_unsigned(g_strstrip(text), 10, 0, G_MAXUINT32, &most, NULL))
+		return;
+	if (bases + WATCHES_SPARE > most)
+		cmd_finding(doctor, FALSE,
+			    "%u bases, but this account may watch only %" G_GUINT64_FORMAT
+			    " folders: some look every 2 s instead; sysctl "
+			    "fs.inotify.max_user_instances=%u",
+			    bases, most, 2 * bases + WATCHES_SPARE);
+}
+
 static void check_worker(CmdDoctor *doctor, Central *central)
 {
 	gboolean running = publish_worker_running(central);
@@ -182,6 +200,7 @@ static gboolean check_all(CmdDoctor *doctor, Central *central, GError **error)
 	check_key(doctor, central, key);
 	check_bwrap(doctor, central, apps);
 	check_disk(doctor, central);
+	check_watches(doctor, g_strv_length(bases));
 	check_worker(doctor, central);
 	for (guint i = 0; apps[i]; i++)
 		check_app(doctor, central, apps[i]);

@@ -805,6 +805,104 @@ static void test_refused_lines(World *world, gconstpointer data)
 	g_assert_cmpuint(count_hints(world), ==, 0);
 }
 
+/* ---- nothing of another base's, whatever is said ---- */
+
+static void expect_refused(World *world, const char *line)
+{
+	g_autoptr(GError) error = NULL;
+	gsize len = 0;
+	Call made = call(world, line);
+	(void)made.stream->shut(made.stream, NULL); /* it may have hung up by now */
+	g_assert_false(wire_reply_read(made.stream, NULL, &error));
+	if (!g_error_matches(error, TS_ERROR, TS_ERROR_USAGE) &&
+	    !g_error_matches(error, TS_ERROR, TS_ERROR_NOT_FOUND) &&
+	    !g_error_matches(error, TS_ERROR, TS_ERROR_CORRUPT))
+		g_error("\"%.100s\": %s", line, error->message);
+	/* and nothing comes after the reply */
+	g_autofree char *rest = wire_read_all(made.stream, 1000, &len, NULL);
+	g_assert_cmpuint(len, ==, 0);
+	g_assert_cmpint(call_end(&made), >=, 10);
+}
+
+static void test_hostile(World *world, gconstpointer data)
+{
+	static const char *const verbs[] = {"get %s 0", "get %s 1", "want - %s", "want %s " ROOT_A,
+					    "watch %s", "hello %s", "report %s", "give %s",
+					    "%s",       "get %s",   "want %s",   "get 0 %s"};
+	g_autofree char *huge = g_strnfill(1 << 20, 'a');
+	const char *const arguments[] = {world->blob_other,
+					 "../berlin",
+					 "'",
+					 "\"",
+					 "--upload-pack=id",
+					 "$(id)",
+					 "`id`",
+					 ";id",
+					 "|id",
+					 "&&id",
+					 "a b",
+					 "/etc/passwd",
+					 "ledger/berlin.git",
+					 "\n",
+					 "\t",
+					 "\x01",
+					 "\\",
+					 "*",
+					 "~",
+					 "-",
+					 "HEAD",
+					 "refs/heads/orders",
+					 "%00",
+					 "\xff\xfe",
+					 "berlin",
+					 huge,
+					 "../bundles/x",
+					 "18446744073709551616",
+					 "-1",
+					 "0x10",
+					 "1e3",
+					 "",
+					 " "};
+	(void)data;
+	for (guint v = 0; v < G_N_ELEMENTS(verbs); v++)
+		for (guint a = 0; a < G_N_ELEMENTS(arguments); a++) {
+			g_auto(GStrv) parts = g_strsplit(verbs[v], "%s", 2);
+			g_autofree char *line = g_strconcat(parts[0], arguments[a], parts[1], NULL);
+			/* proper, and its own: "watch -", "want OLD ROOT_A" */
+			gboolean own = g_str_has_suffix(line, " " ROOT_A) && a == 0;
+			own = own || strcmp(arguments[a], "-") == 0;
+			if (!own)
+				expect_refused(world, line);
+		}
+	g_assert_cmpuint(count_hints(world), ==, 0);
+}
+
+/* git's own verb takes a path, as git clients send one: it changes nothing. */
+static void test_hostile_paths(World *world, gconstpointer data)
+{
+	static const char *const paths[] = {"'%s/ledger/berlin.git'", "'../berlin.git'", "''",
+					    "'--help'"};
+	char own[REPO_OID], other[REPO_OID];
+	(void)data;
+	head_of(world, "haikou", own);
+	head_of(world, "berlin", other);
+	for (guint i = 0; i < G_N_ELEMENTS(paths); i++) {
+		char advert[400] = "";
+		g_auto(GStrv) parts = g_strsplit(paths[i], "%s", 2);
+		g_autofree char *path = g_strjoinv(world->state, parts);
+		g_autofree char *line = g_strconcat("git-upload-pack ", path, NULL);
+		Call made = call(world, line);
+		for (gsize at = 0; at < sizeof advert - 1; at++)
+			if (made.stream->read(made.stream, advert + at, 1, NULL) != 1 ||
+			    g_str_has_suffix(advert, "0000"))
+				break;
+		if (advert[0] != '0' || !strstr(advert, own)) /* refused, in git's words or ours */
+			g_assert_nonnull(strstr(advert, "rror"));
+		g_assert_null(strstr(advert, other));
+		(void)call_end(&made); /* hung up on */
+	}
+}
+
 static void test_caller_goes_away(World *world, gconstpointer data)
 {
 	(void)data;
@@ -830,6 +928,8 @@ int main(int argc, char **argv)
 	    {"/serve/report", test_report},
 	    {"/serve/report-forged", test_report_forged},
 	    {"/serve/report-bad-input", test_report_bad_input},
+	    {"/serve/hostile", test_hostile},
+	    {"/serve/hostile-paths", test_hostile_paths},
 	    {"/serve/watch", test_watch},
 	    {"/serve/watch-known", test_watch_known},
 	    {"/serve/watch-first", test_watch_first},
