@@ -80,7 +80,7 @@ Q := $(if $(V),,@)
 say = @$(if $(V),:,echo "  $(1)")
 
 .PHONY: all faults help install uninstall check check-programs check-unit check-flow check-fuzz check-sweep check-real check-san \
-	fuzz fuzzers sweep sweep-trees sweep-releases lint demo demo-clean bench bench-road bench-bytes clean format
+	fuzz fuzzers sweep sweep-trees sweep-releases lint demo demo-clean bench bench-road bench-bytes bench-line clean format
 .DELETE_ON_ERROR:
 .SECONDARY:
 all: $(BINS)
@@ -244,13 +244,16 @@ demo: ## installs what is missing, builds, runs the main job before your eyes
 demo-clean: ## stops what demo left running
 	scripts/demo --clean
 
-bench: bench-road bench-bytes ## all benchmarks
+bench: bench-road bench-bytes bench-line ## all benchmarks
 
 bench-road: all ## what a push and an idle base cost
 	TAGSHIP_BUILD=$(abspath $(B)) tests/bench/bench-road
 
 bench-bytes: all ## what a release costs on the line, beside everyone else (over an hour, later runs minutes)
 	TAGSHIP_BUILD=$(abspath $(B)) tests/bench/bench-bytes $(BENCH_BYTES)
+
+bench-line: all ## what a release and a watch take of a line, and bad lines (root, over an hour)
+	TAGSHIP_BUILD=$(abspath $(B)) tests/bench/bench-line $(BENCH_LINE)
 
 format: ## clang-format in place
 	clang-format -i $(shell git ls-files '*.c' '*.h')

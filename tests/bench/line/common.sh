@@ -1,4 +1,5 @@
 # shellcheck shell=sh
+# shellcheck disable=SC2034 # what the sections use
 # What the sections of bench-line share. A section is a function section_NAME in a world of its own, from
 # line_begin to line_end; it fails if a step fails, not for a figure that misses its limit.
 
@@ -40,11 +41,12 @@ calc() { # FORMAT EXPRESSION
 
 # ---- the world ----
 
-line_begin() { # SECTION: a line, central with sshd at one end
+# A line, central with sshd at one end.
+line_begin() { # SECTION [MAXSTARTUPS]
 	section=$1
 	world_new
 	netns_line main || return 1
-	SSH_ADDRESS=$NETNS_CENTRAL
+	SSH_ADDRESS=$NETNS_CENTRAL SSH_STARTUPS=${2:-100}
 	SSH_IN="nsenter --net=/proc/$(netns_holder main central)/ns/net --"
 	# in every namespace all ports are free
 	world_sshd > "$W/sshd-start.log" 2>&1 || failed 'no sshd'
@@ -154,7 +156,8 @@ line_push() { # VERSION AT TO
 
 line_order() { # VERSION AT TO BASE: pushes, waits for the order of this base
 	_before=$(head_of "$4")
-	line_push "$1" "$2" "$3" && world_wait 120 head_moved "$4" "$_before" || failed "no order of $1"
+	line_push "$1" "$2" "$3" || return 1
+	world_wait 120 head_moved "$4" "$_before" || failed "no order of $1"
 }
 
 head_of() { # BASE: central's head of its ledger

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# shellcheck disable=SC2154 # weigh sets bytes
+# shellcheck disable=SC2154 # common.sh has the others
 # A download of 4 MiB on a line that is cut again and again, beside one on a good line.
 
 CUT_BYTES=4194304

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# shellcheck disable=SC2154 # weigh sets bytes
+# shellcheck disable=SC2154 # common.sh has the others
 # Lines that die without a word: each must become an error in time, and the download goes on where it
 # was once the line is good again.
 

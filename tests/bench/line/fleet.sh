@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# shellcheck disable=SC2154 # section is set by line_begin
+# shellcheck disable=SC2154 # common.sh has the others
 # Many bases watch one central, all on this machine and with no line between: what they cost central,
 # how soon they hear of an order, and how soon all are back when sshd was restarted. sshd has its
 # default settings.
@@ -38,11 +38,20 @@ fleet_most() { # earliest|latest COMMAND
 	[ "$1" = earliest ] || _order=-rn
 	fleet "$2" | sort $_order | head -n 1
 }
-all_watch_since() { # TIME
-	[ "$(calc %d "$(fleet_most earliest watching_since) > $1")" = 1 ]
+all_watch() {
+	for _base in $BASES; do [ -e "$W/$_base/root/watching" ] || return 1; done
 }
+none_watches() {
+	for _base in $BASES; do [ ! -e "$W/$_base/root/watching" ] || return 1; done
+}
+
+# No program is started for it: on two cores that would be felt.
 all_accepted() {
-	for _base in $BASES; do has_accepted "$_base" || return 1; done
+	for _base in $BASES; do
+		read -r _order < "$STATE/ledger/$_base.git/refs/heads/orders" &&
+			read -r _accepted < "$W/$_base/root/mirror.git/refs/tagship/accepted" &&
+			[ "$_accepted" = "$_order" ] || return 1
+	done
 }
 
 notice_of() { # BASE
@@ -52,7 +61,7 @@ notice_of() { # BASE
 fleet_connect() {
 	_start=$(now_s)
 	fleet fleet_start
-	world_wait 300 all_watch_since "$_start" || failed 'not all bases connect' || return 1
+	world_wait 300 all_watch || failed 'not all bases connect' || return 1
 	beside "$FLEET bases that start at once are all served after" \
 		"$(calc %.1f "$(fleet_most latest watching_since) - $_start")" s
 }
@@ -83,16 +92,16 @@ fleet_restart() {
 	world_stop sshd
 	# shellcheck disable=SC2086 # process ids
 	kill $_pids 2> /dev/null
+	world_wait 60 none_watches || failed 'a base still watches without sshd' || return 1
 	_start=$(now_s)
 	# shellcheck disable=SC2086 # SSH_IN is a command
 	world_start sshd $SSH_IN "$(command -v sshd || echo /usr/sbin/sshd)" -D -e -f "$W/sshd/config"
-	world_wait 300 all_watch_since "$_start" || failed 'not all bases come back' || return 1
+	world_wait 300 all_watch || failed 'not all bases come back' || return 1
 	measured figure fleet-back "$(calc %.1f "$(fleet_most latest watching_since) - $_start")" 90 s \
 		"sshd restarted and all connections cut: the last of $FLEET bases is served again"
 }
 
 section_fleet() {
-	SSH_STARTUPS=10:30:100
-	line_begin fleet && line_central && fleet_init || return 1
+	line_begin fleet 10:30:100 && line_central && fleet_init || return 1
 	fleet_connect && fleet_memory && fleet_notice && fleet_restart
 }

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# shellcheck disable=SC2154 # section is set by line_begin
+# shellcheck disable=SC2154 # common.sh has the others
 # What it takes to be told: a base that watches, beside git and rsync that look once a minute, each on a
 # line of its own at the same time. Then an order comes.
 

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# shellcheck disable=SC2154 # weigh sets bytes and seconds
+# shellcheck disable=SC2154 # common.sh has the others
 # One release of about 1 MB, from order to report; rsync and git for the same change beside it.
 
 BUNDLE_MIN=950000
