@@ -305,6 +305,28 @@ static void test_hello_golden(void)
 	g_assert_cmpstr(reply_again, ==, reply_text);
 }
 
+/* With what a base says of itself since there is a watch; one from before said none of it. */
+static void test_hello_golden_line(void)
+{
+	g_autoptr(GError) error = NULL;
+	gsize len = 0;
+	g_autofree char *text = golden("hello-1-line.txt", &len);
+	g_autoptr(WireHello) hello = wire_hello_parse(text, len, &error);
+	g_assert_no_error(error);
+	g_assert_cmpstr(hello->formats, ==, WIRE_HELLO_FORMATS);
+	g_assert_cmpstr(hello->zlib, ==, "03909860");
+	g_assert_cmpstr(hello->features, ==, "landlock=7 openat2 reflink");
+	g_assert_cmpint(hello->line_kbit, ==, 978);
+	g_assert_cmpint(hello->line_rtt_ms, ==, 350);
+	g_autofree char *again = wire_hello_format(hello);
+	g_assert_cmpstr(again, ==, text);
+	g_autofree char *old_text = golden("hello-1.txt", &len);
+	g_autoptr(WireHello) old = wire_hello_parse(old_text, len, &error);
+	g_assert_null(old->zlib);
+	g_assert_null(old->features);
+	g_assert_cmpint(old->line_kbit, ==, 0);
+}
+
 /* The golden hello with one line replaced by another (or by nothing). */
 static void check_changed(const char *old_line, const char *new_line, int code)
 {
@@ -332,6 +354,8 @@ static void test_hello_changed(void)
 	check_changed(live, "Live: shop " HEX64 " v1.4.0\nLive: blog " HEX64 " v1\n", -1);
 	check_changed("Tagship-Hello: 1", "Tagship-Hello: 2", TS_ERROR_UNSUPPORTED);
 	check_changed("Tagship-Hello: 1", "Tagship-Hallo: 1", TS_ERROR_CORRUPT);
+	check_changed("Now:", "Line-Kbit: 0\nNow:", TS_ERROR_CORRUPT);
+	check_changed("Now:", "Line-Rtt-Ms: -1\nNow:", TS_ERROR_CORRUPT);
 	check_changed("Base: haikou\n", "", TS_ERROR_CORRUPT);
 	check_changed("Base: haikou", "Base: ../haikou", TS_ERROR_USAGE);
 	check_changed("Incarnation: 1", "Incarnation: 0", TS_ERROR_CORRUPT);
@@ -486,6 +510,7 @@ int main(int argc, char **argv)
 	g_test_add("/wire/parts", Pair, NULL, pair_open, test_parts, pair_close);
 	g_test_add("/wire/read-all", Pair, NULL, pair_open, test_read_all, pair_close);
 	g_test_add_func("/wire/hello/golden", test_hello_golden);
+	g_test_add_func("/wire/hello/golden-line", test_hello_golden_line);
 	g_test_add_func("/wire/hello/changed", test_hello_changed);
 	g_test_add_func("/wire/hello/too-many", test_hello_too_many);
 	g_test_add_func("/wire/hello/fits", test_hello_fits);
