@@ -535,9 +535,7 @@ static void test_base(Folder *folder, gconstpointer data)
 	g_assert_cmpstr(base->key_file, ==, "/var/lib/b/key");
 	g_assert_cmpstr(base->serve_command, ==, "tagship");
 	g_assert_true(base->watch);
-	g_assert_cmpint(base->pull_every_s, ==, 0);
 	g_assert_cmpint(conf_base_pull_every_s(base), ==, 6 * 3600);
-	g_assert_cmpint(conf_base_rate_kbit(base, 0), ==, 0);
 	g_assert_cmpint(base->connect_timeout_s, ==, 20);
 	g_assert_cmpint(base->progress_timeout_s, ==, 30);
 	g_assert_cmpint(base->memory_mb, ==, 128);
@@ -645,7 +643,6 @@ static void test_base_template(Folder *folder, gconstpointer data)
 	put(folder, "base.cfg", open);
 	g_autoptr(ConfBase) opened = conf_base_load(folder->dirfd, "/r", &error);
 	g_assert_no_error(error);
-	g_assert_cmpint(opened->pull_every_s, ==, 0);
 	g_autofree char *central = conf_central_template();
 	g_autofree char *central_open = g_regex_replace(commented, central, -1, 0, "\\1", 0, NULL);
 	g_assert_cmpstr(central, !=, central_open);
@@ -653,54 +650,6 @@ static void test_base_template(Folder *folder, gconstpointer data)
 	g_autoptr(ConfCentral) conf = conf_central_load(folder->dirfd, &error);
 	g_assert_no_error(error);
 	g_assert_cmpint(conf->push_wait_s, ==, 300);
-}
-
-/* 2026-11-24 is a Tuesday; the tests run in UTC. */
-static void test_hours(void)
-{
-	const gint64 midnight = 1795478400;
-	char *night[] = {(char[]){"22:00-06:30"}, NULL}, *none[] = {NULL};
-	char *rates[] = {(char[]){"08:00-12:00 300"}, (char[]){"11:00-24:00 500"}, NULL};
-	g_assert_cmpint(conf_hours_opens_s(none, midnight), ==, 0);
-	g_assert_cmpint(conf_hours_opens_s(night, midnight), ==, 0);
-	g_assert_cmpint(conf_hours_opens_s(night, midnight + 6 * 3600 + 1799), ==, 0);
-	g_assert_cmpint(conf_hours_opens_s(night, midnight + 6 * 3600 + 1800), ==,
-			15 * 3600 + 1800);
-	g_assert_cmpint(conf_hours_opens_s(night, midnight + 22 * 3600 - 1), ==, 1);
-	g_assert_cmpint(conf_hours_opens_s(night, midnight + 22 * 3600), ==, 0);
-	g_assert_cmpint(conf_hours_number(rates, midnight, 7), ==, 7);
-	g_assert_cmpint(conf_hours_number(rates, midnight + 8 * 3600, 7), ==, 300);
-	g_assert_cmpint(conf_hours_number(rates, midnight + 11 * 3600, 7), ==, 300);
-	g_assert_cmpint(conf_hours_number(rates, midnight + 12 * 3600, 7), ==, 500);
-	g_assert_cmpint(conf_hours_number(rates, midnight + 86399, 7), ==, 500);
-	g_assert_cmpint(conf_hours_number(none, midnight, 7), ==, 7);
-}
-
-static void test_hours_refused(Folder *folder, gconstpointer data)
-{
-	static const char *const lines[] = {"pull_hours = [ \"2:00-6:00\" ];",
-					    "pull_hours = [ \"02:00-02:00\" ];",
-					    "pull_hours = [ \"02:00-25:00\" ];",
-					    "pull_hours = [ \"02:60-03:00\" ];",
-					    "pull_hours = [ \"02:00-06:00 300\" ];",
-					    "pull_hours = [ \"24:00-06:00\" ];",
-					    "rate_hours = [ \"02:00-06:00\" ];",
-					    "rate_hours = [ \"02:00-06:00 15\" ];",
-					    "rate_hours = [ \"02:00-06:00  99\" ];",
-					    "rate_hours = [ \"\" ];",
-					    "rate_kbit = 15;",
-					    "rate_kbit = -1;"};
-	(void)data;
-	for (guint i = 0; i < G_N_ELEMENTS(lines); i++) {
-		g_autoptr(GError) error = NULL;
-		g_autofree char *text = g_strconcat(
-		    "name = \"b\"; upstreams = [ \"/state\" ]; central_keys = [ \"" KEY "\" ];\n",
-		    lines[i], "\n", NULL);
-		put(folder, "base.cfg", text);
-		g_autoptr(ConfBase) base = conf_base_load(folder->dirfd, "/r", &error);
-		g_assert_null(base);
-		g_assert_error(error, TS_ERROR, TS_ERROR_USAGE);
-	}
 }
 
 /* The repository's config/ folder. */
@@ -828,7 +777,6 @@ static void test_manuals(Folder *folder, gconstpointer data)
 
 int main(int argc, char **argv)
 {
-	g_setenv("TZ", "UTC", TRUE);
 	g_test_init(&argc, &argv, NULL);
 #define ADD(path, f) g_test_add("/conf/" path, Folder, NULL, folder_setup, f, folder_teardown)
 	ADD("central/defaults", test_central_defaults);
@@ -846,8 +794,6 @@ int main(int argc, char **argv)
 	ADD("base", test_base);
 	ADD("base/refused", test_base_refused);
 	ADD("base/template", test_base_template);
-	ADD("base/hours-refused", test_hours_refused);
-	g_test_add_func("/conf/hours", test_hours);
 	ADD("examples", test_examples);
 	ADD("manuals", test_manuals);
 	return g_test_run();
