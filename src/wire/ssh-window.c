@@ -54,6 +54,8 @@ static void hold_acks_back(const WireSsh *ssh, const WireSshWindow *self)
 static void become_bulk(WireCall *call, WireSshWindow *self)
 {
 	self->bulk = TRUE;
+	/* the round trip is better known by now: a busy server answers late */
+	self->target = wire_window(self->rate, wire_ssh_rtt(call->session->ssh));
 	self->since_us = g_get_monotonic_time();
 	self->bytes = 0;
 	call->want_bytes = BULK_READ;
