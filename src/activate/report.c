@@ -53,24 +53,10 @@ static Report *report_of(const ActivateSpec *spec, const UtilTrailers *record)
 	return g_steal_pointer(&report);
 }
 
-/* The signature comes first: a report without one is never seen. */
-static gboolean put_pending(const ActivateSpec *spec, const Report *report, const char *key,
-			    GError **error)
-{
-	g_autofree char *text = report_format(report);
-	g_autofree char *path = g_strconcat("pending/", key, NULL);
-	g_autofree char *sig_path = g_strconcat(path, ".sig", NULL);
-	g_autofree char *signature = util_sshsig_sign(spec->conf->key_file, UTIL_SSHSIG_NS_REPORT,
-						      text, strlen(text), error);
-	return signature &&
-	       util_fs_write_file(spec->root_dirfd, sig_path, signature, strlen(signature), 0644,
-				  error) &&
-	       util_fs_write_file(spec->root_dirfd, path, text, strlen(text), 0644, error);
-}
-
 static gboolean make_report(ActivateApp *app, const Report *report, const char *key, GError **error)
 {
-	if (!put_pending(&app->spec, report, key, error))
+	g_autofree char *text = report_format(report);
+	if (!store_pending_put(app->spec.root_dirfd, key, text, app->spec.conf->key_file, error))
 		return FALSE;
 	g_autoptr(UtilTrailers) note = util_trailers_new();
 	util_trailers_add(note, "Event", "report");
