@@ -32,6 +32,7 @@ static const char *withdraw_problem(const CentralTarget *target, gint64 now_utc)
 	case REPORT_TOO_LATE:
 	case REPORT_HELD:
 	case REPORT_UNHELD:
+	case REPORT_NODES:
 		return NULL;
 	}
 	return NULL;

@@ -52,6 +52,8 @@
  *   Outage-Ms: -1 to 31 days
  *   Detail: 1 to 4,096 bytes              absent when empty
  *   Log-End: 1 to 65,536 bytes            absent when empty
+ *   Node: NAME EVENT TIME OUTAGE-MS [DETAIL]    for event "nodes" alone: at least one, names
+ *                                         ascending; or NAME -: it reported nothing of it yet
  *
  * Formatting cuts texts to these lengths (Log-End at its start) and replaces control characters by
  * '?'; fields that must be there and are NULL give text that parsing refuses.
@@ -140,13 +142,26 @@ typedef enum {
 	REPORT_SUPERSEDED,
 	REPORT_TOO_LATE, /* a cancel that came after the commit point */
 	REPORT_HELD,     /* an operator holds it; text says why */
-	REPORT_UNHELD
+	REPORT_UNHELD,
+	REPORT_NODES /* what the site's servers did that have this base as upstream */
 } ReportEvent;
 /* "staged", "live", "rolled-back", … */
 const char *report_event_name(ReportEvent event);
 gboolean report_event_parse(const char *name, ReportEvent *ret_event);
 /* TRUE for the events after which the order is over. */
 gboolean report_event_ends(ReportEvent event);
+
+/* A server of the base's site, in a report of event "nodes". */
+typedef struct {
+	char *name;
+	gboolean reported; /* else the rest says nothing */
+	ReportEvent event;
+	gint64 time_utc;
+	gint64 outage_ms; /* -1: none */
+	char *detail;     /* may be empty */
+} ReportNode;
+#define REPORT_NODES_MAX 200
+#define REPORT_NODE_DETAIL_MAX 300
 
 typedef struct {
 	char *base;
@@ -162,6 +177,7 @@ typedef struct {
 	gint64 outage_ms; /* stop called to healthy, -1 if there was none */
 	char *detail;     /* reason or note, may be empty */
 	char *log_end;    /* last lines of output, may be empty */
+	GPtrArray *nodes; /* ReportNode; empty unless the event is "nodes" */
 } Report;
 
 Report *report_new(void);
@@ -169,5 +185,8 @@ void report_free(Report *report);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Report, report_free)
 char *report_format(const Report *report);
 Report *report_parse(const char *text, gsize len, GError **error);
-/* "RELEASE.SEQ.EVENT", its identity within one base and a file name ("-" for a NULL release). */
+/* In the order of names; strings are copied. */
+void report_add_node(Report *report, const ReportNode *node);
+/* "RELEASE.SEQ.EVENT", its identity within one base and a file name ("-" for a NULL release). Of
+ * event "nodes" there may be several, so that 8 digits of what it says stand behind it. */
 char *report_key(const Report *report);

@@ -13,12 +13,12 @@ static const struct {
     [REPORT_FAILED] = {"failed", TRUE},           [REPORT_MISSED] = {"missed", TRUE},
     [REPORT_CANCELLED] = {"cancelled", TRUE},     [REPORT_SUPERSEDED] = {"superseded", TRUE},
     [REPORT_TOO_LATE] = {"too-late", FALSE},      [REPORT_HELD] = {"held", FALSE},
-    [REPORT_UNHELD] = {"unheld", FALSE},
+    [REPORT_UNHELD] = {"unheld", FALSE},          [REPORT_NODES] = {"nodes", FALSE},
 };
 
 static const char *const report_keys[] = {"Base",      "Incarnation", "Release", "Seq",  "App",
 					  "Version",   "Root",        "Event",   "Time", "Serves",
-					  "Outage-Ms", "Detail",      "Log-End", NULL};
+					  "Outage-Ms", "Detail",      "Log-End", "Node", NULL};
 
 const char *report_event_name(ReportEvent event)
 {
@@ -41,9 +41,18 @@ gboolean report_event_ends(ReportEvent event)
 	return events[event].ends;
 }
 
+static void node_free(gpointer data)
+{
+	ReportNode *node = data;
+	g_free(node->name);
+	g_free(node->detail);
+	g_free(node);
+}
+
 Report *report_new(void)
 {
 	Report *report = g_new0(Report, 1);
+	report->nodes = g_ptr_array_new_with_free_func(node_free);
 	report->outage_ms = -1;
 	return report;
 }
@@ -60,12 +69,54 @@ void report_free(Report *report)
 	g_free(report->serves_root);
 	g_free(report->detail);
 	g_free(report->log_end);
+	g_ptr_array_unref(report->nodes);
 	g_free(report);
 }
 
 static const char *or_dash(const char *text)
 {
 	return text ? text : "-";
+}
+
+static gint by_name(gconstpointer a, gconstpointer b)
+{
+	const ReportNode *x = *(ReportNode *const *)a, *y = *(ReportNode *const *)b;
+	return strcmp(x->name, y->name);
+}
+
+void report_add_node(Report *report, const ReportNode *node)
+{
+	ReportNode *copy = g_memdup2(node, sizeof *node);
+	copy->name = g_strdup(node->name);
+	copy->detail = g_strdup(node->detail ? node->detail : "");
+	g_ptr_array_add(report->nodes, copy);
+	g_ptr_array_sort(report->nodes, by_name);
+}
+
+/* "NAME EVENT TIME OUTAGE-MS[ DETAIL]" or "NAME -", one line. */
+static char *node_line(const ReportNode *node)
+{
+	if (!node->reported)
+		return g_strconcat(node->name, " -", NULL);
+	g_autofree char *time = util_time_format_utc(node->time_utc);
+	g_autofree char *line =
+	    g_strdup_printf("%s %s %s %" G_GINT64_FORMAT, node->name,
+			    report_event_name(node->event), time, node->outage_ms);
+	g_autofree char *detail =
+	    g_strndup(node->detail ? node->detail : "", REPORT_NODE_DETAIL_MAX);
+	const char *end = NULL;
+	(void)g_strdelimit(detail, "\n\t", ' '); /* in place */
+	if (!g_utf8_validate(detail, -1, &end))
+		detail[end - detail] = '\0'; /* no half character */
+	return *detail ? g_strconcat(line, " ", detail, NULL) : g_steal_pointer(&line);
+}
+
+static void add_nodes(UtilTrailers *trailers, const Report *report)
+{
+	for (guint i = 0; i < report->nodes->len; i++) {
+		g_autofree char *line = node_line(report->nodes->pdata[i]);
+		util_trailers_add(trailers, "Node", line);
+	}
 }
 
 char *report_format(const Report *report)
@@ -89,6 +140,7 @@ char *report_format(const Report *report)
 	util_trailers_add_int(t, "Outage-Ms", report->outage_ms);
 	field_add_clipped(t, "Detail", report->detail, ORDER_NOTE_MAX);
 	field_add_clipped(t, "Log-End", log_end, REPORT_LOG_MAX);
+	add_nodes(t, report);
 	return util_trailers_format(t);
 }
 
@@ -128,9 +180,50 @@ static void read_order(FieldReader *reader, Report *report)
 	field_text(reader, "Root", whole_app ? is_dash : field_is_root, FALSE, &report->root);
 }
 
+static gboolean parse_node(const char *value, ReportNode *node, char **words)
+{
+	guint n = g_strv_length(words);
+	if (n < 2 || !util_name_check("node", words[0], NULL) || strchr(value, '\n'))
+		return FALSE;
+	node->name = words[0];
+	node->outage_ms = -1;
+	if (n == 2)
+		return strcmp(words[1], "-") == 0;
+	if (n < 4 || !report_event_parse(words[1], &node->event) || node->event == REPORT_NODES ||
+	    !util_time_parse_utc(words[2], &node->time_utc, NULL) ||
+	    !g_ascii_string_to_signed(words[3], 10, -1, OUTAGE_MAX_MS, &node->outage_ms, NULL))
+		return FALSE;
+	node->reported = TRUE;
+	node->detail = words[4]; /* or NULL, behind the end */
+	return TRUE;
+}
+
+/* "nodes" has some, in order; other events have none. */
+static void read_nodes(FieldReader *reader, Report *report)
+{
+	const char *last = "";
+	for (guint i = 0; reader->ok && i < util_trailers_count(reader->trailers); i++) {
+		const char *value = util_trailers_value(reader->trailers, i);
+		g_auto(GStrv) words = g_strsplit(value, " ", 5);
+		ReportNode node = {.name = NULL};
+		if (strcmp(util_trailers_key(reader->trailers, i), "Node") != 0)
+			continue;
+		if (report->event != REPORT_NODES || report->nodes->len >= REPORT_NODES_MAX ||
+		    !parse_node(value, &node, words) || strcmp(node.name, last) <= 0) {
+			field_wrong(reader, "Node", "not of its form, or not in its place");
+			return;
+		}
+		report_add_node(report, &node);
+		last = ((ReportNode *)report->nodes->pdata[report->nodes->len - 1])->name;
+	}
+	if (report->event == REPORT_NODES && report->nodes->len == 0)
+		field_wrong(reader, "Node", "none stands there");
+}
+
 Report *report_parse(const char *text, gsize len, GError **error)
 {
-	g_autoptr(UtilTrailers) trailers = field_parse(FORMAT, report_keys, NULL, text, len, error);
+	g_autoptr(UtilTrailers) trailers =
+	    field_parse(FORMAT, report_keys, "Node", text, len, error);
 	if (!trailers) {
 		g_prefix_error(error, "report: ");
 		return NULL;
@@ -146,6 +239,7 @@ Report *report_parse(const char *text, gsize len, GError **error)
 	field_int(&reader, "Outage-Ms", -1, OUTAGE_MAX_MS, &report->outage_ms);
 	field_text(&reader, "Detail", field_is_note, TRUE, &report->detail);
 	field_text(&reader, "Log-End", is_log, TRUE, &report->log_end);
+	read_nodes(&reader, report);
 	g_autofree char *canonical = reader.ok ? report_format(report) : NULL;
 	if (!reader.ok || !field_check_canonical(trailers, canonical, error)) {
 		g_prefix_error(error, "report: ");
@@ -156,8 +250,23 @@ Report *report_parse(const char *text, gsize len, GError **error)
 	return g_steal_pointer(&report);
 }
 
+/* So that what the nodes did later is another report. */
+static char *nodes_digest(const Report *report)
+{
+	guint8 digest[UTIL_SHA256_BYTES];
+	char hex[UTIL_SHA256_HEX];
+	g_autoptr(UtilTrailers) lines = util_trailers_new();
+	add_nodes(lines, report);
+	g_autofree char *text = util_trailers_format(lines);
+	util_sha256_data(text, strlen(text), digest);
+	util_hex_encode(digest, sizeof digest, hex);
+	return g_strdup_printf("-%.8s", hex);
+}
+
 char *report_key(const Report *report)
 {
-	return g_strdup_printf("%s.%" G_GUINT64_FORMAT ".%s", or_dash(report->release), report->seq,
-			       report_event_name(report->event));
+	g_autofree char *digest =
+	    report->event == REPORT_NODES ? nodes_digest(report) : g_strdup("");
+	return g_strdup_printf("%s.%" G_GUINT64_FORMAT ".%s%s", or_dash(report->release),
+			       report->seq, report_event_name(report->event), digest);
 }

@@ -187,6 +187,17 @@ static gboolean add_bundle(JobRun *run, Order *order, const char *old_root,
 	return TRUE;
 }
 
+/* The base itself has said something of it. */
+static gboolean has_report(const LedgerView *view, const char *release)
+{
+	for (guint i = 0; i < view->reports->len; i++) {
+		const Report *report = g_ptr_array_index(view->reports, i);
+		if (report->event != REPORT_NODES && strcmp(report->release, release) == 0)
+			return TRUE;
+	}
+	return FALSE;
+}
+
 /* Bytes ordered for this base and not yet reported staged. */
 static guint64 queued_bytes(const LedgerView *view, const char *release)
 {
@@ -196,10 +207,8 @@ static guint64 queued_bytes(const LedgerView *view, const char *release)
 	g_hash_table_iter_init(&iter, view->orders);
 	while (g_hash_table_iter_next(&iter, &key, &value)) {
 		const LedgerOrder *entry = value;
-		gboolean reported = entry->cancelled || strcmp(key, release) == 0;
-		for (guint i = 0; !reported && i < view->reports->len; i++)
-			reported = strcmp(((Report *)g_ptr_array_index(view->reports, i))->release,
-					  key) == 0;
+		gboolean reported =
+		    entry->cancelled || strcmp(key, release) == 0 || has_report(view, key);
 		if (!reported && entry->order->bundles->len > 0)
 			sum += ((OrderBundle *)g_ptr_array_index(entry->order->bundles, 0))->bytes;
 	}

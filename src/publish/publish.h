@@ -66,6 +66,7 @@ typedef struct {
 	gint64 outage_ms;
 	char *detail;
 	char *log_end;
+	GPtrArray *nodes;     /* ReportNode: servers of its site, as last reported; may be empty */
 	guint64 seq;          /* of the newest order */
 	guint64 bundle_bytes; /* 0: nothing to transfer */
 	char *codec;

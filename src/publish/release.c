@@ -95,6 +95,7 @@ static void target_free(gpointer data)
 	g_free(target->detail);
 	g_free(target->log_end);
 	g_free(target->codec);
+	g_ptr_array_unref(target->nodes);
 	g_free(target);
 }
 
@@ -144,6 +145,7 @@ static void add_target(PublishRelease *release, const char *line)
 	target->at_utc = at_utc;
 	target->local_text = g_strdup(words[3]);
 	target->outage_ms = -1;
+	target->nodes = g_ptr_array_new();
 	g_ptr_array_add(release->targets, target);
 }
 
@@ -225,8 +227,19 @@ static void fold_decision(PublishRelease *release, const LibraryDecision *decisi
 		fold_cancelled(release, text);
 }
 
+/* The nodes of the site change nothing for the base itself. */
+static void fold_nodes(PublishTarget *target, const Report *report)
+{
+	g_ptr_array_unref(target->nodes);
+	target->nodes = g_ptr_array_ref(report->nodes);
+}
+
 static void fold_report(PublishTarget *target, const Report *report)
 {
+	if (report->event == REPORT_NODES) {
+		fold_nodes(target, report);
+		return;
+	}
 	if (report->event != REPORT_TOO_LATE || !target->reported) {
 		target->event = report->event;
 		target->event_utc = report->event_utc;
@@ -292,6 +305,7 @@ static int badness(ReportEvent event)
 	case REPORT_TOO_LATE:
 	case REPORT_HELD:
 	case REPORT_UNHELD:
+	case REPORT_NODES:
 		return 0;
 	}
 	return 0;

@@ -44,9 +44,9 @@ static void test_events(void)
 {
 	static const char *const names[] = {"staged",   "live",   "rolled-back", "down",
 					    "failed",   "missed", "cancelled",   "superseded",
-					    "too-late", "held",   "unheld"};
-	static const gboolean ends[] = {FALSE, TRUE, TRUE,  TRUE,  TRUE, TRUE,
-					TRUE,  TRUE, FALSE, FALSE, FALSE};
+					    "too-late", "held",   "unheld",      "nodes"};
+	static const gboolean ends[] = {FALSE, TRUE, TRUE,  TRUE,  TRUE,  TRUE,
+					TRUE,  TRUE, FALSE, FALSE, FALSE, FALSE};
 	for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
 		ReportEvent event = REPORT_STAGED;
 		g_assert_cmpstr(report_event_name((ReportEvent)i), ==, names[i]);
@@ -55,7 +55,7 @@ static void test_events(void)
 		g_assert_cmpint(report_event_ends(event), ==, ends[i]);
 	}
 	ReportEvent event = REPORT_LIVE;
-	g_assert_cmpint(G_N_ELEMENTS(names), ==, REPORT_UNHELD + 1);
+	g_assert_cmpint(G_N_ELEMENTS(names), ==, REPORT_NODES + 1);
 	g_assert_false(report_event_parse("Live", &event));
 	g_assert_false(report_event_parse("", &event));
 	g_assert_cmpint(event, ==, REPORT_LIVE);
@@ -192,6 +192,95 @@ static void test_damage(void)
 	}
 }
 
+static void add_node(Report *report, const char *name, gboolean reported, const char *detail)
+{
+	ReportNode node = {.name = (char *)(gsize)name,
+			   .reported = reported,
+			   .event = REPORT_LIVE,
+			   .time_utc = 1796090404,
+			   .outage_ms = reported ? 1200 : -1,
+			   .detail = (char *)(gsize)detail};
+	report_add_node(report, &node);
+}
+
+static void test_nodes(void)
+{
+	gsize len = 0;
+	g_autofree char *text = golden("report-nodes-1.txt", &len);
+	g_autoptr(GError) error = NULL;
+	g_autoptr(Report) report = report_parse(text, len, &error);
+	g_assert_no_error(error);
+	g_autofree char *again = report_format(report);
+	g_assert_cmpstr(again, ==, text);
+	g_assert_cmpint(report->event, ==, REPORT_NODES);
+	g_assert_cmpuint(report->nodes->len, ==, 3);
+	const ReportNode *one = report->nodes->pdata[0], *two = report->nodes->pdata[1],
+			 *three = report->nodes->pdata[2];
+	g_assert_cmpstr(one->name, ==, "web1");
+	g_assert_cmpint(one->event, ==, REPORT_LIVE);
+	g_assert_cmpint(one->outage_ms, ==, 1310);
+	g_assert_cmpstr(one->detail, ==, "");
+	g_assert_cmpint(two->event, ==, REPORT_FAILED);
+	g_assert_cmpstr(two->detail, ==, "staged tree was altered: index.html");
+	g_assert_false(three->reported);
+	/* what the nodes did makes another report of it */
+	g_autofree char *key = report_key(report);
+	g_assert_nonnull(strstr(key, ".12.nodes-"));
+	add_node(report, "web0", TRUE, NULL);
+	g_autofree char *other = report_key(report);
+	g_assert_cmpstr(key, !=, other);
+}
+
+static void test_nodes_made(void)
+{
+	g_autoptr(Report) report = make_report();
+	report->event = REPORT_NODES;
+	g_autofree char *many = g_strnfill(1000, 'x');
+	add_node(report, "b", TRUE, "two\nlines\tand a tab");
+	add_node(report, "a", FALSE, "unsaid");
+	add_node(report, "c", TRUE, many);
+	g_autoptr(Report) again = round_trip(report);
+	const ReportNode *a = again->nodes->pdata[0], *b = again->nodes->pdata[1],
+			 *c = again->nodes->pdata[2];
+	g_assert_cmpstr(a->name, ==, "a");
+	g_assert_false(a->reported);
+	g_assert_cmpstr(b->detail, ==, "two lines and a tab");
+	g_assert_cmpuint(strlen(c->detail), ==, REPORT_NODE_DETAIL_MAX);
+}
+
+static void test_nodes_bad(void)
+{
+	static const char *const rows[] = {"",
+					   "Node: \n",
+					   "Node: a\n",
+					   "Node: a x\n",
+					   "Node: ../a -\n",
+					   "Node: a - x\n",
+					   "Node: a live 2026-12-01T02:00:04Z\n",
+					   "Node: a live yesterday 1\n",
+					   "Node: a live 2026-12-01T02:00:04Z 01\n",
+					   "Node: a live 2026-12-01T02:00:04Z -2\n",
+					   "Node: a nodes 2026-12-01T02:00:04Z 1\n",
+					   "Node: b -\nNode: a -\n",
+					   "Node: a -\nNode: a -\n",
+					   "Node: a live 2026-12-01T02:00:04Z 1 x\n y\n"};
+	g_autoptr(Report) report = make_report();
+	g_autofree char *staged = report_format(report);
+	g_autofree char *stray = g_strconcat(staged, "Node: a -\n", NULL);
+	g_assert_null(report_parse(stray, strlen(stray), NULL));
+	report->event = REPORT_NODES;
+	g_autofree char *head = report_format(report);
+	for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+		g_autoptr(GError) error = NULL;
+		g_autofree char *text = g_strconcat(head, rows[i], NULL);
+		g_assert_null(report_parse(text, strlen(text), &error));
+		g_assert_error(error, TS_ERROR, TS_ERROR_CORRUPT);
+	}
+	g_autofree char *good = g_strconcat(head, "Node: a -\n", NULL);
+	g_autoptr(Report) fine = report_parse(good, strlen(good), NULL);
+	g_assert_nonnull(fine);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -201,5 +290,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/report/log", test_log);
 	g_test_add_func("/report/whole-app", test_whole_app);
 	g_test_add_func("/report/damage", test_damage);
+	g_test_add_func("/report/nodes", test_nodes);
+	g_test_add_func("/report/nodes-made", test_nodes_made);
+	g_test_add_func("/report/nodes-bad", test_nodes_bad);
 	return g_test_run();
 }
