@@ -7,19 +7,7 @@
 
 static int open_bundles(Serve *serve, GError **error)
 {
-	return util_fs_open_dir(serve->state_dirfd, "bundles", error);
-}
-
-/* Asks the worker for a bundle from old_root to the order's tree. */
-static gboolean hint_want(Serve *serve, const Order *order, const char *old_root, GError **error)
-{
-	g_autoptr(UtilTrailers) hint = util_trailers_new();
-	util_trailers_add(hint, "Base", serve->spec->base);
-	util_trailers_add(hint, "App", order->app);
-	util_trailers_add(hint, "Release", order->release);
-	util_trailers_add(hint, "Old", old_root);
-	util_trailers_add(hint, "New", order->root);
-	return serve_hint(serve, "want", hint, error);
+	return util_fs_open_dir(serve->state_dirfd, serve_place(serve)->bundles, error);
 }
 
 /* The newest order that is not cancelled and leads to this root; NULL if there is none.
@@ -63,7 +51,7 @@ gboolean serve_ask_bundle(Serve *serve, const char *old_root, const char *root, 
 	if (bundles < 0)
 		return FALSE;
 	*ret_there = bundle && store_blob_exists(bundles, bundle->sha256);
-	return *ret_there || hint_want(serve, order, old_root, error);
+	return *ret_there || serve_place(serve)->want(serve, order, old_root, error);
 }
 
 gboolean serve_want(Serve *serve, const WireRequest *request, GError **error)
@@ -98,10 +86,12 @@ static const Order *order_for_bundle(const GPtrArray *entries, const char *sha25
 static gboolean make_again(Serve *serve, const Order *order, const OrderBundle *bundle,
 			   GError **error)
 {
-	if (!hint_want(serve, order, bundle->old_root, error))
+	if (!serve_place(serve)->want(serve, order, bundle->old_root, error))
 		return FALSE;
 	return util_error_set(error, TS_ERROR_AGAIN,
-			      "the bundle %.8s is no longer here; it is being made again",
+			      serve->spec->node
+				  ? "the bundle %.8s is not here yet; it was asked for"
+				  : "the bundle %.8s is no longer here; it is being made again",
 			      bundle->sha256);
 }
 

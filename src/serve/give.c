@@ -29,6 +29,9 @@ gboolean serve_adopt(Serve *serve, Repo *ledger, const char *head, GError **erro
 gboolean serve_give(Serve *serve, const WireRequest *request, GError **error)
 {
 	(void)request; /* has no arguments */
+	if (serve->spec->node)
+		return util_error_set(error, TS_ERROR_AGAIN,
+				      "this base knows less than its node; it has to pull first");
 	if (!serve->spec->central_key)
 		return util_error_set(error, TS_ERROR_UNSUPPORTED,
 				      "central's own key is not known here");

@@ -24,7 +24,7 @@ static gboolean head_of(Repo *ledger, const char *ref, char ret_head[41], GError
 static gboolean open_ledger(Serve *serve, Repo **ret_ledger, GError **error)
 {
 	g_autoptr(GError) local = NULL;
-	*ret_ledger = ledger_open(serve->spec->state_path, serve->spec->base, &local);
+	*ret_ledger = serve_place(serve)->ledger(serve->spec, &local);
 	if (*ret_ledger || g_error_matches(local, TS_ERROR, TS_ERROR_NOT_FOUND))
 		return TRUE;
 	g_propagate_error(error, g_steal_pointer(&local));
@@ -53,7 +53,7 @@ gboolean serve_check_identity(const ServeSpec *spec, const WireHello *hello, GEr
 				      "this key belongs to base \"%s\", the caller says it is "
 				      "\"%s\"; its base.cfg or its key is another's",
 				      spec->base, hello->base);
-	if (hello->incarnation != spec->incarnation)
+	if (!spec->node && hello->incarnation != spec->incarnation)
 		return util_error_set(error, TS_ERROR_REFUSED,
 				      "base \"%s\" is in its incarnation %" G_GINT64_FORMAT
 				      ", the caller is incarnation %" G_GINT64_FORMAT
@@ -90,10 +90,7 @@ static gboolean record_contact(Serve *serve, const ServeContact *contact, gboole
 		util_trailers_add(text, "Held", hello->held[i]);
 	for (guint i = 0; contact->wants && i < contact->wants->len; i++)
 		util_trailers_add(text, "Want", contact->wants->pdata[i]);
-	g_autofree char *data = util_trailers_format(text);
-	g_autofree char *path = g_strconcat("contacts/", serve->spec->base, NULL);
-	return util_fs_mkdir(serve->state_dirfd, "contacts", 0750, error) &&
-	       util_fs_write_file(serve->state_dirfd, path, data, strlen(data), 0640, error);
+	return serve_place(serve)->contact(serve, text, error);
 }
 
 gboolean serve_contact(Serve *serve, const ServeContact *contact, char ret_head[41],
@@ -102,7 +99,7 @@ gboolean serve_contact(Serve *serve, const ServeContact *contact, char ret_head[
 	gboolean ahead = FALSE;
 	g_autoptr(Repo) ledger = NULL;
 	return open_ledger(serve, &ledger, error) &&
-	       head_of(ledger, LEDGER_ORDERS, ret_head, error) &&
+	       head_of(ledger, serve_place(serve)->orders, ret_head, error) &&
 	       head_of(ledger, LEDGER_REPORTS, ret_reports_head, error) &&
 	       base_is_ahead(ledger, contact->hello->head, ret_head, &ahead, error) &&
 	       record_contact(serve, contact, ahead, error);

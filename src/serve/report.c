@@ -15,7 +15,7 @@ gboolean serve_check_report(const ServeSpec *spec, const char *text, gsize len,
 		return util_error_set(error, TS_ERROR_REFUSED,
 				      "a report of base \"%s\" came from base \"%s\"", report->base,
 				      spec->base);
-	if (report->incarnation != spec->incarnation)
+	if (!spec->node && report->incarnation != spec->incarnation)
 		return util_error_set(error, TS_ERROR_REFUSED,
 				      "a report of incarnation %" G_GINT64_FORMAT
 				      " of base \"%s\", which is in its incarnation "
@@ -41,9 +41,8 @@ gboolean serve_report(Serve *serve, const WireRequest *request, GError **error)
 		return util_error_set(error, TS_ERROR_CORRUPT, "the signature has a NUL in it");
 	if (!serve_check_report(serve->spec, text, len, signature, &report, error))
 		return FALSE;
-	g_autoptr(Repo) ledger = ledger_open(serve->spec->state_path, serve->spec->base, error);
-	if (!ledger || !ledger_report_append(ledger, report, text, signature,
-					     util_clock_now_utc(serve->spec->clock), oid, error))
+	ServeReport said = {.report = report, .text = text, .signature = signature};
+	if (!serve_place(serve)->report(serve, &said, oid, error))
 		return FALSE;
 	return serve_ok(serve, -1, error) && util_stream_puts(serve->stream, oid, error) &&
 	       util_stream_puts(serve->stream, "\n", error);

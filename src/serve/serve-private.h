@@ -12,6 +12,27 @@ typedef struct {
 	gboolean replied; /* a reply line is out: an error can no longer be sent as one */
 } Serve;
 
+/* A report whose signature was checked. */
+typedef struct {
+	const Report *report;
+	const char *text, *signature;
+} ServeReport;
+
+/* Where that is what is served, and where what is said goes. */
+typedef struct {
+	const char *orders;  /* ref of the orders in the ledger */
+	const char *bundles; /* their folder */
+	char *(*path)(const ServeSpec *spec);
+	Repo *(*ledger)(const ServeSpec *spec, GError **error);
+	gboolean (*contact)(Serve *serve, const UtilTrailers *contact, GError **error);
+	/* A bundle from old_root to the order's tree is to be had. */
+	gboolean (*want)(Serve *serve, const Order *order, const char *old_root, GError **error);
+	gboolean (*report)(Serve *serve, const ServeReport *said, char ret_oid[REPO_OID],
+			   GError **error);
+	gboolean (*show)(Repo *ledger, GError **error); /* before git looks; or NULL */
+} ServePlace;
+const ServePlace *serve_place(const Serve *serve);
+
 /* Each answers its verb; FALSE with error, before or after serve->replied. */
 gboolean serve_hello(Serve *serve, const WireRequest *request, GError **error);
 gboolean serve_upload_pack(Serve *serve, const WireRequest *request, GError **error);

@@ -19,8 +19,9 @@ gboolean serve_ok(Serve *serve, gint64 length, GError **error)
 
 GPtrArray *serve_entries(Serve *serve, GError **error)
 {
-	g_autoptr(Repo) ledger = ledger_open(serve->spec->state_path, serve->spec->base, error);
-	return ledger ? ledger_entries(ledger, LEDGER_ORDERS, NULL, error) : NULL;
+	const ServePlace *place = serve_place(serve);
+	g_autoptr(Repo) ledger = place->ledger(serve->spec, error);
+	return ledger ? ledger_entries(ledger, place->orders, NULL, error) : NULL;
 }
 
 /* The same kind, and the same lines in the same order. */

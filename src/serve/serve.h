@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Central's end of the line: one verb for one base, as sshd's forced command (or over a socket
- * pair). Identity is the name on the command line, never what the peer says. A base reaches its own
- * ledger and the bundles its ledger names, nothing else.
+ * pair); or a base's end, for a node of its site (see site/site.h), with what the base has itself.
+ * Identity is the name on the command line, never what the peer says. A base reaches its own ledger
+ * and the bundles its ledger names, nothing else.
  *
  *   g_autoptr(UtilStream) stream = util_stream_from_fds(0, 1, timeout_ms);
  *   if (!serve_verb(&spec, ssh_original_command, stream, &error)) return
@@ -23,10 +24,11 @@
 #include "wire/proto.h"
 
 typedef struct {
-	const char *state_path;
+	const char *state_path; /* a base's ROOT for a node */
 	const char *base;
-	const char *base_key; /* public key its reports are signed with */
-	gint64 incarnation;
+	const char *node;        /* NULL: central serves the base itself */
+	const char *base_key;    /* public key its (the node's) reports are signed with */
+	gint64 incarnation;      /* not looked at for a node: it has its key */
 	const char *central_key; /* our own public key, to know what we signed (give); or NULL */
 	UtilClock *clock;
 } ServeSpec;

@@ -54,11 +54,11 @@ static void send_err(Serve *serve, const GError *reply)
 
 static gboolean hand_over(Serve *serve, GError **error)
 {
-	g_autofree char *name = g_strconcat(serve->spec->base, ".git", NULL);
-	g_autofree char *path = g_build_filename(serve->spec->state_path, "ledger", name, NULL);
+	const ServePlace *place = serve_place(serve);
+	g_autofree char *path = place->path(serve->spec);
 	/* opened and closed: a missing or damaged ledger gets our words, not git's */
-	g_autoptr(Repo) ledger = ledger_open(serve->spec->state_path, serve->spec->base, error);
-	if (!ledger)
+	g_autoptr(Repo) ledger = place->ledger(serve->spec, error);
+	if (!ledger || (place->show && !place->show(ledger, error)))
 		return FALSE;
 	if (!g_path_is_absolute(path))
 		return util_error_set(error, TS_ERROR_USAGE,

@@ -14,20 +14,25 @@
  * ourselves. */
 static gboolean watch_branches(Serve *serve, int *ret_fd, GError **error)
 {
-	g_autofree char *name = g_strconcat(serve->spec->base, ".git", NULL);
-	g_autofree char *path =
-	    g_build_filename(serve->spec->state_path, "ledger", name, "refs", "heads", NULL);
+	g_autofree char *ledger = serve_place(serve)->path(serve->spec);
+	g_autofree char *folder = g_path_get_dirname(serve_place(serve)->orders);
+	g_autofree char *path = g_build_filename(ledger, folder, NULL);
 	*ret_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	if (*ret_fd < 0)
 		return TRUE;
-	return inotify_add_watch(*ret_fd, path, IN_CREATE | IN_MOVED_TO | IN_ONLYDIR) >= 0 ||
-	       util_error_errno(error, errno, "watching %s", path);
+	if (inotify_add_watch(*ret_fd, path, IN_CREATE | IN_MOVED_TO | IN_ONLYDIR) >= 0)
+		return TRUE;
+	int err = errno;
+	util_closep(ret_fd);
+	*ret_fd = -1;
+	/* a base that was never at central has no such folder yet */
+	return err == ENOENT || util_error_errno(error, err, "watching %s", path);
 }
 
-static gboolean read_head(Repo *ledger, char ret_head[REPO_OID], GError **error)
+static gboolean read_head(Serve *serve, Repo *ledger, char ret_head[REPO_OID], GError **error)
 {
 	g_autoptr(GError) local = NULL;
-	if (repo_ref_get(ledger, LEDGER_ORDERS, ret_head, &local))
+	if (repo_ref_get(ledger, serve_place(serve)->orders, ret_head, &local))
 		return TRUE;
 	g_strlcpy(ret_head, "-", REPO_OID);
 	if (g_error_matches(local, TS_ERROR, TS_ERROR_NOT_FOUND))
@@ -59,17 +64,25 @@ static gboolean sleep_until_moved(int inotify_fd, gboolean *ret_over, GError **e
 	       util_error_set(error, TS_ERROR_CORRUPT, "watch has no input");
 }
 
+/* Central makes it where nothing was ordered yet, so that there is a branch to watch. */
+static Repo *open_ledger(Serve *serve, GError **error)
+{
+	const ServeSpec *spec = serve->spec;
+	return spec->node ? serve_place(serve)->ledger(spec, error)
+			  : ledger_create(spec->state_path, spec->base, error);
+}
+
 gboolean serve_watch(Serve *serve, const WireRequest *request, GError **error)
 {
 	char told[REPO_OID], head[REPO_OID];
 	gboolean over = FALSE;
-	g_autoptr(Repo) ledger = ledger_create(serve->spec->state_path, serve->spec->base, error);
+	g_autoptr(Repo) ledger = open_ledger(serve, error);
 	util_autofd int fd = -1;
 	if (!ledger || !watch_branches(serve, &fd, error) || !serve_ok(serve, -1, error))
 		return FALSE;
 	g_strlcpy(told, request->head, sizeof told);
 	while (!over) {
-		if (!read_head(ledger, head, error))
+		if (!read_head(serve, ledger, head, error))
 			return FALSE;
 		if (strcmp(head, told) != 0 && strcmp(head, "-") != 0 && !tell(serve, head, error))
 			return FALSE;
