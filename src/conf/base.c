@@ -96,6 +96,11 @@ static const ConfKey keys[] = {
      .offset = AT(name),
      .required = TRUE,
      .check = conf_check_name},
+    {.name = "node",
+     .help = "Set on the servers of a site that fetch from the base of this name: their own name",
+     .kind = CONF_TEXT,
+     .offset = AT(node),
+     .check = conf_check_name},
     {.name = "upstreams",
      .help = "Central, tried in this order: ssh://user@host[:port], or the path of a state folder",
      .kind = CONF_LIST,
@@ -122,10 +127,9 @@ static const ConfKey keys[] = {
      .offset = AT(key_file),
      .check = conf_check_path},
     {.name = "serve_command",
-     .help = "Program run for an upstream that is a path",
+     .help = "Program run for an upstream that is a path; default: tagship, at a node tagship-base",
      .kind = CONF_TEXT,
      .offset = AT(serve_command),
-     .fallback_text = "tagship",
      .check = conf_check_not_empty},
     {.name = "watch",
      .help = "Keep a quiet connection on which central tells what is new",
@@ -291,6 +295,8 @@ ConfBase *conf_base_load(int root_dirfd, const char *root_path, GError **error)
 		return NULL;
 	if (!base->key_file)
 		base->key_file = g_build_filename(root_path, "key", NULL);
+	if (!base->serve_command)
+		base->serve_command = g_strdup(base->node ? "tagship-base" : "tagship");
 	return g_steal_pointer(&base);
 }
 
@@ -343,10 +349,11 @@ static void set_list(char ***field, const char *const *values)
 	*field = g_strv_builder_end(builder);
 }
 
-char *conf_base_template(const char *name, const char *upstream, const char *const *central_keys,
-			 const char *const *host_keys)
+char *conf_base_template(const char *name, const char *node, const char *upstream,
+			 const char *const *central_keys, const char *const *host_keys)
 {
-	static const char *const live[] = {"name", "upstreams", "central_keys", "host_keys", NULL};
+	const char *const live[] = {"name",      "upstreams",          "central_keys",
+				    "host_keys", node ? "node" : NULL, NULL};
 	const char *const upstreams[] = {upstream, NULL};
 	g_autoptr(ConfBase) base = g_new0(ConfBase, 1);
 	GString *text =
@@ -356,6 +363,8 @@ char *conf_base_template(const char *name, const char *upstream, const char *con
 	conf_table_defaults(&table, base);
 	base->name = g_strdup(name);
 	base->key_file = g_strdup("/var/lib/tagship-base/key");
+	base->serve_command = g_strdup("tagship");
+	base->node = g_strdup(node ? node : "web1");
 	set_list(&base->upstreams, upstreams);
 	set_list(&base->central_keys, central_keys);
 	set_list(&base->host_keys, host_keys);

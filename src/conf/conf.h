@@ -162,11 +162,13 @@ typedef struct {
 /* ROOT/base.cfg */
 typedef struct {
 	char *name;
+	char *node; /* NULL, or: this is a server of that base's site, which is its upstream */
 	char **upstreams;    /* "ssh://user@host[:port]" or an absolute path to a STATE folder */
 	char **central_keys; /* pinned central signing keys "ssh-ed25519 AAAA…" */
 	char **host_keys;    /* pinned ssh host keys, same form; empty only for path upstreams */
 	char *key_file;      /* default ROOT/key */
-	char *serve_command; /* program run for path upstreams; default "tagship" */
+	char *serve_command; /* program run for path upstreams; default "tagship", or for a node
+			      * "tagship-base" */
 	gboolean watch;      /* keep a quiet connection to central; default TRUE */
 	gint64 pull_every_s; /* 0, the default: see conf_base_pull_every_s */
 	char **pull_hours;   /* "02:00-06:00": bundles come then only; may be empty */
@@ -196,8 +198,9 @@ const ConfBaseApp *conf_base_app(const ConfBase *base, const char *name);
 gint64 conf_hours_number(char *const *hours, gint64 utc, gint64 fallback);
 /* Seconds until one of them begins; 0 within one, or if there are none. */
 gint64 conf_hours_opens_s(char *const *hours, gint64 utc);
-/* Text of a new base.cfg with comments and an example app; caller writes it. Lists may be NULL. */
-char *conf_base_template(const char *name, const char *upstream, const char *const *central_keys,
-			 const char *const *host_keys);
+/* Text of a new base.cfg with comments and an example app; caller writes it. node and lists may be
+ * NULL. */
+char *conf_base_template(const char *name, const char *node, const char *upstream,
+			 const char *const *central_keys, const char *const *host_keys);
 /* Text of a new central.cfg, all keys commented with their defaults. */
 char *conf_central_template(void);

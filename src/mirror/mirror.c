@@ -14,7 +14,7 @@ static WireSession *connect_one(const Mirror *mirror, const char *url, GError **
 {
 	const ConfBase *conf = mirror->spec->conf;
 	WirePeer peer = {.url = url,
-			 .base_name = conf->name,
+			 .base_name = conf->node ? conf->node : conf->name,
 			 .host_keys = (const char *const *)conf->host_keys,
 			 .key_file = conf->key_file,
 			 .serve_command = conf->serve_command,

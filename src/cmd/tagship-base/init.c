@@ -6,6 +6,7 @@
 #include "wire/wire.h"
 
 typedef struct {
+	char *node; /* NULL, or: a server of the base's site */
 	char *upstream;
 	char *central_key;
 	char *host_key; /* NULL for path upstreams */
@@ -13,6 +14,7 @@ typedef struct {
 
 static void join_clear(Join *join)
 {
+	g_free(join->node);
 	g_free(join->upstream);
 	g_free(join->central_key);
 	g_free(join->host_key);
@@ -88,8 +90,13 @@ static gboolean setup_mirror(const char *root, int dirfd, const char *name, cons
 			return FALSE;
 		url = g_strdup_printf("%s/%s.git", join->upstream, name);
 	} else {
-		url = g_strdup_printf("%s/ledger/%s.git", join->upstream, name);
+		url = join->node ? g_strdup_printf("%s/mirror.git", join->upstream)
+				 : g_strdup_printf("%s/ledger/%s.git", join->upstream, name);
 	}
+	/* a base shows its nodes what it accepted as central's branch, but not by a path */
+	gboolean own_ref = join->node && !g_str_has_prefix(join->upstream, "ssh://");
+	const char *fetch =
+	    own_ref ? "+" LEDGER_ACCEPTED ":" LEDGER_SEEN : "+" LEDGER_ORDERS ":" LEDGER_SEEN;
 	g_autofree char *target = cmd_sibling("hooks/reference-transaction", TAGSHIP_LIBEXEC);
 	util_autofd int hooks = -1;
 	if (!util_fs_mkdir(dirfd, "mirror.git/hooks", 0755, error))
@@ -98,8 +105,7 @@ static gboolean setup_mirror(const char *root, int dirfd, const char *name, cons
 	return hooks >= 0 &&
 	       util_fs_symlink_replace(hooks, target, "reference-transaction", error) &&
 	       repo_config_set(mirror, "remote.origin.url", url, error) &&
-	       repo_config_set(mirror, "remote.origin.fetch", "+" LEDGER_ORDERS ":" LEDGER_SEEN,
-			       error) &&
+	       repo_config_set(mirror, "remote.origin.fetch", fetch, error) &&
 	       repo_config_set(mirror, "remote.origin.tagOpt", "--no-tags", error);
 }
 
@@ -107,7 +113,7 @@ static gboolean write_conf(int dirfd, const char *name, const Join *join, GError
 {
 	const char *const central[] = {join->central_key, NULL};
 	const char *const host[] = {join->host_key, NULL};
-	g_autofree char *text = conf_base_template(name, join->upstream, central, host);
+	g_autofree char *text = conf_base_template(name, join->node, join->upstream, central, host);
 	g_autoptr(GError) failed = NULL;
 	if (util_fs_create_file(dirfd, "base.cfg", text, strlen(text), 0644, &failed))
 		return TRUE;
@@ -148,10 +154,13 @@ static gboolean write_incarnation(const char *root, gint incarnation, GError **e
 
 int base_init(Cmd *cmd, GError **error)
 {
-	g_autofree char *line = NULL, *zone = NULL;
+	g_autofree char *line = NULL, *zone = NULL, *node = NULL;
 	gint incarnation = 1;
 	const GOptionEntry own[] = {
 	    {"join", 0, 0, G_OPTION_ARG_STRING, &line, "What \"tagship init\" printed", "JOIN"},
+	    {"node", 0, 0, G_OPTION_ARG_STRING, &node,
+	     "This is a server of that base's site, of this name, and fetches from the base",
+	     "NODE"},
 	    {"incarnation", 0, 0, G_OPTION_ARG_INT, &incarnation,
 	     "For new hardware of an old base: the number \"tagship base key --replace\" printed",
 	     "N"},
@@ -165,14 +174,23 @@ int base_init(Cmd *cmd, GError **error)
 		util_error_set(error, TS_ERROR_USAGE, "usage: tagship-base init NAME --join JOIN");
 		return 2;
 	}
-	Join join = {NULL, NULL, NULL};
+	Join join = {.node = g_strdup(node)};
 	g_autofree char *key = NULL;
-	gboolean ok = util_name_check("base", name, error) && join_parse(line, &join, error) &&
+	gboolean ok = util_name_check("base", name, error) &&
+		      (!node || util_name_check("node", node, error)) &&
+		      join_parse(line, &join, error) &&
 		      make_base(cmd->dir, name, &join, &key, error) &&
 		      write_incarnation(cmd->dir, incarnation, error);
 	join_clear(&join);
 	if (!ok)
 		return 1;
+	if (node) {
+		cmd_say(cmd, "node %s of %s is in %s; add your app to %s/base.cfg", node, name,
+			cmd->dir, cmd->dir);
+		cmd_say(cmd, "on the base, run:");
+		g_print("tagship-base node add %s --key '%s'\n", node, key);
+		return 0;
+	}
 	if (!zone)
 		zone = local_zone();
 	cmd_say(cmd, "base %s is in %s; add your app to %s/base.cfg (an example is in it)", name,
