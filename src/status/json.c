@@ -32,6 +32,25 @@ static void add_bool(JsonBuilder *builder, const char *name, gboolean value)
 	json_builder_add_boolean_value(builder, value);
 }
 
+static void add_nodes(JsonBuilder *builder, const StatusCell *cell)
+{
+	json_builder_set_member_name(builder, "nodes");
+	json_builder_begin_array(builder);
+	for (guint i = 0; i < cell->nodes->len; i++) {
+		const StatusNode *node = g_ptr_array_index(cell->nodes, i);
+		json_builder_begin_object(builder);
+		add_text(builder, "node", node->name);
+		add_text(builder, "live_version", node->live_version);
+		add_time(builder, "live_since", node->live_since_utc);
+		add_text(builder, "last_version", node->version);
+		add_text(builder, "last_state", node->state);
+		add_text(builder, "last_detail", node->detail);
+		add_time(builder, "last_at", node->utc);
+		json_builder_end_object(builder);
+	}
+	json_builder_end_array(builder);
+}
+
 static void add_cell(JsonBuilder *builder, const StatusCell *cell)
 {
 	json_builder_begin_object(builder);
@@ -54,6 +73,7 @@ static void add_cell(JsonBuilder *builder, const StatusCell *cell)
 	add_time(builder, "last_at", cell->last_utc);
 	add_time(builder, "heard", cell->heard_utc);
 	add_text(builder, "held", cell->held);
+	add_nodes(builder, cell);
 	json_builder_end_object(builder);
 }
 
@@ -96,6 +116,23 @@ static const char *target_state(const PublishTarget *target)
 	return "?";
 }
 
+static void add_target_nodes(JsonBuilder *builder, const PublishTarget *target)
+{
+	json_builder_set_member_name(builder, "nodes");
+	json_builder_begin_array(builder);
+	for (guint i = 0; i < target->nodes->len; i++) {
+		const ReportNode *node = g_ptr_array_index(target->nodes, i);
+		json_builder_begin_object(builder);
+		add_text(builder, "node", node->name);
+		add_text(builder, "state", node->reported ? report_event_name(node->event) : NULL);
+		add_time(builder, "reported", node->reported ? node->time_utc : 0);
+		add_int(builder, "outage_ms", node->outage_ms);
+		add_text(builder, "detail", node->detail);
+		json_builder_end_object(builder);
+	}
+	json_builder_end_array(builder);
+}
+
 static void add_target(JsonBuilder *builder, const PublishTarget *target)
 {
 	json_builder_begin_object(builder);
@@ -111,6 +148,7 @@ static void add_target(JsonBuilder *builder, const PublishTarget *target)
 	add_int(builder, "bundle_bytes", (gint64)target->bundle_bytes);
 	add_text(builder, "codec", target->codec);
 	add_time(builder, "arrival", target->arrival_utc);
+	add_target_nodes(builder, target);
 	json_builder_end_object(builder);
 }
 

@@ -3,6 +3,17 @@
 
 #define SENDING_S 60 /* serve notes every few seconds */
 
+static void node_free(gpointer data)
+{
+	StatusNode *node = data;
+	g_free(node->name);
+	g_free(node->version);
+	g_free(node->state);
+	g_free(node->detail);
+	g_free(node->live_version);
+	g_free(node);
+}
+
 static void cell_free(gpointer data)
 {
 	StatusCell *cell = data;
@@ -17,6 +28,7 @@ static void cell_free(gpointer data)
 	g_free(cell->last_version);
 	g_free(cell->last_detail);
 	g_free(cell->held);
+	g_ptr_array_unref(cell->nodes);
 	g_free(cell);
 }
 
@@ -79,10 +91,48 @@ static void cell_next(StatusCell *cell, const PublishRelease *release, const Pub
 	cell->next_is_now = release->is_now;
 }
 
+static StatusNode *find_node(StatusCell *cell, const char *name)
+{
+	guint at = 0;
+	for (; at < cell->nodes->len; at++) {
+		StatusNode *node = g_ptr_array_index(cell->nodes, at);
+		int order = strcmp(node->name, name);
+		if (order == 0)
+			return node;
+		if (order > 0)
+			break;
+	}
+	StatusNode *node = g_new0(StatusNode, 1);
+	node->name = g_strdup(name);
+	g_ptr_array_insert(cell->nodes, (gint)at, node);
+	return node;
+}
+
+/* One that reported nothing of a release is silent about it; what is older stands. */
+static void cell_nodes(StatusCell *cell, const PublishRelease *release, const PublishTarget *target)
+{
+	for (guint i = 0; i < target->nodes->len; i++) {
+		const ReportNode *said = g_ptr_array_index(target->nodes, i);
+		StatusNode *node = find_node(cell, said->name);
+		if (said->reported && said->event == REPORT_LIVE &&
+		    said->time_utc >= node->live_since_utc) {
+			replace(&node->live_version, release->version);
+			node->live_since_utc = said->time_utc;
+		}
+		if (!said->reported || said->time_utc < node->utc)
+			continue;
+		replace(&node->version, release->version);
+		replace(&node->state, report_event_name(said->event));
+		replace(&node->detail, said->detail);
+		node->utc = said->time_utc;
+	}
+}
+
 static void cell_target(StatusCell *cell, const PublishRelease *release,
 			const PublishTarget *target)
 {
 	cell_next(cell, release, target);
+	cell_nodes(cell, release, target);
 	if (target->state != CENTRAL_ENDED)
 		return;
 	if (target->event == REPORT_LIVE && target->event_utc >= cell->live_since_utc) {
@@ -157,6 +207,7 @@ static gboolean add_cells(Central *central, const char *app, GPtrArray *cells, G
 		cell->app = g_strdup(app);
 		cell->base = g_strdup(peer->name);
 		cell->zone = g_strdup(peer->zone);
+		cell->nodes = g_ptr_array_new_with_free_func(node_free);
 		g_ptr_array_add(cells, cell);
 	}
 	return TRUE;
@@ -177,11 +228,28 @@ static void add_release_trouble(Status *status, const PublishRelease *release, g
 							 release->tag, release->state, first));
 }
 
+static gboolean is_trouble(const char *state)
+{
+	return strcmp(state, "live") != 0 && strcmp(state, "superseded") != 0 &&
+	       strcmp(state, "cancelled") != 0 && strcmp(state, "staged") != 0;
+}
+
+static void add_node_trouble(Status *status, const StatusCell *cell)
+{
+	for (guint i = 0; i < cell->nodes->len; i++) {
+		const StatusNode *node = g_ptr_array_index(cell->nodes, i);
+		if (!node->state || !is_trouble(node->state))
+			continue;
+		g_ptr_array_add(status->trouble,
+				g_strdup_printf("%s at %s, node %s: %s %s%s%s", cell->app,
+						cell->base, node->name, node->version, node->state,
+						*node->detail ? ": " : "", node->detail));
+	}
+}
+
 static void add_cell_trouble(Status *status, const StatusCell *cell)
 {
-	if (cell->last_state && strcmp(cell->last_state, "live") != 0 &&
-	    strcmp(cell->last_state, "superseded") != 0 &&
-	    strcmp(cell->last_state, "cancelled") != 0)
+	if (cell->last_state && is_trouble(cell->last_state))
 		g_ptr_array_add(status->trouble,
 				g_strdup_printf("%s at %s: %s %s%s%s", cell->app, cell->base,
 						cell->last_version, cell->last_state,
@@ -220,6 +288,7 @@ static gboolean load_app(Status *status, Central *central, const char *app, GErr
 		}
 		cell_sending(central, cell);
 		add_cell_trouble(status, cell);
+		add_node_trouble(status, cell);
 	}
 	return TRUE;
 }

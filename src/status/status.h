@@ -32,7 +32,19 @@ typedef struct {
 	gint64 last_utc;
 	gint64 heard_utc; /* last contact, 0: never */
 	char *held;       /* reason, or NULL */
+	GPtrArray *nodes; /* StatusNode: servers of its site, by name; may be empty */
 } StatusCell;
+
+/* What such a server did last, as the base reported it. */
+typedef struct {
+	char *name;
+	char *version; /* of the release */
+	char *state;   /* event of that release */
+	char *detail;
+	gint64 utc;
+	char *live_version; /* NULL: none is known */
+	gint64 live_since_utc;
+} StatusNode;
 
 typedef struct {
 	GPtrArray *cells;   /* StatusCell, by app, then base */

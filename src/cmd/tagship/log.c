@@ -90,6 +90,23 @@ static int list_jobs(Cmd *cmd, Central *central, GError **error)
 	return 0;
 }
 
+static void print_nodes(const PublishTarget *target)
+{
+	for (guint i = 0; i < target->nodes->len; i++) {
+		const ReportNode *node = g_ptr_array_index(target->nodes, i);
+		g_autofree char *when = util_time_format_utc(node->time_utc);
+		g_autofree char *detail = util_text_printable(node->detail, -1);
+		if (!node->reported) {
+			g_print("    node %-11s nothing reported yet\n", node->name);
+			continue;
+		}
+		g_print("    node %-11s %s %s", node->name, report_event_name(node->event), when);
+		if (node->outage_ms >= 0)
+			g_print(", outage %.2f s", (double)node->outage_ms / 1000);
+		g_print("%s%s\n", *detail ? ": " : "", detail);
+	}
+}
+
 static void print_target(const PublishTarget *target)
 {
 	g_autofree char *when = target->reported ? util_time_format_utc(target->event_utc) : NULL;
@@ -102,6 +119,7 @@ static void print_target(const PublishTarget *target)
 	if (target->outage_ms >= 0)
 		g_print(", outage %.2f s", (double)target->outage_ms / 1000);
 	g_print("%s%s\n", *detail ? ": " : "", detail);
+	print_nodes(target);
 	if (!target->log_end || !*target->log_end)
 		return;
 	g_auto(GStrv) lines = g_strsplit(target->log_end, "\n", -1);

@@ -39,6 +39,19 @@ static void print_cell(CmdTable *table, const StatusCell *cell, gint64 now)
 		      since, next ? next : "-", state, heard, NULL);
 }
 
+/* Beneath their base. */
+static void print_nodes(CmdTable *table, const StatusCell *cell, gint64 now)
+{
+	for (guint i = 0; i < cell->nodes->len; i++) {
+		const StatusNode *node = g_ptr_array_index(cell->nodes, i);
+		g_autofree char *name = g_strconcat("  ", node->name, NULL);
+		g_autofree char *since =
+		    node->live_since_utc ? ago_text(node->live_since_utc, now) : g_strdup("");
+		cmd_table_row(table, "", name, node->live_version ? node->live_version : "-", since,
+			      "", node->state ? node->state : "", "", NULL);
+	}
+}
+
 int cmd_status(Cmd *cmd, GError **error)
 {
 	if (!cmd_options(cmd, NULL, 0, 1, error))
@@ -58,8 +71,10 @@ int cmd_status(Cmd *cmd, GError **error)
 					    "NEXT", "STATE", "AS OF", NULL};
 	g_autoptr(CmdTable) table = cmd_table_new(heads);
 	gint64 now = util_clock_now_utc(central->clock);
-	for (guint i = 0; i < status->cells->len; i++)
+	for (guint i = 0; i < status->cells->len; i++) {
 		print_cell(table, g_ptr_array_index(status->cells, i), now);
+		print_nodes(table, g_ptr_array_index(status->cells, i), now);
+	}
 	cmd_table_print(table);
 	if (status->job_running || status->jobs_waiting)
 		g_print("jobs: %s%s, %u waiting\n",
