@@ -8,13 +8,21 @@ _tagship_base_apps() {
 		sed -n 's/^ *"app" *: *"\([a-z0-9._-]*\)",\{0,1\}$/\1/p'
 }
 
+# Names of the nodes, likewise.
+_tagship_base_nodes() {
+	"${COMP_WORDS[0]}" ${_tagship_base_dir:+-C "$_tagship_base_dir"} --json node list 2>/dev/null |
+		sed -n 's/^ *"node" *: *"\([a-z0-9._-]*\)",\{0,1\}$/\1/p'
+}
+
 _tagship_base_words() { # WORDS
 	mapfile -t COMPREPLY < <(compgen -W "$1" -- "$cur")
 }
 
-_tagship_base_options() { # COMMAND
-	case $1 in
-	init) echo '--join --zone --incarnation' ;;
+_tagship_base_options() { # COMMAND VERB
+	case "$1${2:+ $2}" in
+	init) echo '--join --zone --incarnation --node' ;;
+	'node add') echo '--key --replace' ;;
+	'node join') echo '--url --host-key' ;;
 	log) echo '--lines' ;;
 	export) echo '--ledger --force' ;;
 	gc) echo '--dry-run' ;;
@@ -24,7 +32,7 @@ _tagship_base_options() { # COMMAND
 
 _tagship_base() {
 	local cur=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-	local command='' position=0 word i _tagship_base_dir=''
+	local command='' verb='' position=0 word i _tagship_base_dir=''
 	COMPREPLY=()
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		word=${COMP_WORDS[i]}
@@ -33,11 +41,13 @@ _tagship_base() {
 			i=$((i + 1))
 			_tagship_base_dir=${COMP_WORDS[i]}
 			;;
-		--join | --zone | --incarnation | --lines | -n) [[ $command == gc ]] || i=$((i + 1)) ;;
+		--join | --zone | --incarnation | --lines | --node | --key | --url | --host-key | -n) [[ $command == gc ]] || i=$((i + 1)) ;;
 		-*) ;;
 		*)
 			if [[ -z $command ]]; then
 				command=$word
+			elif [[ $command == node && -z $verb ]]; then
+				verb=$word
 			else
 				position=$((position + 1))
 			fi
@@ -54,19 +64,27 @@ _tagship_base() {
 		_tagship_base_words "$(awk '$1 == "Z" {print $2} $1 == "L" {print $3}' /usr/share/zoneinfo/tzdata.zi 2>/dev/null)"
 		return
 		;;
-	--join | --incarnation | --lines) return ;;
+	--host-key)
+		compopt -o filenames 2>/dev/null
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		return
+		;;
+	--join | --incarnation | --lines | --node | --key | --url) return ;;
 	esac
 	if [[ -z $command && $cur == -* ]]; then
 		_tagship_base_words '-C -q -v --json --help --version'
 	elif [[ -z $command ]]; then
-		_tagship_base_words 'init pull stage activate watch run status log hold unhold rollback import export doctor gc'
+		_tagship_base_words 'init pull stage activate watch run status log hold unhold rollback import export doctor gc node serve authorized-keys'
 	elif [[ $cur == -* ]]; then
-		_tagship_base_words "$(_tagship_base_options "$command")"
+		_tagship_base_words "$(_tagship_base_options "$command" "$verb")"
+	elif [[ $command == node && -z $verb ]]; then
+		_tagship_base_words 'add list remove join'
 	elif [[ $position == 0 ]]; then
-		case $command in
+		case "$command${verb:+ $verb}" in
 		stage | status | log | hold | unhold | rollback)
 			_tagship_base_words "$(_tagship_base_apps)"
 			;;
+		'node remove' | serve) _tagship_base_words "$(_tagship_base_nodes)" ;;
 		import | export)
 			compopt -o filenames 2>/dev/null
 			mapfile -t COMPREPLY < <(compgen -f -- "$cur")

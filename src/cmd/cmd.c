@@ -153,6 +153,22 @@ gboolean cmd_options(Cmd *cmd, const GOptionEntry *own, int min, int max, GError
 	return TRUE;
 }
 
+int cmd_verb(Cmd *cmd, const CmdVerb *verbs, GError **error)
+{
+	if (cmd->argc >= 2 && strcmp(cmd->argv[1], "--help") == 0)
+		return cmd_options(cmd, NULL, 0, 0, error) ? 0 : 2;
+	for (const CmdVerb *verb = verbs; cmd->argc >= 2 && verb->name; verb++) {
+		if (strcmp(cmd->argv[1], verb->name) != 0)
+			continue;
+		cmd->argv++;
+		cmd->argc--;
+		return verb->run(cmd, error);
+	}
+	util_error_set(error, TS_ERROR_USAGE, "usage: %s %s %s", cmd->program->name,
+		       cmd->entry->name, cmd->entry->args);
+	return 2;
+}
+
 char *cmd_own_dir(void)
 {
 	g_autofree char *exe = g_file_read_link("/proc/self/exe", NULL);

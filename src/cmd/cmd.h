@@ -47,10 +47,27 @@ int cmd_main(const CmdProgram *program, const CmdEntry *commands, int argc, char
  * cmd->argv[1..] must be min to max arguments. */
 gboolean cmd_options(Cmd *cmd, const GOptionEntry *own, int min, int max, GError **error);
 
+/* A verb under a command: `tagship app add …`. */
+typedef struct {
+	const char *name;
+	int (*run)(Cmd *cmd, GError **error);
+} CmdVerb;
+/* Runs the verb in argv[1], with argv moved on by one; USAGE for anything else. */
+int cmd_verb(Cmd *cmd, const CmdVerb *verbs, GError **error);
+
 /* The folder of the program that runs now, to find its siblings; caller frees. */
 char *cmd_own_dir(void);
 /* A sibling program: beside us (build tree), else in `installed_dir`. */
 char *cmd_sibling(const char *name, const char *installed_dir);
+
+/* "ssh-ed25519 AAAA…" of an argument that may have a comment behind it; USAGE. */
+char *cmd_key_argument(const char *text, GError **error);
+/* That of a public key file, or NULL. */
+char *cmd_key_of_file(const char *path);
+/* What a base or node is enrolled with, one word: URL#central=BASE64[&host=BASE64], the keys
+ * without their "ssh-ed25519 "; host_key may be NULL. */
+char *cmd_join_text(const char *url, const char *central_key, const char *host_key);
+#define CMD_HOST_KEY "/etc/ssh/ssh_host_ed25519_key.pub"
 
 /* Who runs this: SUDO_USER, LOGNAME or the account's name; caller frees. */
 char *cmd_who(void);

@@ -107,6 +107,8 @@ typedef struct {
 static void note_sending(Sending *sending)
 {
 	Serve *serve = sending->serve;
+	if (serve->spec->node)
+		return; /* a base shows none of it */
 	g_autoptr(UtilTrailers) note = util_trailers_new();
 	g_autofree char *path = g_strconcat("sending/", serve->spec->base, NULL);
 	util_trailers_add_time(note, "Time", util_clock_now_utc(serve->spec->clock));

@@ -38,6 +38,7 @@ for p in tagship tagship-base; do
 		tagship/hook) verbs='install check remove' ;;
 		tagship/plan) verbs='check list' ;;
 		tagship/bundle) verbs='make show apply' ;;
+		tagship-base/node) verbs='add list remove join' ;;
 		esac
 		[ "$verbs" = - ] || $p "$cmd" --help > /dev/null 2>&1 || bad="$bad $p-$cmd--help"
 		for verb in $verbs; do

@@ -19,6 +19,9 @@ int base_unhold(Cmd *cmd, GError **error);
 int base_rollback(Cmd *cmd, GError **error);
 int base_import(Cmd *cmd, GError **error);
 int base_export(Cmd *cmd, GError **error);
+int base_node(Cmd *cmd, GError **error);
+int base_serve(Cmd *cmd, GError **error);
+int base_authorized_keys(Cmd *cmd, GError **error);
 int base_doctor(Cmd *cmd, GError **error);
 int base_gc(Cmd *cmd, GError **error);
 

@@ -2,7 +2,7 @@
 /* Each finding with what to do; exit status 1 if anything is wrong, for monitoring. */
 #include <unistd.h>
 
-#include "cmd/tagship-base/base.h"
+#include "cmd/tagship-base/nodes.h"
 
 #define SILENT_S (24 * 3600)
 
@@ -88,6 +88,23 @@ static void check_landlock(CmdDoctor *doctor)
 					: "this kernel has none; staging runs without");
 }
 
+static void check_nodes(CmdDoctor *doctor, const Base *base)
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GPtrArray) nodes = site_nodes(base->dirfd, &error);
+	if (!nodes)
+		cmd_finding(doctor, FALSE, "nodes: %s", error->message);
+	for (guint i = 0; nodes && i < nodes->len; i++) {
+		const SiteNode *node = g_ptr_array_index(nodes, i);
+		gint64 age = util_clock_now_utc(base->clock) - node->heard_utc;
+		g_autofree char *ago = util_text_duration(age);
+		cmd_finding(doctor, node->heard_utc && age < SILENT_S, "node %s: %s%s%s",
+			    node->name,
+			    node->heard_utc ? "heard " : "never heard; run tagship-base pull there",
+			    node->heard_utc ? ago : "", node->heard_utc ? " ago" : "");
+	}
+}
+
 int base_doctor(Cmd *cmd, GError **error)
 {
 	if (!cmd_options(cmd, NULL, 0, 0, error))
@@ -104,6 +121,7 @@ int base_doctor(Cmd *cmd, GError **error)
 		cmd_finding(&doctor, FALSE, "no app in %s/base.cfg; add one", base->root);
 	for (guint i = 0; i < base->conf->apps->len; i++)
 		check_app(&doctor, base, g_ptr_array_index(base->conf->apps, i));
+	check_nodes(&doctor, base);
 	util_autofd int lock = util_fs_lock(base->dirfd, "lock/run", 0, NULL);
 	cmd_finding(&doctor, TRUE, "tagship-base run: %s",
 		    lock < 0 ? "running" : "not running (fine if timers pull and activate)");

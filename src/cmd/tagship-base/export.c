@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Releases without a line: files that somebody carries from central, and back. */
 #include "cmd/tagship-base/contact.h"
+#include "cmd/tagship-base/nodes.h"
 #include "cmd/tagship-base/pulling.h"
 
 /* ---- from central ---- */
@@ -109,7 +110,8 @@ static gboolean export_to(const Cmd *cmd, const Base *base, gboolean ledger, Cmd
 	MirrorExported done = {0};
 	base_contact_init(base, &contact);
 	g_autoptr(GPtrArray) wants = g_ptr_array_new_with_free_func(g_free);
-	gboolean ok = base_contact_gather(base, &contact, error) && list_wants(base, wants, error);
+	gboolean ok = base_contact_gather(base, &contact, error) && base_nodes_tell(base, error) &&
+		      list_wants(base, wants, error);
 	MirrorExportOptions options = {.ledger = ledger,
 				       .wants = (const char *const *)wants->pdata};
 	ok = ok && mirror_export(&contact.spec, file->fd, &options, &done, error) &&

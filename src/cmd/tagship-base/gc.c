@@ -5,7 +5,7 @@
  */
 #include <unistd.h>
 
-#include "cmd/tagship-base/base.h"
+#include "cmd/tagship-base/nodes.h"
 #include "stage/stage.h"
 
 typedef struct {
@@ -204,7 +204,8 @@ static gboolean gc_all(Gc *gc, GError **error)
 		if (!gc_app(gc, app, error) || !gc_logs(gc, app, error))
 			return FALSE;
 	}
-	return gc_bundles(gc, error) && gc_manifests(gc, error);
+	return base_nodes_keep(gc->base, gc->bundles, error) && gc_bundles(gc, error) &&
+	       gc_manifests(gc, error) && base_nodes_gc(gc->base, gc->dry_run, error);
 }
 
 int base_gc(Cmd *cmd, GError **error)

@@ -29,6 +29,10 @@ static const CmdEntry commands[] = {
     {"export", "FILE", "write reports for tagship import", base_export},
     {"doctor", "", "find what is wrong with this base", base_doctor},
     {"gc", "", "drop trees, bundles and logs no longer needed", base_gc},
+    {"node", "add|list|remove|join [NAME]", "the servers of this site that fetch from here",
+     base_node},
+    {"serve", "NODE", "answer one node (sshd's forced command)", base_serve},
+    {"authorized-keys", "", "print the authorized_keys lines of all nodes", base_authorized_keys},
     {NULL, NULL, NULL, NULL}};
 
 int main(int argc, char **argv)

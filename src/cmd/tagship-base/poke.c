@@ -42,3 +42,9 @@ gboolean base_poke_wait(int fd, gint64 until_us)
 	gint64 left_ms = (until_us - g_get_monotonic_time() + 999) / 1000;
 	return poll(&pfd, 1, (int)CLAMP(left_ms, 0, 3600 * 1000)) > 0;
 }
+
+void base_poke(const Base *base)
+{
+	if (util_fs_mkdir(base->dirfd, FOLDER, 0755, NULL))
+		(void)util_fs_write_file(base->dirfd, POKE, "", 0, 0644, NULL); /* as told above */
+}

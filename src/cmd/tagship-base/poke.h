@@ -13,3 +13,5 @@ int base_poke_open(const Base *base, GError **error);
 gboolean base_poke_take(const Base *base, int fd);
 /* Sleeps until there may be one, or the monotonic time has come (FALSE). */
 gboolean base_poke_wait(int fd, gint64 until_us);
+/* Makes one; a failure costs only time. */
+void base_poke(const Base *base);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* The work of a contact. Staging is a program of its own. */
 #include "cmd/tagship-base/contact.h"
+#include "cmd/tagship-base/nodes.h"
 #include "cmd/tagship-base/pulling.h"
 
 #define ROUNDS 4 /* stage may find an old tree altered and need another bundle */
@@ -168,13 +169,48 @@ static gboolean rounds(BasePull *pull, GError **error)
 	return TRUE;
 }
 
+/* One that central has to make first comes with a later contact. */
+static gboolean fetch_for_node(BasePull *pull, const BaseNodeNeed *need, GError **error)
+{
+	BaseTodo todo = {.order = need->order};
+	if (!need->bundle)
+		return mirror_want(pull->mirror, need->old_root, need->order->root, error) ||
+		       being_made(pull, error);
+	if (may_wait(pull, &todo))
+		return TRUE;
+	g_autofree char *size = util_text_bytes(need->bundle->bytes);
+	cmd_say(pull->cmd, "%s %s: fetching %s (%s) for nodes", need->order->app,
+		need->order->version, size, need->bundle->codec);
+	return mirror_download(pull->mirror, need->bundle->sha256, need->bundle->bytes, error) ||
+	       being_made(pull, error);
+}
+
+/* FALSE only for the line, as above. */
+static gboolean fetch_for_nodes(BasePull *pull, GError **error)
+{
+	g_autoptr(GPtrArray) needs = base_nodes_needs(pull->base, error);
+	for (guint i = 0; needs && i < needs->len; i++) {
+		const BaseNodeNeed *need = g_ptr_array_index(needs, i);
+		g_autoptr(GError) failed = NULL;
+		if (fetch_for_node(pull, need, &failed))
+			continue;
+		if (g_error_matches(failed, TS_ERROR, TS_ERROR_AGAIN)) {
+			g_propagate_error(error, g_steal_pointer(&failed));
+			return FALSE;
+		}
+		g_printerr("%s %s, for nodes: %s\n", need->order->app, need->order->version,
+			   failed->message);
+	}
+	return needs != NULL;
+}
+
 /* News in the middle of a download: what is new is looked at first. */
 static gboolean fetch_and_stage(BasePull *pull, GError **error)
 {
 	for (;;) {
 		g_autoptr(GError) local = NULL;
 		gboolean moved = FALSE;
-		if (rounds(pull, &local))
+		if (rounds(pull, &local) && fetch_for_nodes(pull, &local))
 			return TRUE;
 		if (!mirror_has_news(pull->mirror)) {
 			g_propagate_error(error, g_steal_pointer(&local));
@@ -189,7 +225,7 @@ static gboolean fetch_and_stage(BasePull *pull, GError **error)
 gboolean base_pull_deliver(BasePull *pull, GError **error)
 {
 	guint sent = 0;
-	return mirror_deliver(pull->mirror, &sent, error);
+	return base_nodes_tell(pull->base, error) && mirror_deliver(pull->mirror, &sent, error);
 }
 
 gboolean base_pull_contact(BasePull *pull, GError **error)

@@ -2,7 +2,7 @@
 /* What runs, what comes when, what went wrong: three lines an app, all of it from this disk. */
 #include <sys/stat.h>
 
-#include "cmd/tagship-base/base.h"
+#include "cmd/tagship-base/nodes.h"
 
 static UtilTrailers *read_contact(const Base *base)
 {
@@ -214,9 +214,13 @@ int base_status(Cmd *cmd, GError **error)
 			print_app(base, app->name, state);
 	}
 	json_builder_end_array(json);
-	if (cmd->json)
+	if (cmd->json) {
 		cmd_print_json(json);
-	else
-		print_contact(base);
-	return 0;
+		return 0;
+	}
+	print_contact(base);
+	g_autoptr(GPtrArray) nodes = site_nodes(base->dirfd, error);
+	if (nodes && nodes->len > 0)
+		base_nodes_print(base, nodes);
+	return nodes ? 0 : 1;
 }

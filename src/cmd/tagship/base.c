@@ -24,19 +24,6 @@ gboolean cmd_check_apps(Central *central, const char *const *apps, GError **erro
 	return TRUE;
 }
 
-/* The key may carry a comment; only the two first words count. */
-static char *clean_key(const char *text, GError **error)
-{
-	g_auto(GStrv) words = g_strsplit(text, " ", 3);
-	g_autofree char *key =
-	    words[0] && words[1] ? g_strjoin(" ", words[0], words[1], NULL) : g_strdup("");
-	if (util_sshsig_key_ok(key))
-		return g_steal_pointer(&key);
-	util_error_set(error, TS_ERROR_USAGE,
-		       "--key wants \"ssh-ed25519 AAAA...\" as tagship-base init printed it");
-	return NULL;
-}
-
 /* A new or replaced base takes what its apps are settled on, as soon as staged. */
 static gboolean settle(Cmd *cmd, Central *central, const char *base, char **apps, GError **error)
 {
@@ -87,7 +74,7 @@ static int base_add(Cmd *cmd, GError **error)
 		return 2;
 	}
 	g_autoptr(Central) central = central_open(cmd->dir, error);
-	g_autofree char *key = central ? clean_key(key_text, error) : NULL;
+	g_autofree char *key = central ? cmd_key_argument(key_text, error) : NULL;
 	if (!key || !util_name_check("base", cmd->argv[1], error) ||
 	    !check_zone(central, zone, error) ||
 	    !cmd_check_apps(central, (const char *const *)apps, error))
@@ -209,7 +196,7 @@ static int base_key(Cmd *cmd, GError **error)
 		g_print("%s\n", peer->key);
 		return 0;
 	}
-	char *key = key_text ? clean_key(key_text, error) : NULL;
+	char *key = key_text ? cmd_key_argument(key_text, error) : NULL;
 	if (!key) {
 		if (!key_text)
 			util_error_set(error, TS_ERROR_USAGE,

@@ -1,44 +1,24 @@
 /* SPDX-License-Identifier: ISC */
 #include "cmd/tagship/tagship.h"
 
-#define DEFAULT_HOST_KEY "/etc/ssh/ssh_host_ed25519_key.pub"
-
-/* "ssh-ed25519 AAAA…" of a public key file, or NULL. */
-static char *host_key_of(const char *path)
-{
-	g_autofree char *text = NULL;
-	if (!g_file_get_contents(path, &text, NULL, NULL))
-		return NULL;
-	g_auto(GStrv) words = g_strsplit(g_strstrip(text), " ", 3);
-	if (!words[0] || !words[1])
-		return NULL;
-	g_autofree char *key = g_strjoin(" ", words[0], words[1], NULL);
-	return util_sshsig_key_ok(key) ? g_steal_pointer(&key) : NULL;
-}
-
-/* One word: URL#central=BASE64[&host=BASE64], the keys without their "ssh-ed25519 ". */
 char *cmd_join_line(Central *central, GError **error)
 {
 	g_autofree char *key = util_sshsig_public_key(central->key_file, error);
 	if (!key)
 		return NULL;
 	gboolean ssh = *central->conf->serve_url != '\0';
-	g_autoptr(GString) line = g_string_new(ssh ? central->conf->serve_url : central->path);
-	g_string_append_printf(line, "#central=%s", strchr(key, ' ') + 1);
 	g_autofree char *pinned = g_build_filename(central->path, "keys", "host.pub", NULL);
-	g_autofree char *host = ssh ? host_key_of(pinned) : NULL;
+	g_autofree char *host = ssh ? cmd_key_of_file(pinned) : NULL;
 	if (ssh && !host)
-		host = host_key_of(DEFAULT_HOST_KEY);
+		host = cmd_key_of_file(CMD_HOST_KEY);
 	if (ssh && !host) {
 		util_error_set(error, TS_ERROR_NOT_FOUND,
 			       "no ed25519 ssh host key found to pin: put the server's public host "
 			       "key into %s (usually from %s)",
-			       pinned, DEFAULT_HOST_KEY);
+			       pinned, CMD_HOST_KEY);
 		return NULL;
 	}
-	if (host)
-		g_string_append_printf(line, "&host=%s", strchr(host, ' ') + 1);
-	return g_string_free(g_steal_pointer(&line), FALSE);
+	return cmd_join_text(ssh ? central->conf->serve_url : central->path, key, host);
 }
 
 static gboolean append_setting(const char *dir, const char *name, const char *value, GError **error)
@@ -58,7 +38,7 @@ static gboolean append_setting(const char *dir, const char *name, const char *va
 
 static gboolean pin_host_key(const char *dir, const char *file, GError **error)
 {
-	g_autofree char *key = host_key_of(file);
+	g_autofree char *key = cmd_key_of_file(file);
 	if (!key)
 		return util_error_set(error, TS_ERROR_USAGE, "%s: not an ed25519 public key file",
 				      file);
@@ -77,7 +57,7 @@ int cmd_init(Cmd *cmd, GError **error)
 	     "How bases reach this server: ssh://USER@HOST[:PORT] (default: this folder's path)",
 	     "URL"},
 	    {"host-key", 0, 0, G_OPTION_ARG_FILENAME, &host_key,
-	     "The server's public ssh host key (default: " DEFAULT_HOST_KEY ")", "FILE"},
+	     "The server's public ssh host key (default: " CMD_HOST_KEY ")", "FILE"},
 	    {"service", 0, 0, G_OPTION_ARG_NONE, &service,
 	     "The worker runs as a service; hooks do not start it", NULL},
 	    G_OPTION_ENTRY_NULL};

@@ -32,22 +32,6 @@ static const CmdEntry commands[] = {
     {"authorized-keys", "", "print the authorized_keys lines of all bases", cmd_authorized_keys},
     {NULL, NULL, NULL, NULL}};
 
-int cmd_verb(Cmd *cmd, const CmdVerb *verbs, GError **error)
-{
-	if (cmd->argc >= 2 && strcmp(cmd->argv[1], "--help") == 0)
-		return cmd_options(cmd, NULL, 0, 0, error) ? 0 : 2;
-	for (const CmdVerb *verb = verbs; cmd->argc >= 2 && verb->name; verb++) {
-		if (strcmp(cmd->argv[1], verb->name) != 0)
-			continue;
-		cmd->argv++;
-		cmd->argc--;
-		return verb->run(cmd, error);
-	}
-	util_error_set(error, TS_ERROR_USAGE, "usage: %s %s %s", cmd->program->name,
-		       cmd->entry->name, cmd->entry->args);
-	return 2;
-}
-
 int main(int argc, char **argv)
 {
 	return cmd_main(&program, commands, argc, argv);

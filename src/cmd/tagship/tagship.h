@@ -25,14 +25,6 @@ int cmd_gc(Cmd *cmd, GError **error);
 int cmd_serve(Cmd *cmd, GError **error);
 int cmd_authorized_keys(Cmd *cmd, GError **error);
 
-/* A verb under a command: `tagship app add …`. */
-typedef struct {
-	const char *name;
-	int (*run)(Cmd *cmd, GError **error);
-} CmdVerb;
-/* Runs the verb in argv[1], with argv moved on by one; USAGE for anything else. */
-int cmd_verb(Cmd *cmd, const CmdVerb *verbs, GError **error);
-
 /* Starts a worker in the background if the configuration says so and none runs. */
 gboolean cmd_poke_worker(Central *central, GError **error);
 

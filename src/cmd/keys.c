@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: ISC */
+#include "cmd/cmd.h"
+
+/* The first two words, or NULL. */
+static char *key_in(const char *text)
+{
+	g_auto(GStrv) words = g_strsplit(text, " ", 3);
+	if (!words[0] || !words[1])
+		return NULL;
+	g_autofree char *key = g_strjoin(" ", words[0], words[1], NULL);
+	return util_sshsig_key_ok(key) ? g_steal_pointer(&key) : NULL;
+}
+
+char *cmd_key_argument(const char *text, GError **error)
+{
+	char *key = key_in(text);
+	if (!key)
+		util_error_set(
+		    error, TS_ERROR_USAGE,
+		    "--key wants \"ssh-ed25519 AAAA...\" as tagship-base init printed it");
+	return key;
+}
+
+char *cmd_key_of_file(const char *path)
+{
+	g_autofree char *text = NULL;
+	return g_file_get_contents(path, &text, NULL, NULL) ? key_in(g_strstrip(text)) : NULL;
+}
+
+char *cmd_join_text(const char *url, const char *central_key, const char *host_key)
+{
+	return g_strconcat(url, "#central=", strchr(central_key, ' ') + 1,
+			   host_key ? "&host=" : NULL, host_key ? strchr(host_key, ' ') + 1 : NULL,
+			   NULL);
+}
