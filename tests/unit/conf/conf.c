@@ -534,7 +534,6 @@ static void test_base(Folder *folder, gconstpointer data)
 	g_assert_cmpstr(base->host_keys[0], ==, KEY2);
 	g_assert_cmpstr(base->key_file, ==, "/var/lib/b/key");
 	g_assert_cmpstr(base->serve_command, ==, "tagship");
-	g_assert_true(base->watch);
 	g_assert_cmpint(conf_base_pull_every_s(base), ==, 6 * 3600);
 	g_assert_cmpint(base->connect_timeout_s, ==, 20);
 	g_assert_cmpint(base->progress_timeout_s, ==, 30);

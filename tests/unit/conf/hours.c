@@ -54,6 +54,11 @@ static void test_refused(void)
 		g_assert_null(base);
 		g_assert_error(error, TS_ERROR, TS_ERROR_USAGE);
 	}
+	static const char good[] = "name = \"b\"; upstreams = [ \"/state\" ]; "
+				   "central_keys = [ \"" KEY "\" ];\n";
+	g_assert_true(util_fs_write_file(dirfd, "base.cfg", good, strlen(good), 0600, NULL));
+	g_autoptr(ConfBase) base = conf_base_load(dirfd, "/r", NULL);
+	g_assert_true(base->watch);
 	g_assert_true(util_fs_remove_tree(AT_FDCWD, path, NULL));
 }
 
