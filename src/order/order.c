@@ -63,6 +63,15 @@ void order_free(Order *order)
 	g_free(order);
 }
 
+gint order_compare_due(const Order *a, const Order *b)
+{
+	if (a->is_now != b->is_now)
+		return a->is_now ? -1 : 1;
+	if (a->at_utc != b->at_utc)
+		return a->at_utc < b->at_utc ? -1 : 1;
+	return a->seq < b->seq ? -1 : a->seq > b->seq;
+}
+
 void order_add_bundle(Order *order, const char *old_root, const char *sha256, guint64 bytes,
 		      const char *codec, guint64 decoded_bytes, guint64 memory_bytes)
 {

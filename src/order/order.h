@@ -112,6 +112,8 @@ Order *order_new(OrderKind kind);
 Order *order_copy(const Order *order);
 void order_free(Order *order);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Order, order_free)
+/* Soonest go-live first, `now` before all; at equal times by sequence number. As strcmp. */
+gint order_compare_due(const Order *a, const Order *b);
 /* In place of the one from the same old root, if there is one. */
 void order_add_bundle(Order *order, const char *old_root, const char *sha256, guint64 bytes,
 		      const char *codec, guint64 decoded_bytes, guint64 memory_bytes);

@@ -94,12 +94,7 @@ static gboolean is_settled(const LedgerView *view, const Order *order)
 
 static gint soonest_first(gconstpointer a, gconstpointer b)
 {
-	const Order *left = *(Order *const *)a, *right = *(Order *const *)b;
-	if (left->is_now != right->is_now)
-		return left->is_now ? -1 : 1;
-	if (left->at_utc != right->at_utc)
-		return left->at_utc < right->at_utc ? -1 : 1;
-	return left->seq < right->seq ? -1 : left->seq > right->seq;
+	return order_compare_due(*(Order *const *)a, *(Order *const *)b);
 }
 
 /* Orders whose tree the base still needs; they belong to the view. */

@@ -66,13 +66,7 @@ static void todo_free(gpointer data)
 
 static gint soonest_first(gconstpointer a, gconstpointer b)
 {
-	const BaseTodo *left = *(BaseTodo *const *)a;
-	const BaseTodo *right = *(BaseTodo *const *)b;
-	if (left->order->is_now != right->order->is_now)
-		return left->order->is_now ? -1 : 1;
-	if (left->order->at_utc != right->order->at_utc)
-		return left->order->at_utc < right->order->at_utc ? -1 : 1;
-	return left->order->seq < right->order->seq ? -1 : 1;
+	return order_compare_due((*(BaseTodo *const *)a)->order, (*(BaseTodo *const *)b)->order);
 }
 
 static void add_todos(GPtrArray *todos, const ConfBaseApp *app, const DecideApp *state)

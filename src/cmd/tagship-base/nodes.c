@@ -9,10 +9,7 @@
 
 static gint soonest_first(gconstpointer a, gconstpointer b)
 {
-	const Order *left = *(Order *const *)a, *right = *(Order *const *)b;
-	if (left->at_utc != right->at_utc)
-		return left->at_utc < right->at_utc ? -1 : 1;
-	return left->seq < right->seq ? -1 : left->seq > right->seq;
+	return order_compare_due(*(Order *const *)a, *(Order *const *)b);
 }
 
 static gboolean add_orders(const Base *base, const char *app, GPtrArray *orders, GError **error)
