@@ -37,13 +37,6 @@ guint wire_ssh_window_begin(WireCall *call, WireSshWindow *self)
 	return SMALL_WINDOW;
 }
 
-/* Where a paced call reads, it waits anyway. */
-static gsize step_bytes(const WireSsh *ssh, const WireSshWindow *self)
-{
-	(void)self;
-	return ssh->pace.kbit > 0 ? PACED_STEP : STEP;
-}
-
 static void hold_acks_back(const WireSsh *ssh, const WireSshWindow *self)
 {
 	int bytes = (int)self->target;
@@ -93,7 +86,8 @@ void wire_ssh_window_read(WireCall *call, LIBSSH2_CHANNEL *channel, WireSshWindo
 	adapt(call, self, n);
 	gsize open = libssh2_channel_window_read_ex(channel, NULL, NULL);
 	gsize target = self->target + AHEAD;
-	if (self->opening == 0 && open + step_bytes(ssh, self) <= target)
+	gsize step = ssh->pace.kbit > 0 ? PACED_STEP : STEP;
+	if (self->opening == 0 && open + step <= target)
 		self->opening = target - open;
 	/* what could not be sent now is with the next read; an error shows there, too */
 	if (self->opening > 0 &&

@@ -105,14 +105,11 @@ static gboolean fetch_all(BasePull *pull, guint *ret_open, GError **error)
 				return FALSE;
 			continue;
 		}
-		gboolean line = g_error_matches(failed, TS_ERROR, TS_ERROR_AGAIN);
-		if (!line)
-			g_printerr("%s %s: %s\n", todo->app->name, todo->order->version,
-				   failed->message);
-		else
+		if (g_error_matches(failed, TS_ERROR, TS_ERROR_AGAIN)) {
 			g_propagate_error(error, g_steal_pointer(&failed));
-		if (line)
 			return FALSE;
+		}
+		g_printerr("%s %s: %s\n", todo->app->name, todo->order->version, failed->message);
 	}
 	return TRUE;
 }
