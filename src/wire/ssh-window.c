@@ -4,10 +4,12 @@
  * costs the line as little as it can.
  *
  * A channel begins with a small window, which is all that short answers need. Once it is bulk, the
- * window is three times what the line holds, and opened again in steps of two fifths: by packets of
- * our own, because libssh2's are small and many. Reading waits until some of it has come: a packet
- * read at once is acknowledged at once, and acknowledgements are what such a transfer costs most
- * after TCP's headers. For the kernel to hold them back, its buffer must be as small as the window.
+ * kernel's buffer bounds what is in flight, to three times what the line holds. The channel's
+ * window is larger, so that the sender always has a packet ready and fills its segments; it is
+ * opened again in large steps, by packets of our own, because libssh2's are small and many. Reading
+ * waits until some of it has come: a packet read at once is acknowledged at once, and
+ * acknowledgements are what such a transfer costs most after TCP's headers. The small buffer makes
+ * the kernel hold them back.
  */
 #include <poll.h>
 #include <sys/socket.h>
@@ -39,7 +41,8 @@ guint wire_ssh_window_begin(WireCall *call, WireSshWindow *self)
 
 static void hold_acks_back(const WireSsh *ssh, const WireSshWindow *self)
 {
-	int bytes = (int)self->target;
+	/* the kernel takes twice that, and needs less for its own */
+	int bytes = (int)(self->target / 4 * 3);
 	/* else they are merely more */
 	(void)setsockopt(ssh->fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
 }
