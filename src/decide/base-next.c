@@ -94,11 +94,37 @@ static gint64 next_moment(const DecideApp *app, const DecideFacts *facts)
 	return next_utc;
 }
 
+static gboolean waits_for_bundle(const DecideOrder *order)
+{
+	return order->state == ORDER_ORDERED || order->state == ORDER_FETCHING;
+}
+
+/* As soon as it is staged, what ranks below it is superseded. */
+static gboolean is_about_to_go_live(const DecideApp *app, const DecideOrder *order)
+{
+	if (!order->order->is_now || order->cancel_asked || order->held || app->held)
+		return FALSE;
+	return order->state == ORDER_STAGED || (waits_for_bundle(order) && !order->reason);
+}
+
+gboolean decide_app_outranked(const DecideApp *app, const DecideOrder *order)
+{
+	for (guint i = app->orders->len; i > 0 && app->orders->pdata[i - 1] != order; i--)
+		if (is_about_to_go_live(app, app->orders->pdata[i - 1]))
+			return TRUE;
+	return FALSE;
+}
+
+gboolean decide_app_wants(const DecideApp *app, const DecideOrder *order)
+{
+	return waits_for_bundle(order) && !order->cancel_asked && !decide_app_outranked(app, order);
+}
+
 static void next_to_stage(const DecideApp *app, DecideStep *step)
 {
 	for (guint i = 0; i < app->orders->len; i++) {
 		const DecideOrder *order = app->orders->pdata[i];
-		if (order->state == ORDER_ORDERED || order->state == ORDER_FETCHING) {
+		if (decide_app_wants(app, order)) {
 			step->kind = STEP_STAGE;
 			step->order = order;
 			return;

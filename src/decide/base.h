@@ -112,6 +112,11 @@ void decide_app_order(DecideApp *app, const Order *order, gboolean cancelled, gu
 /* DecideOrder array, by go-live time, then sequence. */
 const GPtrArray *decide_app_orders(const DecideApp *app);
 const DecideOrder *decide_app_find(const DecideApp *app, const char *release);
+/* A `now` order that ranks above it is about to go live and supersede it. One that is held, or that
+ * could not be staged, is not about to. */
+gboolean decide_app_outranked(const DecideApp *app, const DecideOrder *order);
+/* Worth fetching and staging now: it waits, nobody asked to cancel it, and it is not outranked. */
+gboolean decide_app_wants(const DecideApp *app, const DecideOrder *order);
 /* Live and last good trees by the journal; NULL if none. After `down` nothing is live, and
  * what was live before is the last good. */
 const char *decide_app_live_tree(const DecideApp *app);

@@ -74,8 +74,7 @@ static void add_todos(GPtrArray *todos, const ConfBaseApp *app, const DecideApp 
 	const GPtrArray *orders = decide_app_orders(state);
 	for (guint i = 0; i < orders->len; i++) {
 		const DecideOrder *order = g_ptr_array_index(orders, i);
-		if ((order->state != ORDER_ORDERED && order->state != ORDER_FETCHING) ||
-		    order->cancel_asked)
+		if (!decide_app_wants(state, order))
 			continue;
 		BaseTodo *todo = g_new0(BaseTodo, 1);
 		todo->app = app;

@@ -30,7 +30,7 @@ static const DecideOrder *next_open(const DecideApp *state)
 	const GPtrArray *orders = decide_app_orders(state);
 	for (guint i = 0; i < orders->len; i++) {
 		const DecideOrder *order = g_ptr_array_index(orders, i);
-		if (!order_state_ended(order->state))
+		if (!order_state_ended(order->state) && !decide_app_outranked(state, order))
 			return order;
 	}
 	return NULL;

@@ -149,7 +149,7 @@ static gboolean stage_app(Run *run, const ConfBaseApp *app, GError **error)
 	const GPtrArray *orders = decide_app_orders(state);
 	for (guint i = 0; i < orders->len; i++) {
 		const DecideOrder *order = orders->pdata[i];
-		if (waits(order))
+		if (decide_app_wants(state, order))
 			g_ptr_array_add(todo, order_copy(order->order));
 	}
 	for (guint i = 0; i < todo->len; i++)

@@ -238,6 +238,40 @@ static void test_now_order(void)
 	g_assert_cmpint(next(app, NOON + 24 * 3600 + 1, FALSE).kind, ==, STEP_MISS);
 }
 
+static gboolean wants(const DecideApp *app, char digit)
+{
+	g_autofree char *id = release_id(digit);
+	return decide_app_wants(app, decide_app_find(app, id));
+}
+
+/* What a `now` order is about to supersede is not fetched; what may go live after all is. */
+static void test_wants(void)
+{
+	static const char *const not_about_to[] = {"stage-failed", "held", "refused", "cancelled"};
+	for (guint i = 0; i <= G_N_ELEMENTS(not_about_to); i++) {
+		g_autoptr(DecideApp) app = decide_app_new("shop");
+		g_autoptr(Order) later = make_order('2', NOON, 2);
+		later->is_now = TRUE;
+		if (i < G_N_ELEMENTS(not_about_to))
+			event(app, '2', not_about_to[i]);
+		give(app, '1', NOON - 60, 1);
+		decide_app_order(app, later, FALSE, 0, NULL);
+		give(app, '3', NOON + 600, 3);
+		g_assert_true(wants(app, '1') == (i < G_N_ELEMENTS(not_about_to)));
+		g_assert_true(wants(app, '2') == (i < 2 || i == G_N_ELEMENTS(not_about_to)));
+		g_assert_true(wants(app, '3'));
+		event(app, '1', "staged");
+		g_assert_false(wants(app, '1'));
+	}
+	g_autoptr(DecideApp) app = decide_app_new("shop");
+	g_autoptr(Order) cancelled = make_order('2', NOON, 2);
+	cancelled->is_now = TRUE;
+	give(app, '1', NOON - 60, 1);
+	decide_app_order(app, cancelled, TRUE, 3, "no");
+	g_assert_true(wants(app, '1'));
+	g_assert_false(wants(app, '2'));
+}
+
 static void test_holds(void)
 {
 	for (guint whole = 0; whole < 2; whole++) {
@@ -502,6 +536,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/decide/base/next-moment", test_next_moment);
 	g_test_add_func("/decide/base/untrusted-clock", test_untrusted_clock);
 	g_test_add_func("/decide/base/now-order", test_now_order);
+	g_test_add_func("/decide/base/wants", test_wants);
 	g_test_add_func("/decide/base/holds", test_holds);
 	g_test_add_func("/decide/base/held-stages", test_held_stages);
 	g_test_add_func("/decide/base/supersede", test_supersede);
