@@ -207,6 +207,22 @@ release "$(in_seconds 3000)"
 pull haikou > "$W/pull" 2>&1
 ok 'and stages it' world_wait 60 sh -c "tagship-base -C '$W/web2/root' status | grep -q '$TAG .*, staged'"
 world_stop watch
+# a new one lacks what nobody has: a base that watches asks central for it, and fetches it, at once
+sed -i 's/^pull_every = .*/pull_every = 86400;/' "$ROOT/base.cfg"
+world_start base-watch tagship-base -C "$ROOT" watch
+ok 'the base watches' world_wait 20 sh -c "tagship-base -C '$ROOT' status | grep -q 'watching since'"
+node web3
+b -q node add web3 --key "$(sed -n "s/.*--key '\([^']*\)'.*/\1/p" "$W/enrol")"
+b authorized-keys > "$W/sshd/authorized_keys"
+before=$(gets)
+staged() { n "$1" -q pull > "$W/pull" 2>&1; n "$1" status | grep -q "$2 .*, staged"; }
+ok 'a new node gets what it asked for' world_wait 60 staged web3 v5
+n web3 activate > "$W/activate" 2>&1
+is 'and goes live' "$(world_answer web3)" 5
+ok 'then what comes later' world_wait 60 staged web3 $TAG
+is 'once came what is whole, and nothing that was outdated already' "$(gets)" $((before + 1))
+world_stop base-watch
+b -q node remove web3
 unset GIT_SSH_COMMAND
 ok 'a plain git fetch works, too' git -C "$W/web2/root/mirror.git" fetch -q
 is 'what it sees is what the base accepted' "$(git -C "$W/web2/root/mirror.git" rev-parse refs/tagship/seen)" "$(git -C "$ROOT/mirror.git" rev-parse refs/tagship/accepted)"

@@ -67,7 +67,17 @@ static gboolean download(BasePull *pull, const BaseTodo *todo, const StageNeed *
 	return *ret_came || being_made(pull, error);
 }
 
-static gboolean fetch_one(BasePull *pull, const BaseTodo *todo, gboolean *ret_came, GError **error)
+/* Another tree of the app comes first: what is asked for then is a difference. */
+static gboolean comes_after(const BaseTodo *todo, const GPtrArray *todos)
+{
+	for (guint i = 0; todos->pdata[i] != todo; i++)
+		if (((const BaseTodo *)todos->pdata[i])->app == todo->app)
+			return TRUE;
+	return FALSE;
+}
+
+static gboolean fetch_one(BasePull *pull, const BaseTodo *todo, const GPtrArray *todos,
+			  gboolean *ret_came, GError **error)
 {
 	StageSpec spec = base_stage_spec(pull->base, todo);
 	StageNeed need = {0};
@@ -75,7 +85,8 @@ static gboolean fetch_one(BasePull *pull, const BaseTodo *todo, gboolean *ret_ca
 	*ret_came = ok && need.kind != STAGE_NEED_BUNDLE && need.kind != STAGE_NEED_WANT;
 	if (ok && need.kind == STAGE_NEED_BUNDLE)
 		ok = download(pull, todo, &need, ret_came, error);
-	else if (ok && need.kind == STAGE_NEED_WANT)
+	else if (ok && need.kind == STAGE_NEED_WANT &&
+		 !(strcmp(need.old_root, "-") == 0 && comes_after(todo, todos)))
 		ok = want(pull, todo, &need, error);
 	stage_need_clear(&need);
 	return ok;
@@ -100,7 +111,7 @@ static gboolean fetch_all(BasePull *pull, guint *ret_open, GError **error)
 		const BaseTodo *todo = g_ptr_array_index(todos, i);
 		g_autoptr(GError) failed = NULL;
 		gboolean came = FALSE;
-		if (fetch_one(pull, todo, &came, &failed)) {
+		if (fetch_one(pull, todo, todos, &came, &failed)) {
 			if (came && !stage(pull, error))
 				return FALSE;
 			continue;
@@ -223,6 +234,12 @@ gboolean base_pull_deliver(BasePull *pull, GError **error)
 {
 	guint sent = 0;
 	return base_nodes_tell(pull->base, error) && mirror_deliver(pull->mirror, &sent, error);
+}
+
+gboolean base_pull_poked(BasePull *pull, GError **error)
+{
+	return base_pull_deliver(pull, error) && fetch_and_stage(pull, error) &&
+	       base_pull_deliver(pull, error);
 }
 
 gboolean base_pull_contact(BasePull *pull, GError **error)

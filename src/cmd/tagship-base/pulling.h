@@ -24,6 +24,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(BasePull, base_pull_close)
 /* Deliver reports, fetch and accept orders, download what they need, the soonest go-live first,
  * stage, deliver again. */
 gboolean base_pull_contact(BasePull *pull, GError **error);
+/* The same without asking central for news: reports, and what nodes or orders that are known
+ * already lack. */
+gboolean base_pull_poked(BasePull *pull, GError **error);
 gboolean base_pull_deliver(BasePull *pull, GError **error);
 /* As mirror_watch. */
 gboolean base_pull_wait(BasePull *pull, int fd, gint64 until_us, MirrorEvent *ret_event,

@@ -75,13 +75,14 @@ static gboolean with_lock(const Watch *watch, BasePull *pull,
 	return lock >= 0 && work(pull, error);
 }
 
-/* What was fetched by hand counts, and what is to be told is told; central was not asked. */
+/* What was fetched by hand counts, what is to be told is told, and what a node asked for is
+ * fetched. */
 static gboolean handle_poke(Watch *watch, BasePull *pull, GError **error)
 {
 	if (!base_poke_take(watch->base, watch->poke_fd))
 		return TRUE;
 	base_accept_offline(watch->base);
-	return with_lock(watch, pull, base_pull_deliver, error);
+	return with_lock(watch, pull, base_pull_poked, error);
 }
 
 /* For status: since when it watches, and when central last told something. */
