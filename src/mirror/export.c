@@ -3,7 +3,6 @@
 #include "export/export.h"
 #include "mirror/mirror-private.h"
 
-#define SOFTWARE "tagship " TAGSHIP_VERSION
 /* a report and its signature each, beside a ledger */
 #define REPORTS_MAX ((EXPORT_MEMBERS_MAX - 1) / 2)
 
@@ -49,7 +48,7 @@ static gboolean fill_head(Export *self, GError **error)
 	if (!repo || !mirror_ref(repo, LEDGER_ACCEPTED, accepted, error))
 		return FALSE;
 	self->head = export_head_new(EXPORT_KIND_REPORTS);
-	self->head->software = g_strdup(SOFTWARE);
+	self->head->software = g_strdup(TAGSHIP_SOFTWARE);
 	self->head->base = g_strdup(self->spec->conf->name);
 	self->head->incarnation = self->spec->incarnation;
 	self->head->written_utc = util_clock_now_utc(self->spec->clock);

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 #include "mirror/mirror-private.h"
 
-#define SOFTWARE "tagship " TAGSHIP_VERSION
 #define DEFAULT_CODECS "plain delta"
 #define MAX_PACK_BYTES (64 * 1024 * 1024)
 
 char *mirror_hello_text(const MirrorSpec *spec, const Mirror *mirror, const char *accepted)
 {
-	WireHello hello = {.software = (char[]){SOFTWARE},
+	WireHello hello = {.software = (char[]){TAGSHIP_SOFTWARE},
 			   .base = spec->conf->name,
 			   .incarnation = spec->incarnation,
 			   .formats = (char[]){WIRE_HELLO_FORMATS},

@@ -3,8 +3,6 @@
 #include "export/export.h"
 #include "publish/publish-private.h"
 
-#define SOFTWARE "tagship " TAGSHIP_VERSION
-
 typedef struct {
 	Central *central;
 	const PublishExportOptions *options;
@@ -222,7 +220,7 @@ static gboolean fill_head(Export *self, GError **error)
 {
 	self->piece = g_byte_array_new();
 	self->head = export_head_new(EXPORT_KIND_ORDERS);
-	self->head->software = g_strdup(SOFTWARE);
+	self->head->software = g_strdup(TAGSHIP_SOFTWARE);
 	self->head->base = g_strdup(self->peer->name);
 	self->head->incarnation = self->peer->incarnation;
 	self->head->written_utc = util_clock_now_utc(self->central->clock);

@@ -172,10 +172,8 @@ static Order *new_order(JobRun *run, const PublishRelease *release, const Publis
 
 static gboolean add_bundle(JobRun *run, Order *order, const char *old_root,
 			   const LibraryVersion *version, const PublishReader *reader,
-			   OrderBundle **ret_bundle, GError **error)
+			   BundleHaste haste, OrderBundle **ret_bundle, GError **error)
 {
-	/* what goes live at once must arrive; for the rest there is time */
-	BundleHaste haste = {.arrive_kbit = order->is_now ? reader->line_kbit : 0};
 	OrderBundle *bundle = publish_bundle(run, old_root, version, haste, reader, error);
 	if (!bundle)
 		return FALSE;
@@ -239,7 +237,8 @@ static void say_target(JobRun *run, const PublishTarget *target, const Order *or
  */
 static gboolean order_target(JobRun *run, const PublishRelease *release,
 			     const PublishTarget *target, const LibraryVersion *version,
-			     const LibraryDecision *accepted, UtilTrailers *ordered, GError **error)
+			     const LibraryDecision *accepted, BundleHaste haste,
+			     UtilTrailers *ordered, GError **error)
 {
 	g_autoptr(Order) order = new_order(run, release, target, version, accepted);
 	g_autoptr(LedgerView) view = ledger_view_load(run->central, target->base, error);
@@ -250,7 +249,7 @@ static gboolean order_target(JobRun *run, const PublishRelease *release,
 	publish_reader(run->central, target->base, &reader);
 	const char *live = ledger_view_live_root(view, run->app->name);
 	if (!ledger_view_had_root(view, run->app->name, version->root) &&
-	    !add_bundle(run, order, live, version, &reader, &bundle, error))
+	    !add_bundle(run, order, live, version, &reader, haste, &bundle, error))
 		return FALSE;
 	gint64 now = util_clock_now_utc(run->central->clock);
 	if (!order->is_now && now > order->at_utc + order->grace_s) {
@@ -315,9 +314,13 @@ static gboolean order_new_release(JobRun *run, const PublishRelease *release,
 	if (!accepted)
 		return util_error_set(error, TS_ERROR_CORRUPT, "release %.12s was never accepted",
 				      release->release);
+	/* what goes live at once must arrive; for the rest there is time */
+	BundleHaste haste = {0};
+	if (release->is_now)
+		haste.arrive_kbit = publish_slowest_kbit(run->central, release->targets);
 	for (guint i = 0; i < release->targets->len; i++)
 		if (!order_target(run, release, g_ptr_array_index(release->targets, i), version,
-				  accepted, ordered, error))
+				  accepted, haste, ordered, error))
 			return FALSE;
 	if (!library_bind(run->central->library, run->app->name, version->version, error) ||
 	    !job_phase(run, "order", error))
@@ -371,7 +374,8 @@ static gboolean revise(JobRun *run, const Order *order, const LibraryVersion *ve
 	g_autoptr(OrderBundle) bundle = NULL;
 	g_auto(PublishReader) reader = {0};
 	publish_reader(run->central, order->base, &reader);
-	if (!add_bundle(run, revised, run->job->old_root, version, &reader, &bundle, error))
+	BundleHaste haste = {.arrive_kbit = order->is_now ? reader.line_kbit : 0};
+	if (!add_bundle(run, revised, run->job->old_root, version, &reader, haste, &bundle, error))
 		return FALSE;
 	revised->written_utc = util_clock_now_utc(run->central->clock);
 	g_autofree char *text = order_format(revised);

@@ -39,6 +39,9 @@ typedef struct {
 	char *why; /* NULL: it reads everything */
 } PublishReader;
 void publish_reader(Central *central, const char *base, PublishReader *ret);
+/* Of all targets (PublishTarget): targets that hold the same tree share one bundle, so it is made
+ * to arrive soon where that takes longest. */
+gint64 publish_slowest_kbit(Central *central, const GPtrArray *targets);
 void publish_reader_clear(PublishReader *reader);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(PublishReader, publish_reader_clear)
 

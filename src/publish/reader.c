@@ -69,6 +69,17 @@ void publish_reader(Central *central, const char *base, PublishReader *ret)
 		ret->line_kbit = central->conf->line_kbit;
 }
 
+gint64 publish_slowest_kbit(Central *central, const GPtrArray *targets)
+{
+	gint64 slowest = CONF_RATE_MAX;
+	for (guint i = 0; i < targets->len; i++) {
+		g_auto(PublishReader) reader = {0};
+		publish_reader(central, ((const PublishTarget *)targets->pdata[i])->base, &reader);
+		slowest = MIN(slowest, reader.line_kbit);
+	}
+	return slowest;
+}
+
 void publish_reader_clear(PublishReader *reader)
 {
 	g_clear_pointer(&reader->why, g_free);

@@ -2,8 +2,6 @@
 /* The verb "hello": who calls, what runs there, how far each side's ledger goes. */
 #include "serve/serve-private.h"
 
-#define SOFTWARE "tagship " TAGSHIP_VERSION
-
 /* A ref of the ledger, or "-" where there is none yet. */
 static gboolean head_of(Repo *ledger, const char *ref, char ret_head[41], GError **error)
 {
@@ -113,7 +111,7 @@ gboolean serve_hello(Serve *serve, const WireRequest *request, GError **error)
 	g_autofree char *text = wire_read_all(serve->stream, WIRE_HELLO_MAX, &len, error);
 	g_autoptr(WireHello) hello = text ? wire_hello_parse(text, len, error) : NULL;
 	ServeContact contact = {.hello = hello, .heard_utc = now};
-	WireHelloReply reply = {.software = (char[]){SOFTWARE}, .now_utc = now};
+	WireHelloReply reply = {.software = (char[]){TAGSHIP_SOFTWARE}, .now_utc = now};
 	if (!hello || !serve_check_identity(serve->spec, hello, error) ||
 	    !serve_contact(serve, &contact, reply.head, reply.reports_head, error))
 		return FALSE;

@@ -2,6 +2,9 @@
 /* Small text helpers: names, spelling, and making foreign text safe to print. */
 #pragma once
 
+/* As every side calls itself on the line. */
+#define TAGSHIP_SOFTWARE "tagship " TAGSHIP_VERSION
+
 #include <glib.h>
 
 /* Names of apps, bases and groups: 1 to 64 of [a-z0-9._-], starting with a letter or digit, no

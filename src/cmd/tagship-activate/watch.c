@@ -13,6 +13,7 @@
 #include "cmd/tagship-activate/watch.h"
 
 #define LOOK_AGAIN_MS (G_GINT64_CONSTANT(60) * 1000) /* idle: at most once a minute */
+#define LOOK_BLIND_MS (G_GINT64_CONSTANT(5) * 1000)  /* without inotify */
 #define RETRY_FIRST_US (G_USEC_PER_SEC / 5)
 #define RETRY_LAST_US (10 * G_USEC_PER_SEC)
 
@@ -115,6 +116,23 @@ static gboolean add_watch(const Watch *watch, const char *folder, GError **error
 	return TRUE;
 }
 
+/* Without it the folders are looked at every few seconds: nothing may keep a base from its
+ * activations. */
+static void open_inotify(Watch *watch)
+{
+	g_autoptr(GError) local = NULL;
+	watch->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (watch->inotify_fd < 0)
+		util_error_errno(&local, errno, "inotify");
+	else if (add_watch(watch, "accepted", &local) && add_watch(watch, "journal", &local))
+		return;
+	util_closep(&watch->inotify_fd);
+	watch->inotify_fd = -1;
+	g_printerr("tagship-activate: %s; looking for orders every %d s instead (raise "
+		   "fs.inotify.max_user_instances and max_user_watches)\n",
+		   local->message, (int)(LOOK_BLIND_MS / 1000));
+}
+
 static gboolean watch_open(Watch *watch, GError **error)
 {
 	sigset_t set;
@@ -123,12 +141,11 @@ static gboolean watch_open(Watch *watch, GError **error)
 	(void)sigaddset(&set, SIGINT);            /* as above */
 	(void)sigprocmask(SIG_BLOCK, &set, NULL); /* as above */
 	watch->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-	watch->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	watch->timer_fd = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
-	if (watch->signal_fd < 0 || watch->inotify_fd < 0 || watch->timer_fd < 0)
-		return util_error_errno(error, errno, "signalfd, inotify or timerfd");
-	return add_watch(watch, "accepted", error) && add_watch(watch, "journal", error) &&
-	       load_conf(watch, error);
+	if (watch->signal_fd < 0 || watch->timer_fd < 0)
+		return util_error_errno(error, errno, "signalfd or timerfd");
+	open_inotify(watch);
+	return load_conf(watch, error);
 }
 
 /* This program with --app, with the usual signals. */
@@ -251,7 +268,8 @@ static void set_timer(const Watch *watch)
 
 static int wait_ms(const Watch *watch)
 {
-	gint64 now_us = g_get_monotonic_time(), wait_us = LOOK_AGAIN_MS * 1000;
+	gint64 now_us = g_get_monotonic_time();
+	gint64 wait_us = 1000 * (watch->inotify_fd < 0 ? LOOK_BLIND_MS : LOOK_AGAIN_MS);
 	for (guint i = 0; i < watch->apps->len; i++) {
 		const AppWatch *w = watch->apps->pdata[i];
 		if (w->pidfd < 0 && !w->gave_up && w->not_before_us > now_us)

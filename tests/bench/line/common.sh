@@ -12,13 +12,11 @@ row() { # TEXT VALUE LIMIT UNIT
 	printf '%s\t%s\t%s\t%s\t%s\n' "$section" "$@" >> "$ROWS"
 }
 
-# A figure and its row in the table. A limit "-" is none.
+# A figure and its row in the table.
 measured() { # figure|figure-min NAME VALUE LIMIT UNIT TEXT
 	"$LIB/figure" "$1" "line-$2" "$3" "$4" "$5" || bad=1
-	_limit=$4
-	case $1-$4 in
-	*-min-*) _limit="at least $4" ;;
-	*--) _limit= ;;
+	case $1 in
+	*-min) _limit="at least $4" ;;
 	*) _limit="at most $4" ;;
 	esac
 	echo "  $6"
@@ -52,12 +50,16 @@ line_begin() { # SECTION [MAXSTARTUPS]
 	world_sshd > "$W/sshd-start.log" 2>&1 || failed 'no sshd'
 }
 
-# Sessions that wait for a dead line outlive sshd, and their namespace with them.
+# Sessions that wait for a dead line outlive sshd, and their namespace with them. All that runs in
+# central's namespace is ours.
 line_end() {
 	[ -n "$W" ] || return 0
-	for _pid in $(descendants "$(cat "$W/pids/sshd" 2> /dev/null)"); do
-		kill "$_pid" 2> /dev/null
-	done
+	_holder=$(netns_holder main central 2> /dev/null) && _ns=$(readlink "/proc/$_holder/ns/net") &&
+		[ "$_ns" != "$(readlink /proc/self/ns/net)" ] &&
+		for _proc in /proc/[0-9]*; do
+			[ "$_proc" = "/proc/$_holder" ] || [ "$(readlink "$_proc/ns/net" 2> /dev/null)" != "$_ns" ] ||
+				kill "${_proc#/proc/}" 2> /dev/null
+		done
 	world_end
 	W=
 }

@@ -77,8 +77,8 @@ pss_kb() { # PID...
 fleet_memory() {
 	# shellcheck disable=SC2046 # process ids
 	_kb=$(pss_kb $(descendants "$(cat "$W/pids/sshd")"))
-	measured figure fleet-memory "$(calc %.2f "$_kb / 1024 / $FLEET")" - MB \
-		"memory of a watching base at central (PSS of its sshd and tagship serve; $FLEET bases)"
+	beside "memory of a watching base at central (PSS of its sshd and tagship serve; $FLEET bases)" \
+		"$(calc %.2f "$_kb / 1024 / $FLEET")" MB
 }
 
 fleet_notice() {

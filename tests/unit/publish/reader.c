@@ -27,6 +27,24 @@ static PublishReader reader(World *world)
 	return found;
 }
 
+static void test_slowest(World *world, gconstpointer data)
+{
+	(void)data;
+	PublishTarget near = {.base = (char[]){"hanoi"}}, far = {.base = (char[]){"haikou"}};
+	g_autoptr(GPtrArray) targets = g_ptr_array_new();
+	world_add_base(world, "haikou");
+	world_add_base(world, "hanoi");
+	g_ptr_array_add(targets, &near);
+	g_ptr_array_add(targets, &far);
+	g_assert_cmpint(publish_slowest_kbit(world->central, targets), ==,
+			world->central->conf->line_kbit);
+	contact(world, "delta=2", NULL, 128 << 20, 640);
+	g_assert_cmpint(publish_slowest_kbit(world->central, targets), ==, 640);
+	contact(world, "delta=2", NULL, 128 << 20, 64000);
+	g_assert_cmpint(publish_slowest_kbit(world->central, targets), ==,
+			world->central->conf->line_kbit);
+}
+
 static void test_never_heard(World *world, gconstpointer data)
 {
 	(void)data;
@@ -113,6 +131,7 @@ int main(int argc, char **argv)
 		     {"/publish/reader/up-to-date", test_up_to_date},
 		     {"/publish/reader/older", test_older},
 		     {"/publish/reader/other-zlib", test_other_zlib},
+		     {"/publish/reader/slowest", test_slowest},
 		     {"/publish/reader/orders", test_orders}};
 	g_test_init(&argc, &argv, NULL);
 	for (guint i = 0; i < G_N_ELEMENTS(tests); i++)
