@@ -7,6 +7,9 @@
 #define ROUNDS 4 /* stage may find an old tree altered and need another bundle */
 #define WANT_US (20 * G_USEC_PER_SEC) /* central makes a bundle: so long it is waited for */
 #define WANT_POLL_US (2 * G_USEC_PER_SEC)
+#define WANT_AGAIN_S 20 /* a watch looks again then, later each time, as file and order may come \
+			 */
+#define WANT_AGAIN_MOST_S 300 /* without news: from a base to its nodes */
 
 struct BasePull {
 	const Cmd *cmd;
@@ -15,7 +18,8 @@ struct BasePull {
 	Mirror *mirror;
 	UtilProgress *progress;
 	guint wanted;
-	gint64 opens_utc; /* what was put off may be downloaded from then on; 0: nothing was */
+	gint64 look_utc; /* what was put off may be had from then on; 0: nothing was */
+	gint64 again_s;
 };
 
 static gboolean want(BasePull *pull, const BaseTodo *todo, const StageNeed *need, GError **error)
@@ -40,7 +44,7 @@ static gboolean may_wait(BasePull *pull, const BaseTodo *todo)
 	gint64 wait_s = conf_hours_opens_s(pull->base->conf->pull_hours, now);
 	if (wait_s == 0 || todo->order->is_now || todo->order->at_utc <= now + wait_s)
 		return FALSE;
-	pull->opens_utc = now + wait_s;
+	pull->look_utc = now + wait_s;
 	return TRUE;
 }
 
@@ -140,19 +144,23 @@ static gboolean wait_a_little(BasePull *pull, gint64 until_us, GError **error)
 	return TRUE;
 }
 
-static gboolean wait_for_bundle(BasePull *pull, GError **error)
+/* TRUE with *ret_moved FALSE: a watch goes on, and looks again later. */
+static gboolean wait_for_bundle(BasePull *pull, gboolean *ret_moved, GError **error)
 {
 	gint64 until_us = g_get_monotonic_time() + WANT_US;
 	while (g_get_monotonic_time() < until_us) {
-		gboolean moved = FALSE;
 		if (!wait_a_little(pull, until_us, error) ||
-		    !mirror_update(pull->mirror, &moved, error))
+		    !mirror_update(pull->mirror, ret_moved, error))
 			return FALSE;
-		if (moved)
+		if (*ret_moved)
 			return TRUE;
 	}
-	return util_error_set(error, TS_ERROR_AGAIN,
-			      "central is still making the bundle; the next pull gets it");
+	if (!pull->contact.spec.watch)
+		return util_error_set(error, TS_ERROR_AGAIN,
+				      "central is still making the bundle; the next pull gets it");
+	pull->again_s = CLAMP(2 * pull->again_s, WANT_AGAIN_S, WANT_AGAIN_MOST_S);
+	pull->look_utc = util_clock_now_utc(pull->base->clock) + pull->again_s;
+	return TRUE;
 }
 
 /* Fetches and stages what the accepted orders need. */
@@ -160,18 +168,22 @@ static gboolean rounds(BasePull *pull, GError **error)
 {
 	for (guint i = 0; i < ROUNDS; i++) {
 		guint open = 0;
-		pull->opens_utc = 0;
+		gboolean moved = FALSE;
+		pull->look_utc = 0;
 		if (!fetch_all(pull, &open, error))
 			return FALSE;
 		if (open == 0)
 			return TRUE;
-		if (pull->wanted > 0 &&
-		    (!wait_for_bundle(pull, error) || !fetch_all(pull, &open, error)))
+		if (pull->wanted > 0 && !wait_for_bundle(pull, &moved, error))
+			return FALSE;
+		if (pull->wanted == 0 || moved)
+			pull->again_s = 0;
+		if (moved && !fetch_all(pull, &open, error))
 			return FALSE;
 		g_autoptr(GPtrArray) left = base_todos(pull->base, error);
 		if (!left)
 			return FALSE;
-		if (left->len == 0 || pull->opens_utc > 0)
+		if (left->len == 0 || pull->look_utc > 0)
 			return TRUE;
 	}
 	return TRUE;
@@ -256,9 +268,9 @@ gboolean base_pull_wait(BasePull *pull, int fd, gint64 until_us, MirrorEvent *re
 	return mirror_watch(pull->mirror, fd, until_us, ret_event, error);
 }
 
-gint64 base_pull_opens_utc(const BasePull *pull)
+gint64 base_pull_look_utc(const BasePull *pull)
 {
-	return pull->opens_utc;
+	return pull->look_utc;
 }
 
 BasePull *base_pull_open(const Cmd *cmd, const Base *base, gboolean watch, GError **error)

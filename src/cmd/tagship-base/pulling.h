@@ -31,8 +31,8 @@ gboolean base_pull_deliver(BasePull *pull, GError **error);
 /* As mirror_watch. */
 gboolean base_pull_wait(BasePull *pull, int fd, gint64 until_us, MirrorEvent *ret_event,
 			GError **error);
-/* The last contact put bundles off until then (pull_hours); 0: none. */
-gint64 base_pull_opens_utc(const BasePull *pull);
+/* The last contact put bundles off until then (pull_hours, or they are being made); 0: none. */
+gint64 base_pull_look_utc(const BasePull *pull);
 
 /* After a plain `git fetch` (or when the line is down) what is in the mirror already still counts.
  */

@@ -54,18 +54,22 @@ static void reload(Watch *watch)
 	watch->base = base;
 }
 
+/* What was put off is looked at sooner than all else. */
+static void look_sooner(Watch *watch, const BasePull *pull)
+{
+	gint64 look = base_pull_look_utc(pull), now = util_clock_now_utc(watch->base->clock);
+	if (look > 0)
+		watch->next_us =
+		    MIN(watch->next_us, g_get_monotonic_time() + (look - now) * G_USEC_PER_SEC);
+}
+
 /* When to look without being told. */
 static void plan_next(Watch *watch, const BasePull *pull)
 {
 	gint64 every = conf_base_pull_every_s(watch->base->conf) * G_USEC_PER_SEC;
-	gint64 opens = pull ? base_pull_opens_utc(pull) : 0;
 	watch->next_us =
 	    g_get_monotonic_time() + every + (gint64)(g_random_double() * (double)every / 10);
-	if (opens > 0)
-		watch->next_us =
-		    MIN(watch->next_us,
-			g_get_monotonic_time() +
-			    (opens - util_clock_now_utc(watch->base->clock)) * G_USEC_PER_SEC);
+	look_sooner(watch, pull);
 }
 
 static gboolean with_lock(const Watch *watch, BasePull *pull,
@@ -120,11 +124,12 @@ static gboolean connection(Watch *watch, GError **error)
 			note_watching(watch, TRUE);
 		if (event == MIRROR_POKED && !handle_poke(watch, pull, error))
 			return FALSE;
-		if (event != MIRROR_POKED) {
-			if (!with_lock(watch, pull, base_pull_contact, error))
-				return FALSE;
+		if (event != MIRROR_POKED && !with_lock(watch, pull, base_pull_contact, error))
+			return FALSE;
+		if (event == MIRROR_POKED)
+			look_sooner(watch, pull);
+		else
 			plan_next(watch, pull);
-		}
 	}
 	return TRUE;
 }
