@@ -25,6 +25,8 @@ WARN += -Wnull-dereference -Wlogical-op -Wduplicated-cond
 endif
 WERROR ?= -Werror
 JOBS ?= $(shell nproc)
+# flow tests wait more than they work, unless instrumented
+FLOW_JOBS ?= $(if $(SAN),$(JOBS),$(shell echo $$((2 * $(JOBS)))))
 comma := ,
 # what the sanitizers watch: one list for compiling and linking
 SANITIZE := $(if $(FUZZ),fuzzer-no-link$(comma)address$(comma)undefined,$(if $(SAN),address$(comma)undefined))
@@ -206,7 +208,7 @@ check-unit: $(UNIT) ## unit tests (g_test, TAP)
 	G_TEST_SRCDIR=$(CURDIR)/tests prove -j$(JOBS) $(PROVE_FLAGS) --exec scripts/run-unit $(UNIT)
 
 check-flow: all faults ## end-to-end stories with real git, sshd and servers
-	TAGSHIP_BUILD=$(abspath $(B)) prove -j$(JOBS) $(PROVE_FLAGS) --timer tests/flow/*.sh
+	TAGSHIP_BUILD=$(abspath $(B)) prove -j$(FLOW_JOBS) $(PROVE_FLAGS) --timer tests/flow/*.sh
 
 check-fuzz: $(REPLAYERS) ## every fuzz target with every input of its corpus
 	prove -j$(JOBS) $(PROVE_FLAGS) --exec scripts/run-replay $(REPLAYERS)
