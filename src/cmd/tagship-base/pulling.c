@@ -7,9 +7,9 @@
 #define ROUNDS 4 /* stage may find an old tree altered and need another bundle */
 #define WANT_US (20 * G_USEC_PER_SEC) /* central makes a bundle: so long it is waited for */
 #define WANT_POLL_US (2 * G_USEC_PER_SEC)
-#define WANT_AGAIN_S 20 /* a watch looks again then, later each time, as file and order may come \
-			 */
-#define WANT_AGAIN_MOST_S 300 /* without news: from a base to its nodes */
+/* without news (from a base to its nodes) a watch looks again then, later each time */
+#define WANT_AGAIN_S 20
+#define WANT_AGAIN_MOST_S 300
 
 struct BasePull {
 	const Cmd *cmd;
