@@ -14,6 +14,7 @@ struct ActivateApp {
 	int app_dirfd; /* -1 until the folder is needed and there */
 	StoreJournal *journal;
 	GPtrArray *accepted; /* AcceptedOrder */
+	AcceptedStop stop;
 	DecideApp *state;
 };
 

@@ -4,6 +4,7 @@
 #include "activate/activate-private.h"
 
 #define ACCEPTED_MAX_BYTES ((gsize)64 * 1024 * 1024)
+#define CONTACT_MAX_BYTES ((gsize)64 * 1024)
 #define CLOCK_SLACK_S 60
 
 gboolean activate_incarnation(int root_dirfd, gint64 *ret_incarnation, GError **error)
@@ -48,7 +49,7 @@ gboolean activate_open_dir(ActivateApp *app, GError **error)
 	return app->app_dirfd >= 0;
 }
 
-static GPtrArray *read_accepted(const ActivateSpec *spec, GError **error)
+static GPtrArray *read_accepted(const ActivateSpec *spec, AcceptedStop *ret_stop, GError **error)
 {
 	g_autoptr(GError) failed = NULL;
 	g_autofree char *path = g_strconcat("accepted/", spec->app->name, NULL);
@@ -60,14 +61,14 @@ static GPtrArray *read_accepted(const ActivateSpec *spec, GError **error)
 		g_propagate_error(error, g_steal_pointer(&failed));
 		return NULL;
 	}
-	GPtrArray *accepted = accepted_parse(text, len, error);
+	GPtrArray *accepted = accepted_parse(text, len, ret_stop, error);
 	if (!accepted)
 		g_prefix_error(error, "%s (the next pull writes it again): ", path);
 	return accepted;
 }
 
 static DecideApp *fold(const ActivateSpec *spec, const GPtrArray *records,
-		       const GPtrArray *accepted, GError **error)
+		       const GPtrArray *accepted, const AcceptedStop *stop, GError **error)
 {
 	g_autoptr(DecideApp) state = decide_app_new(spec->app->name);
 	for (guint i = 0; i < records->len; i++) {
@@ -79,7 +80,11 @@ static DecideApp *fold(const ActivateSpec *spec, const GPtrArray *records,
 	for (guint i = 0; i < accepted->len; i++) {
 		const AcceptedOrder *a = accepted->pdata[i];
 		decide_app_order(state, a->order, a->cancelled, a->cancel_seq, a->cancel_reason);
+		if (a->gate_decided)
+			decide_app_gate(state, a->order->release, a->gate_open, a->gate_reason);
 	}
+	if (stop->seq > 0)
+		decide_app_stop(state, stop->reason);
 	return g_steal_pointer(&state);
 }
 
@@ -105,10 +110,11 @@ ActivateApp *activate_open(const ActivateSpec *spec, int wait_ms, GError **error
 	if (app->lock_fd < 0)
 		return NULL;
 	app->journal = store_journal_open(spec->root_dirfd, journal, error);
-	app->accepted = app->journal ? read_accepted(spec, error) : NULL;
+	app->accepted = app->journal ? read_accepted(spec, &app->stop, error) : NULL;
 	if (!app->accepted)
 		return NULL;
-	app->state = fold(spec, store_journal_records(app->journal), app->accepted, error);
+	app->state =
+	    fold(spec, store_journal_records(app->journal), app->accepted, &app->stop, error);
 	if (!app->state)
 		return NULL;
 	activate_missing_reports(app);
@@ -121,6 +127,7 @@ void activate_close(ActivateApp *app)
 		return;
 	g_clear_pointer(&app->state, decide_app_free);
 	g_clear_pointer(&app->accepted, g_ptr_array_unref);
+	accepted_stop_clear(&app->stop);
 	g_clear_pointer(&app->journal, store_journal_close);
 	util_closep(&app->app_dirfd);
 	util_closep(&app->lock_fd);
@@ -137,8 +144,9 @@ static DecideApp *read_state(const ActivateSpec *spec, GPtrArray **ret_records, 
 {
 	g_autofree char *journal = g_strconcat("journal/", spec->app->name, NULL);
 	g_autoptr(GPtrArray) records = store_journal_read(spec->root_dirfd, journal, error);
-	g_autoptr(GPtrArray) accepted = records ? read_accepted(spec, error) : NULL;
-	DecideApp *state = accepted ? fold(spec, records, accepted, error) : NULL;
+	g_auto(AcceptedStop) stop = {0};
+	g_autoptr(GPtrArray) accepted = records ? read_accepted(spec, &stop, error) : NULL;
+	DecideApp *state = accepted ? fold(spec, records, accepted, &stop, error) : NULL;
 	if (state)
 		*ret_records = g_steal_pointer(&records);
 	return state;
@@ -170,6 +178,25 @@ gboolean activate_look(const ActivateSpec *spec, ActivateNeed *ret_need, gint64 
 	return TRUE;
 }
 
+/* By the note that mirror keeps of its contacts; a file that was carried here counts from when it
+ * was written. */
+static gint64 heard_utc(const ActivateSpec *spec)
+{
+	static const char *const keys[] = {"By-File", "Good-Time"};
+	g_autofree char *text = NULL;
+	gsize len = 0;
+	gint64 utc = 0;
+	/* without it central was never reached */
+	if (!util_fs_read_file(spec->root_dirfd, "contact", CONTACT_MAX_BYTES, &text, &len, NULL))
+		return 0;
+	g_autoptr(UtilTrailers) contact = util_trailers_parse(text, len, NULL);
+	for (guint i = 0; contact && i < G_N_ELEMENTS(keys); i++)
+		if (util_trailers_get(contact, keys[i]) &&
+		    util_trailers_need_time(contact, keys[i], &utc, NULL))
+			return utc;
+	return 0;
+}
+
 void activate_facts(const ActivateSpec *spec, const DecideApp *state, DecideFacts *ret_facts)
 {
 	const GPtrArray *orders = decide_app_orders(state);
@@ -178,6 +205,7 @@ void activate_facts(const ActivateSpec *spec, const DecideApp *state, DecideFact
 		written = MAX(written, ((const DecideOrder *)orders->pdata[i])->order->written_utc);
 	ret_facts->now_utc = now;
 	ret_facts->clock_trusted = now >= written - CLOCK_SLACK_S;
+	ret_facts->heard_utc = heard_utc(spec);
 	ret_facts->lead_s = phase_has(spec, CONF_PHASE_BEFORE) ? spec->app->lead_s : 0;
 }
 
@@ -216,7 +244,7 @@ gboolean activate_record(ActivateApp *app, UtilTrailers *record, GError **error)
 	for (guint i = 0; i < old->len; i++)
 		g_ptr_array_add(records, old->pdata[i]);
 	g_ptr_array_add(records, record);
-	g_autoptr(DecideApp) state = fold(&app->spec, records, app->accepted, error);
+	g_autoptr(DecideApp) state = fold(&app->spec, records, app->accepted, &app->stop, error);
 	if (!state || !store_journal_append(app->journal, record, error))
 		return FALSE;
 	decide_app_free(app->state);

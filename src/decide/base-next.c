@@ -7,12 +7,41 @@ static gint64 limit_of(const Order *order)
 	return order->at_utc + (order->is_now ? DECIDE_NOW_LIMIT_S : order->grace_s);
 }
 
-static const char *why_missed(const DecideApp *app, const DecideOrder *order)
+DecideGate decide_gate(const DecideOrder *order, const DecideFacts *facts)
+{
+	const Order *what = order->order;
+	if (order->gate_decided)
+		return order->gate_open ? GATE_GO : GATE_WAIT;
+	if (!what->gated && !what->cut_off_hold)
+		return GATE_GO;
+	if (facts->heard_utc < what->gate_at_utc)
+		return what->cut_off_hold ? GATE_CUT_OFF : GATE_GO;
+	return what->gated ? GATE_WAIT : GATE_GO;
+}
+
+static gboolean is_shut(const DecideOrder *order)
+{
+	return order->gate_decided && !order->gate_open;
+}
+
+static const char *why_missed(const DecideApp *app, const DecideOrder *order,
+			      const DecideFacts *facts)
 {
 	if (order->state != ORDER_STAGED)
 		return "it was not staged before its grace was over";
 	if (order->held || app->held)
 		return "it was held until its grace was over";
+	if (app->stopped)
+		return "central stopped the app until its grace was over";
+	switch (decide_gate(order, facts)) {
+	case GATE_WAIT:
+		return "central did not open its gate before its grace was over";
+	case GATE_CUT_OFF:
+		return "this base was cut off from central until its grace was over, and its plan "
+		       "says to hold then";
+	case GATE_GO:
+		break;
+	}
 	return "its time and its grace passed while this base did not activate it";
 }
 
@@ -41,9 +70,12 @@ static gboolean bookkeeping(const DecideApp *app, const DecideOrder *order,
 							app->rank_at_utc, app->rank_seq) < 0) {
 		step.kind = STEP_SUPERSEDE;
 		step.reason = "an order with a later go-live time went live";
+	} else if (is_shut(order)) {
+		step.kind = STEP_MISS;
+		step.reason = order->gate_reason;
 	} else if (facts->clock_trusted && facts->now_utc > limit_of(order->order)) {
 		step.kind = STEP_MISS;
-		step.reason = why_missed(app, order);
+		step.reason = why_missed(app, order, facts);
 	} else {
 		return FALSE;
 	}
@@ -54,13 +86,14 @@ static gboolean bookkeeping(const DecideApp *app, const DecideOrder *order,
 /* May be activated as far as holds and staging go. */
 static gboolean is_ready(const DecideApp *app, const DecideOrder *order)
 {
-	return order->state == ORDER_STAGED && !order->held && !app->held;
+	return order->state == ORDER_STAGED && !order->held && !app->held && !app->stopped;
 }
 
-static gboolean is_due(const DecideApp *app, const DecideOrder *order, gint64 now_utc)
+static gboolean is_due(const DecideApp *app, const DecideOrder *order, const DecideFacts *facts)
 {
-	return is_ready(app, order) && (order->order->is_now || now_utc >= order->order->at_utc) &&
-	       now_utc <= limit_of(order->order);
+	return is_ready(app, order) && decide_gate(order, facts) == GATE_GO &&
+	       (order->order->is_now || facts->now_utc >= order->order->at_utc) &&
+	       facts->now_utc <= limit_of(order->order);
 }
 
 /* `before` runs ahead only where the time is known ahead. */
@@ -68,7 +101,8 @@ static gboolean wants_before(const DecideApp *app, const DecideOrder *order,
 			     const DecideFacts *facts)
 {
 	return facts->lead_s > 0 && is_ready(app, order) && !order->before_done &&
-	       !order->order->is_now && facts->now_utc < order->order->at_utc;
+	       !order->order->is_now && facts->now_utc < order->order->at_utc &&
+	       decide_gate(order, facts) == GATE_GO;
 }
 
 static void look_again(gint64 utc, gint64 now_utc, gint64 *next_utc)
@@ -102,7 +136,8 @@ static gboolean waits_for_bundle(const DecideOrder *order)
 /* As soon as it is staged, what ranks below it is superseded. */
 static gboolean is_about_to_go_live(const DecideApp *app, const DecideOrder *order)
 {
-	if (!order->order->is_now || order->cancel_asked || order->held || app->held)
+	if (!order->order->is_now || order->cancel_asked || order->held || app->held ||
+	    app->stopped)
 		return FALSE;
 	return order->state == ORDER_STAGED || (waits_for_bundle(order) && !order->reason);
 }
@@ -137,7 +172,7 @@ static void next_to_activate(const DecideApp *app, const DecideFacts *facts, Dec
 	/* the highest that is due; else the first whose lead has begun */
 	for (guint i = app->orders->len; i > 0; i--) {
 		const DecideOrder *order = app->orders->pdata[i - 1];
-		if (is_due(app, order, facts->now_utc)) {
+		if (is_due(app, order, facts)) {
 			step->kind = STEP_ACTIVATE;
 			step->order = order;
 			return;

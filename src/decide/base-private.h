@@ -29,6 +29,8 @@ struct DecideApp {
 	gboolean down;
 	gboolean held;
 	char *hold_reason;
+	gboolean stopped; /* by central */
+	char *stop_reason;
 	/* rank of the highest order that ever went live */
 	gboolean has_rank;
 	gint64 rank_at_utc;

@@ -31,6 +31,7 @@ static void entry_free(gpointer data)
 	order_free(entry->pub.order);
 	g_free(entry->pub.cancel_reason);
 	g_free(entry->pub.hold_reason);
+	g_free(entry->pub.gate_reason);
 	g_free(entry->pub.tree);
 	g_free(entry->pub.reason);
 	g_free(entry->release);
@@ -75,6 +76,7 @@ void decide_app_free(DecideApp *app)
 	g_hash_table_unref(app->entries);
 	util_trailers_free(app->intent);
 	g_free(app->hold_reason);
+	g_free(app->stop_reason);
 	g_free(app->down_release);
 	g_free(app->name);
 	g_free(app);
@@ -146,6 +148,22 @@ void decide_app_order(DecideApp *app, const Order *order, gboolean cancelled, gu
 	g_ptr_array_sort(app->orders, compare_orders);
 }
 
+void decide_app_gate(DecideApp *app, const char *release, gboolean open, const char *reason)
+{
+	DecideEntry *entry = g_hash_table_lookup(app->entries, release);
+	if (!entry || !entry->accepted)
+		return;
+	entry->pub.gate_decided = TRUE;
+	entry->pub.gate_open = open;
+	decide_set_text(&entry->pub.gate_reason, reason ? reason : "");
+}
+
+void decide_app_stop(DecideApp *app, const char *reason)
+{
+	app->stopped = TRUE;
+	decide_set_text(&app->stop_reason, reason ? reason : "");
+}
+
 const GPtrArray *decide_app_orders(const DecideApp *app)
 {
 	return app->orders;
@@ -204,6 +222,13 @@ gboolean decide_app_held(const DecideApp *app, const char **ret_reason)
 	if (ret_reason)
 		*ret_reason = app->hold_reason;
 	return app->held;
+}
+
+gboolean decide_app_stopped(const DecideApp *app, const char **ret_reason)
+{
+	if (ret_reason)
+		*ret_reason = app->stop_reason;
+	return app->stopped;
 }
 
 gboolean decide_app_is_down(const DecideApp *app)

@@ -57,6 +57,11 @@
  * beyond its grace is missed. A cancel before `intent` ends the order, after it it is too late. A
  * newer revision of an order that has ended changes nothing. A revision with another root needs
  * staging again.
+ *
+ * An order that is gated waits for central's gate entry: open, it goes at its time; shut, it is
+ * missed at once. A base that has read no ledger since the order's gate time is cut off: then the
+ * order's policy holds, go or hold, also for an order that waits for nobody. A stop by central is a
+ * hold of the whole app that central ends.
  */
 #pragma once
 
@@ -90,6 +95,8 @@ typedef struct {
 	char *cancel_reason;
 	gboolean held; /* this order */
 	char *hold_reason;
+	gboolean gate_decided, gate_open; /* central's word on a gated order */
+	char *gate_reason;
 	char *tree;   /* once staged: VERSION-ROOT8 */
 	char *reason; /* of the last failure */
 	gint64 ended_utc;
@@ -109,6 +116,9 @@ gboolean decide_app_record(DecideApp *app, const UtilTrailers *record, GError **
 /* After all records. Orders of another app, cancels and heartbeats are left out. */
 void decide_app_order(DecideApp *app, const Order *order, gboolean cancelled, guint64 cancel_seq,
 		      const char *cancel_reason);
+/* After decide_app_order: central's gate entry for an accepted order, and its stop of the app. */
+void decide_app_gate(DecideApp *app, const char *release, gboolean open, const char *reason);
+void decide_app_stop(DecideApp *app, const char *reason);
 /* DecideOrder array, by go-live time, then sequence. */
 const GPtrArray *decide_app_orders(const DecideApp *app);
 const DecideOrder *decide_app_find(const DecideApp *app, const char *release);
@@ -125,6 +135,8 @@ const char *decide_app_live_version(const DecideApp *app);
 const char *decide_app_last_good_tree(const DecideApp *app);
 gint64 decide_app_live_since(const DecideApp *app);
 gboolean decide_app_held(const DecideApp *app, const char **ret_reason);
+/* TRUE if central stopped it. */
+gboolean decide_app_stopped(const DecideApp *app, const char **ret_reason);
 /* TRUE after `down`, until something serves again. */
 gboolean decide_app_is_down(const DecideApp *app);
 /* The release (and the sequence number it had) that made live what is live, or after whose
@@ -151,8 +163,17 @@ void decide_app_open(const DecideApp *app, DecideOpen *ret_open);
 typedef struct {
 	gint64 now_utc;
 	gboolean clock_trusted;
-	gint64 lead_s; /* of the app's `before`; 0 if it has none */
+	gint64 lead_s;    /* of the app's `before`; 0 if it has none */
+	gint64 heard_utc; /* when an authentic ledger was last read; 0: never */
 } DecideFacts;
+
+/* May an order go as far as its gate and the line are concerned? */
+typedef enum {
+	GATE_GO,
+	GATE_WAIT,   /* for central's word */
+	GATE_CUT_OFF /* no central, and its policy is to hold */
+} DecideGate;
+DecideGate decide_gate(const DecideOrder *order, const DecideFacts *facts);
 
 typedef enum {
 	STEP_NONE,     /* wait until next_utc (0: for a pull) */

@@ -251,6 +251,7 @@ static void order_state_free(gpointer data)
 
 	order_free(state->order);
 	g_free(state->cancel_reason);
+	g_free(state->gate_reason);
 	g_free(state);
 }
 
@@ -280,6 +281,53 @@ static void fold_cancel(GHashTable *orders, const Order *cancel)
 	state->cancel_reason = g_strdup(cancel->reason ? cancel->reason : "");
 }
 
+static void fold_gate(GHashTable *orders, const Order *gate)
+{
+	LedgerOrder *state = g_hash_table_lookup(orders, gate->release);
+
+	if (!state || state->gate_seq > 0)
+		return;
+	state->gate_seq = gate->seq;
+	state->gate_open = gate->gate_open;
+	state->gate_reason = g_strdup(gate->reason ? gate->reason : "");
+}
+
+static void stop_free(gpointer data)
+{
+	LedgerStop *stop = data;
+
+	g_free(stop->reason);
+	g_free(stop);
+}
+
+GHashTable *ledger_stops(const GPtrArray *entries)
+{
+	GHashTable *stops = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, stop_free);
+
+	for (guint i = 0; i < entries->len; i++) {
+		const Order *order = ((const LedgerEntry *)entries->pdata[i])->order;
+		const char *app = order->app ? order->app : "-";
+
+		if (order->kind == ORDER_KIND_RESUME)
+			(void)g_hash_table_remove(stops, app);
+		if (order->kind != ORDER_KIND_STOP)
+			continue;
+		LedgerStop *stop = g_new0(LedgerStop, 1);
+		stop->seq = order->seq;
+		stop->since_utc = order->written_utc;
+		stop->reason = g_strdup(order->reason ? order->reason : "");
+		(void)g_hash_table_replace(stops, g_strdup(app), stop);
+	}
+	return stops;
+}
+
+const LedgerStop *ledger_stop_of(GHashTable *stops, const char *app)
+{
+	const LedgerStop *own = g_hash_table_lookup(stops, app);
+
+	return own ? own : g_hash_table_lookup(stops, "-");
+}
+
 GHashTable *ledger_fold(const GPtrArray *entries)
 {
 	GHashTable *orders =
@@ -296,6 +344,8 @@ GHashTable *ledger_fold(const GPtrArray *entries)
 
 		if (entry->order->kind == ORDER_KIND_CANCEL)
 			fold_cancel(orders, entry->order);
+		if (entry->order->kind == ORDER_KIND_GATE)
+			fold_gate(orders, entry->order);
 	}
 	return orders;
 }

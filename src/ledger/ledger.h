@@ -57,8 +57,22 @@ typedef struct {
 	gboolean cancelled; /* a cancel came after it */
 	char *cancel_reason;
 	guint64 cancel_seq;
+	guint64 gate_seq; /* of the first gate entry, which is final; 0: none yet */
+	gboolean gate_open;
+	char *gate_reason;
 } LedgerOrder;
 GHashTable *ledger_fold(const GPtrArray *entries);
+
+/* What central stopped and did not resume. Keys are apps, "-" for all of them; values LedgerStop.
+ */
+typedef struct {
+	guint64 seq;
+	gint64 since_utc;
+	char *reason;
+} LedgerStop;
+GHashTable *ledger_stops(const GPtrArray *entries);
+/* The stop that holds this app, its own or that of all, or NULL. */
+const LedgerStop *ledger_stop_of(GHashTable *stops, const char *app);
 
 /* Idempotent by report_key: a report already there gives its commit id again. The signature is the
  * caller's to check. Two writers: the second tries again by itself. */

@@ -74,6 +74,9 @@ static GHashTable *group_by_app(const GPtrArray *entries, GError **error)
 		accepted->cancelled = from->cancelled;
 		accepted->cancel_seq = from->cancelled ? from->cancel_seq : 0;
 		accepted->cancel_reason = from->cancelled ? g_strdup(from->cancel_reason) : NULL;
+		accepted->gate_decided = from->gate_seq > 0;
+		accepted->gate_open = from->gate_open;
+		accepted->gate_reason = g_strdup(from->gate_reason);
 		g_ptr_array_add(orders_of(apps, from->order->app), accepted);
 	}
 	return g_steal_pointer(&apps);
@@ -86,13 +89,16 @@ static GHashTable *texts_by_app(const MirrorSpec *spec, const GPtrArray *entries
 	if (!apps)
 		return NULL;
 	GHashTable *texts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	g_autoptr(GHashTable) stops = ledger_stops(entries);
 	GHashTableIter iter;
 	gpointer app = NULL, orders = NULL;
 	g_hash_table_iter_init(&iter, apps);
 	while (g_hash_table_iter_next(&iter, &app, &orders)) {
+		const LedgerStop *stopped = ledger_stop_of(stops, app);
+		AcceptedStop stop = {stopped ? stopped->seq : 0, stopped ? stopped->reason : NULL};
 		drop_old(orders, util_clock_now_utc(spec->clock));
 		g_ptr_array_sort(orders, by_seq);
-		g_hash_table_insert(texts, g_strdup(app), accepted_format(orders));
+		g_hash_table_insert(texts, g_strdup(app), accepted_format(orders, &stop));
 	}
 	return texts;
 }

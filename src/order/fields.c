@@ -69,6 +69,11 @@ gboolean field_is_name(const char *value)
 	return util_name_check("name", value, NULL);
 }
 
+gboolean field_is_name_or_dash(const char *value)
+{
+	return strcmp(value, "-") == 0 || field_is_name(value);
+}
+
 gboolean field_is_version(const char *value)
 {
 	return util_version_check(value, NULL);
@@ -101,25 +106,27 @@ gboolean field_is_note(const char *value)
 	return len > 0 && len <= ORDER_NOTE_MAX;
 }
 
-static gboolean check_format(const UtilTrailers *trailers, const char *format, GError **error)
+static gboolean check_format(const UtilTrailers *trailers, const char *format, guint newest,
+			     GError **error)
 {
+	guint64 known = 0;
 	if (util_trailers_count(trailers) == 0 ||
 	    strcmp(util_trailers_key(trailers, 0), format) != 0)
 		return util_error_set(error, TS_ERROR_CORRUPT, "the first line is not \"%s: ...\"",
 				      format);
 	const char *number = util_trailers_value(trailers, 0);
-	if (strcmp(number, "1") == 0)
+	if (g_ascii_string_to_unsigned(number, 10, 1, newest, &known, NULL) && number[0] != '0')
 		return TRUE;
 	gsize digits = strspn(number, "0123456789");
 	if (digits == 0 || digits > 9 || number[digits] != '\0' || number[0] == '0')
 		return util_error_set(error, TS_ERROR_CORRUPT, "%s: not a format number", format);
 	return util_error_set(error, TS_ERROR_UNSUPPORTED,
-			      "%s: format %s is newer than this tagship, which knows 1; upgrade it",
-			      format, number);
+			      "%s: format %s is newer than this tagship, which knows %u; upgrade it",
+			      format, number, newest);
 }
 
-UtilTrailers *field_parse(const char *format, const char *const *keys, const char *repeats,
-			  const char *text, gsize len, GError **error)
+UtilTrailers *field_parse(const char *format, guint newest, const char *const *keys,
+			  const char *repeats, const char *text, gsize len, GError **error)
 {
 	if (len > ORDER_TEXT_MAX) {
 		util_error_set(error, TS_ERROR_CORRUPT,
@@ -130,7 +137,7 @@ UtilTrailers *field_parse(const char *format, const char *const *keys, const cha
 	g_autoptr(UtilTrailers) all = util_trailers_parse(text, len, error);
 	g_autoptr(UtilTrailers) known = util_trailers_new();
 	g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
-	if (!all || !check_format(all, format, error))
+	if (!all || !check_format(all, format, newest, error))
 		return NULL;
 	for (guint i = 0; i < util_trailers_count(all); i++) {
 		const char *key = util_trailers_key(all, i);

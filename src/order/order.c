@@ -5,21 +5,33 @@
 #define BUNDLE_FIELDS 6
 #define CODEC_MAX_BYTES 32
 
-static const char *const kind_names[] = {"order", "cancel", "heartbeat"};
+static const char *const kind_names[] = {"order", "cancel", "heartbeat", "gate", "stop", "resume"};
 
 /* Keys of each kind, in the order they stand. */
 static const char *const order_keys[] = {
-    "Kind",    "Seq",          "Written",    "Base",  "Release", "App",    "Tag",
-    "Version", "Root",         "Commit",     "Files", "Bytes",   "At",     "Now",
-    "Grace-S", "Max-Outage-S", "If-Cut-Off", "Local", "Reason",  "Bundle", NULL};
+    "Kind",       "Seq",    "Written", "Base",    "Release", "App",    "Tag",     "Version",
+    "Root",       "Commit", "Files",   "Bytes",   "At",      "Now",    "Grace-S", "Max-Outage-S",
+    "If-Cut-Off", "Wave",   "Gate",    "Gate-At", "Local",   "Reason", "Bundle",  NULL};
 static const char *const cancel_keys[] = {"Kind",    "Seq", "Written", "Base",
 					  "Release", "App", "Reason",  NULL};
 static const char *const heartbeat_keys[] = {"Kind", "Seq", "Written", "Base", NULL};
+static const char *const gate_keys[] = {"Kind", "Seq",       "Written", "Base", "Release",
+					"App",  "Gate-Open", "Reason",  NULL};
+static const char *const stop_keys[] = {"Kind", "Seq", "Written", "Base", "App", "Reason", NULL};
+static const char *const *const keys_of[] = {order_keys, cancel_keys, heartbeat_keys,
+					     gate_keys,  stop_keys,   stop_keys};
+/* Of all kinds. */
+static const char *const all_keys[] = {
+    "Kind",  "Seq",     "Written",      "Base",       "Release", "App",   "Gate-Open",
+    "Tag",   "Version", "Root",         "Commit",     "Files",   "Bytes", "At",
+    "Now",   "Grace-S", "Max-Outage-S", "If-Cut-Off", "Wave",    "Gate",  "Gate-At",
+    "Local", "Reason",  "Bundle",       NULL};
 
 Order *order_new(OrderKind kind)
 {
 	Order *order = g_new0(Order, 1);
 	order->kind = kind;
+	order->wave = order->waves = 1;
 	order->bundles = g_ptr_array_new_with_free_func((GDestroyNotify)order_bundle_free);
 	return order;
 }
@@ -154,6 +166,25 @@ const OrderBundle *order_find_bundle(const Order *order, const char *old_root)
 	return NULL;
 }
 
+/* What format 1 has not. */
+static gboolean needs_format_2(const Order *order)
+{
+	return order->kind > ORDER_KIND_HEARTBEAT || order->gated || order->waves > 1 ||
+	       order->gate_at_utc > 0;
+}
+
+static void format_gate(const Order *order, UtilTrailers *t)
+{
+	g_autofree char *wave = g_strdup_printf("%u/%u", order->wave, order->waves);
+	g_autofree char *gate = plan_gate_format(order->gate, order->quorum_percent);
+	if (order->waves > 1)
+		util_trailers_add(t, "Wave", wave);
+	if (order->gated)
+		util_trailers_add(t, "Gate", gate);
+	if (order->gate_at_utc > 0)
+		util_trailers_add_time(t, "Gate-At", order->gate_at_utc);
+}
+
 static void format_run(const Order *order, UtilTrailers *t)
 {
 	util_trailers_add(t, "Tag", order->tag);
@@ -167,13 +198,15 @@ static void format_run(const Order *order, UtilTrailers *t)
 	util_trailers_add_int(t, "Grace-S", order->grace_s);
 	util_trailers_add_int(t, "Max-Outage-S", order->max_outage_s);
 	util_trailers_add(t, "If-Cut-Off", order->cut_off_hold ? "hold" : "go");
+	format_gate(order, t);
 	field_add_clipped(t, "Local", order->local_text, ORDER_LINE_MAX);
 }
 
 char *order_format(const Order *order)
 {
 	g_autoptr(UtilTrailers) t = util_trailers_new();
-	util_trailers_add(t, FORMAT, "1");
+	gboolean all_apps = order->kind == ORDER_KIND_STOP || order->kind == ORDER_KIND_RESUME;
+	util_trailers_add(t, FORMAT, needs_format_2(order) ? "2" : "1");
 	util_trailers_add(t, "Kind", kind_names[order->kind]);
 	util_trailers_add_int(t, "Seq", (gint64)order->seq);
 	util_trailers_add_time(t, "Written", order->written_utc);
@@ -181,9 +214,11 @@ char *order_format(const Order *order)
 	if (order->kind == ORDER_KIND_HEARTBEAT)
 		return util_trailers_format(t);
 	util_trailers_add(t, "Release", order->release);
-	util_trailers_add(t, "App", order->app);
+	util_trailers_add(t, "App", all_apps && !order->app ? "-" : order->app);
 	if (order->kind == ORDER_KIND_ORDER)
 		format_run(order, t);
+	if (order->kind == ORDER_KIND_GATE)
+		util_trailers_add(t, "Gate-Open", order->gate_open ? "yes" : "no");
 	field_add_clipped(t, "Reason", order->reason, ORDER_NOTE_MAX);
 	for (guint i = 0; order->kind == ORDER_KIND_ORDER && i < order->bundles->len; i++) {
 		g_autofree char *bundle = order_bundle_format(g_ptr_array_index(order->bundles, i));
@@ -209,6 +244,35 @@ static void read_bundles(FieldReader *reader, Order *order)
 	}
 }
 
+/* "2/3", as it may stand: with both from 1 and at most ORDER_WAVES_MAX. */
+static void read_wave(FieldReader *reader, Order *order)
+{
+	guint64 wave = 0, waves = 0;
+	const char *value = reader->ok ? util_trailers_get(reader->trailers, "Wave") : NULL;
+	if (!value)
+		return;
+	g_auto(GStrv) words = g_strsplit(value, "/", 3);
+	if (g_strv_length(words) != 2 ||
+	    !g_ascii_string_to_unsigned(words[1], 10, 2, ORDER_WAVES_MAX, &waves, NULL) ||
+	    !g_ascii_string_to_unsigned(words[0], 10, 1, waves, &wave, NULL))
+		field_wrong(reader, "Wave", "it is not N/ALL");
+	order->wave = (guint)wave;
+	order->waves = (guint)waves;
+}
+
+static void read_gate(FieldReader *reader, Order *order)
+{
+	read_wave(reader, order);
+	const char *value = reader->ok ? util_trailers_get(reader->trailers, "Gate") : NULL;
+	order->gated = value != NULL;
+	if (order->gated && !plan_gate_parse(value, &order->gate, &order->quorum_percent))
+		field_wrong(reader, "Gate", "it must be alone, all-staged or quorum N%%");
+	if (reader->ok && order->gated && order->gate == PLAN_GATE_ALONE && order->wave == 1)
+		field_wrong(reader, "Gate", "alone, in the first wave, waits for nobody");
+	if (reader->ok && (order->gated || util_trailers_get(reader->trailers, "Gate-At")))
+		field_time(reader, "Gate-At", &order->gate_at_utc);
+}
+
 static void read_run(FieldReader *reader, Order *order)
 {
 	field_text(reader, "Tag", field_is_version, FALSE, &order->tag);
@@ -222,6 +286,7 @@ static void read_run(FieldReader *reader, Order *order)
 	field_int(reader, "Grace-S", 0, ORDER_GRACE_MAX_S, &order->grace_s);
 	field_int(reader, "Max-Outage-S", 0, ORDER_OUTAGE_MAX_S, &order->max_outage_s);
 	field_choice(reader, "If-Cut-Off", "hold", "go", &order->cut_off_hold);
+	read_gate(reader, order);
 	field_text(reader, "Local", field_is_line, TRUE, &order->local_text);
 	read_bundles(reader, order);
 }
@@ -244,10 +309,9 @@ static gboolean find_kind(const UtilTrailers *trailers, OrderKind *ret_kind, GEr
 /* Keys that another kind has. */
 static gboolean check_keys(const UtilTrailers *trailers, OrderKind kind, GError **error)
 {
-	static const char *const *const keys[] = {order_keys, cancel_keys, heartbeat_keys};
 	for (guint i = 1; i < util_trailers_count(trailers); i++) {
 		const char *key = util_trailers_key(trailers, i);
-		if (!g_strv_contains(keys[kind], key))
+		if (!g_strv_contains(keys_of[kind], key))
 			return util_error_set(error, TS_ERROR_CORRUPT,
 					      "key %s has no place in kind %s", key,
 					      kind_names[kind]);
@@ -255,11 +319,24 @@ static gboolean check_keys(const UtilTrailers *trailers, OrderKind kind, GError 
 	return TRUE;
 }
 
+/* What it is about. */
+static void read_subject(FieldReader *reader, Order *order)
+{
+	gboolean by_app = order->kind == ORDER_KIND_STOP || order->kind == ORDER_KIND_RESUME;
+	if (!by_app)
+		field_text(reader, "Release", field_is_oid, FALSE, &order->release);
+	field_text(reader, "App", by_app ? field_is_name_or_dash : field_is_name, FALSE,
+		   &order->app);
+	if (by_app && g_strcmp0(order->app, "-") == 0)
+		g_clear_pointer(&order->app, g_free);
+	field_text(reader, "Reason", field_is_note, TRUE, &order->reason);
+}
+
 Order *order_parse(const char *text, gsize len, GError **error)
 {
 	OrderKind kind = ORDER_KIND_ORDER;
 	g_autoptr(UtilTrailers) trailers =
-	    field_parse(FORMAT, order_keys, "Bundle", text, len, error);
+	    field_parse(FORMAT, 2, all_keys, "Bundle", text, len, error);
 	if (!trailers || !find_kind(trailers, &kind, error) || !check_keys(trailers, kind, error)) {
 		g_prefix_error(error, "order: ");
 		return NULL;
@@ -269,13 +346,12 @@ Order *order_parse(const char *text, gsize len, GError **error)
 	field_uint(&reader, "Seq", 1, G_MAXINT64, &order->seq);
 	field_time(&reader, "Written", &order->written_utc);
 	field_text(&reader, "Base", field_is_name, FALSE, &order->base);
-	if (kind != ORDER_KIND_HEARTBEAT) {
-		field_text(&reader, "Release", field_is_oid, FALSE, &order->release);
-		field_text(&reader, "App", field_is_name, FALSE, &order->app);
-		field_text(&reader, "Reason", field_is_note, TRUE, &order->reason);
-	}
+	if (kind != ORDER_KIND_HEARTBEAT)
+		read_subject(&reader, order);
 	if (kind == ORDER_KIND_ORDER)
 		read_run(&reader, order);
+	if (kind == ORDER_KIND_GATE)
+		field_choice(&reader, "Gate-Open", "yes", "no", &order->gate_open);
 	g_autofree char *canonical = reader.ok ? order_format(order) : NULL;
 	if (reader.ok && field_check_canonical(trailers, canonical, error))
 		return g_steal_pointer(&order);
@@ -300,6 +376,16 @@ char *order_summary(const Order *order)
 				       reason);
 	case ORDER_KIND_HEARTBEAT:
 		return g_strdup_printf("heartbeat %" G_GUINT64_FORMAT ": %s", order->seq, when);
+	case ORDER_KIND_GATE:
+		return g_strdup_printf("gate %" G_GUINT64_FORMAT ": %s release %.8s %s%s%s",
+				       order->seq, order->app, order->release,
+				       order->gate_open ? "open" : "shut", *reason ? ": " : "",
+				       reason);
+	case ORDER_KIND_STOP:
+	case ORDER_KIND_RESUME:
+		return g_strdup_printf("%s %" G_GUINT64_FORMAT ": %s%s%s", kind_names[order->kind],
+				       order->seq, order->app ? order->app : "all apps",
+				       *reason ? ": " : "", reason);
 	}
 	g_assert_not_reached();
 }

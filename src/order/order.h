@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Orders and reports: the text that travels in a ledger. Pure; formats are trailer text whose
- * first line is "Tagship-Order: 1" or "Tagship-Report: 1". An unknown format number is
+ * first line is "Tagship-Order: 1" (or 2) or "Tagship-Report: 1". An unknown format number is
  * UNSUPPORTED; an unknown key is CORRUPT unless it starts with "X-" (such lines are for later
- * versions, and formatting again drops them).
+ * versions, and formatting again drops them). An order is of format 2 only if it has something
+ * that format 1 has not, so that a base of before reads all that it can obey.
  *
  *   g_autoptr(Order) order = order_new(ORDER_KIND_ORDER);    fill in; strings are owned by it
  *   order_add_bundle(order, …);
@@ -12,15 +13,17 @@
  *
  * There is one way to write an order: keys in the order below, none twice but Bundle, numbers
  * without leading zeros, no empty values. Anything else is CORRUPT, so that the text of a parsed
- * order formats to the same bytes. Format 1, with what each kind has:
+ * order formats to the same bytes. What each kind has (2: only in format 2, which has it):
  *
- *   Tagship-Order: 1
- *   Kind: order | cancel | heartbeat
+ *   Tagship-Order: 1 | 2
+ *   Kind: order | cancel | heartbeat      2: gate | stop | resume
  *   Seq: 1 and up
  *   Written: 2026-11-24T07:20:00Z
  *   Base: NAME                            heartbeat ends here
- *   Release: 40 hex digits
- *   App: NAME                             cancel goes on with Reason
+ *   Release: 40 hex digits                not for stop and resume
+ *   App: NAME                             "-" for a stop or resume of all apps;
+ *                                         cancel, stop, resume go on with Reason
+ *   Gate-Open: yes | no                   gate alone, which goes on with Reason
  *   Tag: TAG NAME
  *   Version: TAG NAME
  *   Root: 64 hex digits
@@ -32,6 +35,9 @@
  *   Grace-S: 0 to 7 days
  *   Max-Outage-S: 0 to 24 h
  *   If-Cut-Off: go | hold
+ *   Wave: N/ALL                           2, absent if there is but one
+ *   Gate: alone | all-staged | quorum N%  2, absent if it waits for nobody
+ *   Gate-At: 2026-12-01T01:50:00Z         2, with Gate at least: see gate_at_utc
  *   Local: one line of 1 to 200 bytes     may be absent
  *   Reason: 1 to 4,096 bytes              may be absent; lines after the first are folded
  *   Bundle: OLD SHA256 BYTES CODEC DECODED MEMORY     any number, a different OLD each
@@ -61,7 +67,7 @@
  */
 #pragma once
 
-#include "util/util.h"
+#include "plan/plan.h"
 
 #define ORDER_TEXT_MAX (256 * 1024)
 #define ORDER_LINE_MAX 200         /* bytes of local_text */
@@ -69,9 +75,12 @@
 #define REPORT_LOG_MAX (64 * 1024) /* bytes of log_end */
 
 typedef enum {
-	ORDER_KIND_ORDER,    /* run version at time */
-	ORDER_KIND_CANCEL,   /* withdraw order `release` */
-	ORDER_KIND_HEARTBEAT /* nothing, but central was alive at written_utc */
+	ORDER_KIND_ORDER,     /* run version at time */
+	ORDER_KIND_CANCEL,    /* withdraw order `release` */
+	ORDER_KIND_HEARTBEAT, /* nothing, but central was alive at written_utc */
+	ORDER_KIND_GATE,      /* order `release` may activate, or shall not */
+	ORDER_KIND_STOP,      /* nothing of the app activates until a resume */
+	ORDER_KIND_RESUME
 } OrderKind;
 
 /* One way to get the tree: from old_root ("-": from nothing) by this bundle. */
@@ -89,10 +98,12 @@ typedef struct {
 	guint64 seq; /* counts up by one per ledger; ranks revisions and equal times */
 	gint64 written_utc;
 	char *base;
-	/* all below: ORDER; CANCEL has release, app and reason; HEARTBEAT nothing */
-	char *release; /* tag object id, 40 hex */
-	char *app;
-	char *tag; /* the plan tag's name */
+	/* all below: ORDER; CANCEL and GATE have release, app and reason, STOP and RESUME app and
+	 * reason, HEARTBEAT nothing */
+	char *release;      /* tag object id, 40 hex */
+	char *app;          /* NULL for a STOP or RESUME of all */
+	gboolean gate_open; /* GATE */
+	char *tag;          /* the plan tag's name */
 	char *version;
 	char *root;
 	char *commit;
@@ -103,6 +114,14 @@ typedef struct {
 	gint64 grace_s;
 	gint64 max_outage_s; /* 0: the base's own */
 	gboolean cut_off_hold;
+	guint wave, waves; /* from 1; 1 of 1 without waves */
+	/* It waits for a GATE entry: a gate that is not alone, or a wave that is not the first. */
+	gboolean gated;
+	PlanGate gate;
+	guint quorum_percent;
+	/* A base that has read no ledger since is cut off, and cut_off_hold tells; 0 in orders that
+	 * wait for nobody and go. */
+	gint64 gate_at_utc;
 	char *local_text; /* go-live in the base's zone, for people */
 	char *reason;
 	GPtrArray *bundles; /* OrderBundle; may be empty: the base is thought to hold the tree */

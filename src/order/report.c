@@ -223,7 +223,7 @@ static void read_nodes(FieldReader *reader, Report *report)
 Report *report_parse(const char *text, gsize len, GError **error)
 {
 	g_autoptr(UtilTrailers) trailers =
-	    field_parse(FORMAT, report_keys, "Node", text, len, error);
+	    field_parse(FORMAT, 1, report_keys, "Node", text, len, error);
 	if (!trailers) {
 		g_prefix_error(error, "report: ");
 		return NULL;

@@ -178,6 +178,15 @@ static gboolean compile_times(Compiler *c, GError **error)
 	return TRUE;
 }
 
+static void add_offsets(Compiler *c)
+{
+	for (guint i = 0; c->plan->waves && i < c->table->targets->len; i++) {
+		PlanTarget *target = c->table->targets->pdata[i];
+		target->at_utc +=
+		    ((const PlanWave *)c->plan->waves->pdata[target->wave - 1])->offset_s;
+	}
+}
+
 static gboolean check_past(const Compiler *c, GError **error)
 {
 	gint64 now = c->facts->now_utc;
@@ -232,6 +241,8 @@ static gint compare_targets(gconstpointer a, gconstpointer b)
 {
 	const PlanTarget *one = *(const PlanTarget *const *)a;
 	const PlanTarget *two = *(const PlanTarget *const *)b;
+	if (one->wave != two->wave)
+		return one->wave < two->wave ? -1 : 1;
 	if (one->at_utc != two->at_utc)
 		return one->at_utc < two->at_utc ? -1 : 1;
 	return strcmp(one->base, two->base);
@@ -254,7 +265,9 @@ PlanTable *plan_compile(const Plan *plan, const char *tag_name, const PlanFacts 
 	table->is_now = plan->at == PLAN_AT_NOW;
 	table->grace_s = plan->grace_s;
 	table->max_outage_s = plan->max_outage_s;
-	table->cut_off_hold = plan->cut_off_hold;
+	table->cut_off = g_strdup(plan->cut_off);
+	table->gate = plan->gate;
+	table->quorum_percent = plan->quorum_percent;
 	table->title = g_strdup(plan->title);
 	if (!compile_app(&c, error) || !compile_version(&c, tag_name, error))
 		return NULL;
@@ -262,8 +275,11 @@ PlanTable *plan_compile(const Plan *plan, const char *tag_name, const PlanFacts 
 	g_autoptr(PlanZones) zones = bases ? plan_zones_load(facts->zone_dir, error) : NULL;
 	c.bases = bases;
 	c.zones = zones;
-	if (!zones || !add_targets(&c, error) || !compile_times(&c, error) ||
-	    !check_past(&c, error))
+	if (!zones || !add_targets(&c, error) ||
+	    !plan_waves_assign(plan, facts, bases, table, error) || !compile_times(&c, error))
+		return NULL;
+	add_offsets(&c);
+	if (!check_past(&c, error) || !plan_waves_check(plan, facts, table, error))
 		return NULL;
 	finish(&c);
 	return g_steal_pointer(&table);
@@ -276,6 +292,7 @@ void plan_table_free(PlanTable *table)
 	g_free(table->app);
 	g_free(table->version);
 	g_free(table->title);
+	g_free(table->cut_off);
 	if (table->targets)
 		g_ptr_array_unref(table->targets);
 	g_free(table);

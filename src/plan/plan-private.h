@@ -80,10 +80,16 @@ gboolean plan_set_at(Plan *plan, const char *value, GError **error);
 gboolean plan_set_to(Plan *plan, const char *value, GError **error);
 gboolean plan_set_version(Plan *plan, const char *value, GError **error);
 gboolean plan_set_app(Plan *plan, const char *value, GError **error);
+gboolean plan_set_waves(Plan *plan, const char *value, GError **error);
 gboolean plan_set_gate(Plan *plan, const char *value, GError **error);
 gboolean plan_set_cut_off(Plan *plan, const char *value, GError **error);
 gboolean plan_set_grace(Plan *plan, const char *value, GError **error);
 gboolean plan_set_max_outage(Plan *plan, const char *value, GError **error);
+
+/* One item of a list of bases: "haikou", "-haikou", "@asia", "all". */
+gboolean plan_item_check(const char *key, const char *value, const char *item, GError **error);
+/* "90s", "1h30m", at most a week. */
+gboolean plan_duration_parse(const char *key, const char *value, gint64 *ret_s, GError **error);
 
 /* zone.c: the zones of one folder, its list read once */
 
@@ -109,6 +115,16 @@ gboolean plan_zones_instants(PlanZones *zones, const char *zone, const PlanLocal
 char *plan_zones_explain(const char *zone, const char *where, const PlanLocal *local,
 			 const PlanInstants *instants);
 char *plan_zones_format(PlanZones *zones, const char *zone, gint64 utc);
+
+/* waves.c */
+
+void plan_wave_free(PlanWave *wave);
+/* Sets the wave of each target (1 for all without waves) and table->waves. */
+gboolean plan_waves_assign(const Plan *plan, const PlanFacts *facts, const GPtrArray *bases,
+			   PlanTable *table, GError **error);
+/* After all times are set: each wave begins after the one before it. */
+gboolean plan_waves_check(const Plan *plan, const PlanFacts *facts, const PlanTable *table,
+			  GError **error);
 
 /* targets.c */
 

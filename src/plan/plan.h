@@ -53,6 +53,25 @@ typedef struct {
 	int year, month, day, hour, minute, second;
 } PlanLocal;
 
+/* For whom a release waits beside its time. A later wave waits for the one before it, too. */
+typedef enum {
+	PLAN_GATE_ALONE,
+	PLAN_GATE_ALL_STAGED, /* until all targets are staged */
+	PLAN_GATE_QUORUM      /* until quorum_percent of all targets are, rounded up */
+} PlanGate;
+
+/* "alone", "all-staged", "quorum 80%", and back: FALSE for anything else. */
+char *plan_gate_format(PlanGate gate, guint quorum_percent);
+gboolean plan_gate_parse(const char *text, PlanGate *ret_gate, guint *ret_quorum_percent);
+
+#define PLAN_WAVES_MAX 100
+/* One wave as written: "haikou, @asia +30m". */
+typedef struct {
+	char **items;    /* bases, "@group", "all": those that no wave before has */
+	gint64 offset_s; /* after Release-At */
+	char *text;
+} PlanWave;
+
 typedef struct {
 	char *at_text; /* as written */
 	PlanAtKind at;
@@ -64,14 +83,17 @@ typedef struct {
 	char *app;             /* Release-App or NULL */
 	gint64 grace_s;        /* default 1800 */
 	gint64 max_outage_s;   /* 0: the base's own */
-	gboolean cut_off_hold; /* Release-If-Cut-Off: hold */
-	char *title;           /* first line of the message, printable, at most some 200 bytes */
+	char *cut_off;         /* Release-If-Cut-Off: "go" or "hold"; NULL: by gate and wave */
+	PlanGate gate;         /* default alone */
+	guint quorum_percent;
+	GPtrArray *waves; /* PlanWave; NULL: one for all */
+	char *title;      /* first line of the message, printable, at most some 200 bytes */
 } Plan;
 
 /* *ret_plan stays NULL for a message without a plan (TRUE). FALSE: a plan that is wrong, or lines
  * that look like a plan and are none: "Release-…:" in any letter case anywhere in the message, or a
  * key too near to a trailer's name to be anything else ("Relase-At:", "ReleaseTo:").
- * `Release-Waves`, gates but `alone`, `Release-Override` and `Release-Root` are refused with "not
+ * `Release-Override` and `Release-Root` are refused with "not
  * yet". Messages over PLAN_MESSAGE_MAX or with a NUL are refused if any line looks like that. */
 gboolean plan_parse(const char *message, gsize len, Plan **ret_plan, GError **error);
 void plan_free(Plan *plan);
@@ -92,7 +114,9 @@ typedef struct {
 	const char *const *versions;  /* built versions of the app, NULL-terminated */
 	const char *zone_dir;         /* folder with tzdata.zi and the zone files */
 	gint64 now_utc;
-	gint64 pushed_utc; /* `now` counts from here */
+	gint64 pushed_utc;  /* `now` counts from here */
+	gint64 outage_s;    /* of a wave whose plan names none: so long it may take */
+	gint64 gate_lead_s; /* so long before the earliest go-live a gate is decided */
 } PlanFacts;
 
 typedef struct {
@@ -100,6 +124,7 @@ typedef struct {
 	char *zone;
 	gint64 at_utc;
 	char *local_text; /* "2026-12-01 02:00:00 +08:00" */
+	guint wave;       /* from 1 */
 } PlanTarget;
 
 typedef struct {
@@ -109,15 +134,26 @@ typedef struct {
 	gboolean plan_only; /* Release-Version named another tag: nothing is built for this one */
 	gint64 grace_s;
 	gint64 max_outage_s;
-	gboolean cut_off_hold;
+	char *cut_off; /* "go" or "hold" for all; NULL: see plan_cut_off_hold */
+	PlanGate gate;
+	guint quorum_percent;
+	guint waves; /* 1: all together */
 	char *title;
-	GPtrArray *targets; /* PlanTarget, by time, then name */
+	GPtrArray *targets; /* PlanTarget, by wave, time, then name */
 } PlanTable;
+
+/* What a base of this wave does when it is cut off: hold, or else go. */
+gboolean plan_cut_off_hold(const char *cut_off, PlanGate gate, guint wave);
+/* Does a base of this wave wait for central's word? */
+gboolean plan_is_gated(PlanGate gate, guint wave);
 
 /* tag_name: the tag's own name, the default version. A `now` with now_utc past pushed_utc + 24 h,
  * or a time in the past, is refused. Groups and `all` mean those of their bases that run the app; a
  * base named alone must run it. What is left out stays out, wherever in the list it stands, but a
- * base that is both named and left out is refused. Errors other than REFUSED: the list of zones
+ * base that is both named and left out is refused. Of waves, a base belongs to the first that names
+ * it; a target in none, a wave without targets, and one that does not begin after the latest of the
+ * wave before and its maximum outage, are refused, and so are waves and gates with `now` and a gate
+ * whose decision would be in the past. Errors other than REFUSED: the list of zones
  * could not be read (NOT_FOUND, CORRUPT, FAILED). */
 PlanTable *plan_compile(const Plan *plan, const char *tag_name, const PlanFacts *facts,
 			GError **error);

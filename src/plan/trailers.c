@@ -13,10 +13,7 @@ static const PlanTrailer trailers[] = {
     {"Release-If-Cut-Off", plan_set_cut_off, NULL, "go"},
     {"Release-Grace", plan_set_grace, NULL, "30m"},
     {"Release-Max-Outage", plan_set_max_outage, NULL, "5m"},
-    {"Release-Waves", NULL,
-     "leave it out, and push one plan per wave: a tag each, with Release-Version naming the "
-     "version, Release-To the wave's bases and Release-At its time",
-     NULL},
+    {"Release-Waves", plan_set_waves, NULL, "haikou; @asia +30m; all +2h"},
     {"Release-Override", NULL,
      "leave it out; there are no freezes yet, and a hold at a base is ended by its operator with "
      "\"tagship-base unhold\"",

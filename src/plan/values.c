@@ -13,7 +13,7 @@ static gboolean refuse_with(GError **error, const char *key, const char *value, 
 	return ok;
 }
 
-static gboolean check_item(const char *value, const char *item, GError **error)
+gboolean plan_item_check(const char *key, const char *value, const char *item, GError **error)
 {
 	GError *why = NULL;
 	gboolean out = item[0] == '-';
@@ -21,19 +21,19 @@ static gboolean check_item(const char *value, const char *item, GError **error)
 	gboolean group = name[0] == '@';
 	if (item[0] == '\0')
 		return plan_refuse(
-		    error, "Release-To", value,
+		    error, key, value,
 		    "an empty item: a comma too many; items are separated by one comma");
 	if (strpbrk(item, " \t;"))
 		return plan_refuse(
-		    error, "Release-To", value,
+		    error, key, value,
 		    "bases and groups are separated by commas, as in \"haikou, @asia\"");
 	if (out && strcmp(name, "all") == 0)
-		return plan_refuse(error, "Release-To", value,
+		return plan_refuse(error, key, value,
 				   "\"-all\" leaves nothing; name the bases that are to get it");
 	if (!group && strcmp(name, "all") != 0 && g_ascii_strcasecmp(name, "all") == 0)
-		return plan_refuse(error, "Release-To", value, "write all, in small letters");
+		return plan_refuse(error, key, value, "write all, in small letters");
 	if (!util_name_check(group ? "group" : "base", name + group, &why))
-		return refuse_with(error, "Release-To", value, why);
+		return refuse_with(error, key, value, why);
 	return TRUE;
 }
 
@@ -42,7 +42,7 @@ gboolean plan_set_to(Plan *plan, const char *value, GError **error)
 	g_auto(GStrv) items = g_strsplit(value, ",", -1);
 	gboolean any = FALSE;
 	for (guint i = 0; items[i]; i++) {
-		if (!check_item(value, g_strstrip(items[i]), error))
+		if (!plan_item_check("Release-To", value, g_strstrip(items[i]), error))
 			return FALSE;
 		any = any || items[i][0] != '-';
 	}
@@ -72,21 +72,62 @@ gboolean plan_set_app(Plan *plan, const char *value, GError **error)
 	return TRUE;
 }
 
+char *plan_gate_format(PlanGate gate, guint quorum_percent)
+{
+	switch (gate) {
+	case PLAN_GATE_ALONE:
+		return g_strdup("alone");
+	case PLAN_GATE_ALL_STAGED:
+		return g_strdup("all-staged");
+	case PLAN_GATE_QUORUM:
+		return g_strdup_printf("quorum %u%%", quorum_percent);
+	}
+	g_assert_not_reached();
+}
+
+gboolean plan_gate_parse(const char *text, PlanGate *ret_gate, guint *ret_quorum_percent)
+{
+	static const char quorum[] = "quorum ";
+	guint64 percent = 0;
+	gsize len = strlen(text);
+	*ret_quorum_percent = 0;
+	if (strcmp(text, "alone") == 0 || strcmp(text, "all-staged") == 0) {
+		*ret_gate =
+		    text[1] == 'l' && text[2] == 'l' ? PLAN_GATE_ALL_STAGED : PLAN_GATE_ALONE;
+		return TRUE;
+	}
+	if (!g_str_has_prefix(text, quorum) || text[len - 1] != '%')
+		return FALSE;
+	g_autofree char *number = g_strndup(text + strlen(quorum), len - strlen(quorum) - 1);
+	if (!g_ascii_string_to_unsigned(number, 10, 1, 100, &percent, NULL) || number[0] == '0')
+		return FALSE;
+	*ret_gate = PLAN_GATE_QUORUM;
+	*ret_quorum_percent = (guint)percent;
+	return TRUE;
+}
+
 gboolean plan_set_gate(Plan *plan, const char *value, GError **error)
 {
 	static const char *const gates[] = {"alone", "all-staged", "quorum", NULL};
-	(void)plan; /* `alone` is the only gate yet: nothing to note */
-	if (strcmp(value, "alone") == 0)
+	if (plan_gate_parse(value, &plan->gate, &plan->quorum_percent))
 		return TRUE;
-	if (strcmp(value, "all-staged") == 0 || g_str_has_prefix(value, "quorum "))
-		return plan_refuse(
-		    error, "Release-Gate", value,
-		    "not yet: use \"alone\" (each base goes at its time), look at "
-		    "\"tagship status\" before then, and withdraw the release by deleting "
-		    "the tag if too few are staged");
+	if (g_str_has_prefix(value, "quorum"))
+		return plan_refuse(error, "Release-Gate", value,
+				   "write a part of all targets, from 1% to 100%, as in \"quorum "
+				   "80%\"");
 	const char *nearest = util_text_nearest(value, gates);
 	return plan_refuse(error, "Release-Gate", value, "no gate is called so; did you mean %s?",
 			   nearest ? nearest : "alone");
+}
+
+gboolean plan_is_gated(PlanGate gate, guint wave)
+{
+	return gate != PLAN_GATE_ALONE || wave > 1;
+}
+
+gboolean plan_cut_off_hold(const char *cut_off, PlanGate gate, guint wave)
+{
+	return cut_off ? strcmp(cut_off, "hold") == 0 : plan_is_gated(gate, wave);
 }
 
 gboolean plan_set_cut_off(Plan *plan, const char *value, GError **error)
@@ -97,7 +138,7 @@ gboolean plan_set_cut_off(Plan *plan, const char *value, GError **error)
 		    error, "Release-If-Cut-Off", value,
 		    "it must be go (activate at the preset time, line or no line) or hold "
 		    "(wait for an operator)");
-	plan->cut_off_hold = hold;
+	plan->cut_off = g_strdup(value);
 	return TRUE;
 }
 
@@ -140,6 +181,11 @@ static gboolean set_duration(const char *key, const char *value, gint64 min_s, g
 				   (int)(max_s / 3600));
 	*ret_s = s;
 	return TRUE;
+}
+
+gboolean plan_duration_parse(const char *key, const char *value, gint64 *ret_s, GError **error)
+{
+	return set_duration(key, value, 0, GRACE_MAX_S, ret_s, error);
 }
 
 gboolean plan_set_grace(Plan *plan, const char *value, GError **error)

@@ -43,11 +43,11 @@ static void try_report(const char *text, gsize len)
 static void try_accepted(const char *text, gsize len)
 {
 	g_autoptr(GError) error = NULL;
-	g_autoptr(GPtrArray) orders = accepted_parse(text, len, &error);
+	g_autoptr(GPtrArray) orders = accepted_parse(text, len, NULL, &error);
 	g_assert((orders != NULL) == (error == NULL));
 	if (!orders)
 		return;
-	g_autofree char *again = accepted_format(orders);
+	g_autofree char *again = accepted_format(orders, NULL);
 	check_same(text, len, again);
 }
 

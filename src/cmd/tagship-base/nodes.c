@@ -19,7 +19,7 @@ static gboolean add_orders(const Base *base, const char *app, GPtrArray *orders,
 	gsize len = 0;
 	if (!util_fs_read_file(base->dirfd, path, ACCEPTED_MAX, &text, &len, error))
 		return FALSE;
-	g_autoptr(GPtrArray) accepted = accepted_parse(text, len, error);
+	g_autoptr(GPtrArray) accepted = accepted_parse(text, len, NULL, error);
 	for (guint i = 0; accepted && i < accepted->len; i++) {
 		const AcceptedOrder *order = accepted->pdata[i];
 		if (!order->cancelled)

@@ -231,7 +231,7 @@ static inline AcceptedOrder *world_order(World *world, const char *version, cons
 
 static inline void world_accept(const World *world)
 {
-	g_autofree char *text = accepted_format(world->accepted);
+	g_autofree char *text = accepted_format(world->accepted, NULL);
 	g_autofree char *path = g_strconcat("accepted/", world->app.name, NULL);
 	g_assert_true(util_fs_write_file(world->root_dirfd, path, text, strlen(text), 0644, NULL));
 }

@@ -272,6 +272,69 @@ static void test_wants(void)
 	g_assert_false(wants(app, '2'));
 }
 
+/* Gated or not, policy, heard since the gate time, central's word: what becomes of it at its time,
+ * and when its grace is over. */
+static void test_gates(void)
+{
+	static const struct {
+		gboolean gated, hold, heard;
+		char word; /* 'o'pen, 's'hut, '-' */
+		DecideStepKind at_time, after;
+		const char *why;
+	} rows[] = {
+	    {FALSE, FALSE, FALSE, '-', STEP_ACTIVATE, STEP_MISS, "did not activate"},
+	    {FALSE, TRUE, FALSE, '-', STEP_NONE, STEP_MISS, "cut off"},
+	    {FALSE, TRUE, TRUE, '-', STEP_ACTIVATE, STEP_MISS, "did not activate"},
+	    {TRUE, FALSE, TRUE, '-', STEP_NONE, STEP_MISS, "did not open"},
+	    {TRUE, FALSE, FALSE, '-', STEP_ACTIVATE, STEP_MISS, "did not activate"},
+	    {TRUE, TRUE, FALSE, '-', STEP_NONE, STEP_MISS, "cut off"},
+	    {TRUE, TRUE, TRUE, '-', STEP_NONE, STEP_MISS, "did not open"},
+	    {TRUE, TRUE, FALSE, 'o', STEP_ACTIVATE, STEP_MISS, "did not activate"},
+	    {TRUE, FALSE, TRUE, 'o', STEP_ACTIVATE, STEP_MISS, "did not activate"},
+	    {TRUE, FALSE, FALSE, 's', STEP_MISS, STEP_MISS, "berlin rolled back"},
+	    {TRUE, TRUE, TRUE, 's', STEP_MISS, STEP_MISS, "berlin rolled back"},
+	};
+	for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+		g_autoptr(DecideApp) app = decide_app_new("shop");
+		g_autoptr(Order) order = make_order('1', NOON, 1);
+		DecideFacts facts = {.now_utc = NOON,
+				     .clock_trusted = TRUE,
+				     .heard_utc = rows[i].heard ? NOON - 300 : NOON - 900};
+		DecideStep step;
+		order->gated = rows[i].gated;
+		order->cut_off_hold = rows[i].hold;
+		order->gate_at_utc = rows[i].gated || rows[i].hold ? NOON - 600 : 0;
+		event(app, '1', "staged");
+		decide_app_order(app, order, FALSE, 0, NULL);
+		if (rows[i].word != '-')
+			decide_app_gate(app, order->release, rows[i].word == 'o',
+					"berlin rolled back");
+		decide_app_next(app, &facts, FALSE, &step);
+		g_assert_cmpint(step.kind, ==, rows[i].at_time);
+		facts.now_utc = NOON - 300;
+		decide_app_next(app, &facts, FALSE, &step);
+		g_assert_cmpint(step.kind, ==, rows[i].word == 's' ? STEP_MISS : STEP_NONE);
+		facts.now_utc = NOON + GRACE + 1;
+		decide_app_next(app, &facts, FALSE, &step);
+		g_assert_cmpint(step.kind, ==, rows[i].after);
+		g_assert_nonnull(strstr(step.reason, rows[i].why));
+	}
+}
+
+static void test_stopped(void)
+{
+	g_autoptr(DecideApp) app = decide_app_new("shop");
+	event(app, '1', "staged");
+	give(app, '1', NOON, 1);
+	give(app, '2', NOON + 600, 2);
+	decide_app_stop(app, "payments are down");
+	g_assert_cmpint(next(app, NOON, FALSE).kind, ==, STEP_NONE);
+	g_assert_cmpint(next(app, NOON, TRUE).kind, ==, STEP_STAGE); /* staging goes on */
+	DecideStep step = next(app, NOON + GRACE + 1, FALSE);
+	g_assert_cmpint(step.kind, ==, STEP_MISS);
+	g_assert_nonnull(strstr(step.reason, "stopped"));
+}
+
 static void test_holds(void)
 {
 	for (guint whole = 0; whole < 2; whole++) {
@@ -537,6 +600,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/decide/base/untrusted-clock", test_untrusted_clock);
 	g_test_add_func("/decide/base/now-order", test_now_order);
 	g_test_add_func("/decide/base/wants", test_wants);
+	g_test_add_func("/decide/base/gates", test_gates);
+	g_test_add_func("/decide/base/stopped", test_stopped);
 	g_test_add_func("/decide/base/holds", test_holds);
 	g_test_add_func("/decide/base/held-stages", test_held_stages);
 	g_test_add_func("/decide/base/supersede", test_supersede);

@@ -197,7 +197,7 @@ G_GNUC_UNUSED static GPtrArray *accepted_of(const World *world, const char *app)
 	gsize len = 0;
 	if (!util_fs_read_file(world->spec.root_dirfd, path, 100000, &text, &len, NULL))
 		return NULL;
-	GPtrArray *orders = accepted_parse(text, len, &error);
+	GPtrArray *orders = accepted_parse(text, len, NULL, &error);
 	g_assert_no_error(error);
 	return orders;
 }

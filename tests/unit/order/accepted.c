@@ -2,6 +2,7 @@
 #include "order/accepted.h"
 
 #define HEAD "tagship-accepted 1\n"
+#define HEAD_2 "tagship-accepted 2\nstop 0 -\n"
 
 static char *golden(const char *name, gsize *ret_len)
 {
@@ -18,10 +19,8 @@ static void test_golden(void)
 	gsize len = 0;
 	g_autofree char *text = golden("accepted-1.txt", &len);
 	g_autoptr(GError) error = NULL;
-	g_autoptr(GPtrArray) orders = accepted_parse(text, len, &error);
+	g_autoptr(GPtrArray) orders = accepted_parse(text, len, NULL, &error);
 	g_assert_no_error(error);
-	g_autofree char *again = accepted_format(orders);
-	g_assert_cmpstr(again, ==, text);
 	g_assert_cmpuint(orders->len, ==, 3);
 	const AcceptedOrder *first = g_ptr_array_index(orders, 0);
 	const AcceptedOrder *second = g_ptr_array_index(orders, 1);
@@ -38,14 +37,35 @@ static void test_golden(void)
 	g_assert_null(third->cancel_reason);
 }
 
+static void test_golden_2(void)
+{
+	gsize len = 0;
+	g_autofree char *text = golden("accepted-2.txt", &len);
+	g_auto(AcceptedStop) stop = {0};
+	g_autoptr(GPtrArray) orders = accepted_parse(text, len, &stop, NULL);
+	g_assert_nonnull(orders);
+	g_autofree char *again = accepted_format(orders, &stop);
+	g_assert_cmpstr(again, ==, text);
+	g_assert_cmpuint(orders->len, ==, 3);
+	const AcceptedOrder *first = g_ptr_array_index(orders, 0);
+	const AcceptedOrder *second = g_ptr_array_index(orders, 1);
+	const AcceptedOrder *third = g_ptr_array_index(orders, 2);
+	g_assert_cmpuint(stop.seq, ==, 17);
+	g_assert_cmpstr(stop.reason, ==, "central's \"stop\"");
+	g_assert_false(first->gate_decided);
+	g_assert_true(second->gate_decided && second->gate_open);
+	g_assert_cmpstr(second->gate_reason, ==, "all staged");
+	g_assert_true(third->gate_decided && !third->gate_open);
+}
+
 static void test_empty(void)
 {
 	g_autoptr(GError) error = NULL;
-	g_autoptr(GPtrArray) none = accepted_parse(HEAD, strlen(HEAD), &error);
+	g_autoptr(GPtrArray) none = accepted_parse(HEAD, strlen(HEAD), NULL, &error);
 	g_assert_no_error(error);
 	g_assert_cmpuint(none->len, ==, 0);
-	g_autofree char *text = accepted_format(none);
-	g_assert_cmpstr(text, ==, HEAD);
+	g_autofree char *text = accepted_format(none, NULL);
+	g_assert_cmpstr(text, ==, HEAD_2);
 }
 
 /* The reason of a cancel may be any text. */
@@ -55,14 +75,14 @@ static void test_reasons(void)
 					      "\n", "order 1", "\x01", "\xff\xfe", "\\n\"-"};
 	gsize len = 0;
 	g_autofree char *text = golden("accepted-1.txt", &len);
-	g_autoptr(GPtrArray) orders = accepted_parse(text, len, NULL);
+	g_autoptr(GPtrArray) orders = accepted_parse(text, len, NULL, NULL);
 	AcceptedOrder *first = g_ptr_array_index(orders, 0);
 	for (guint i = 0; i < G_N_ELEMENTS(reasons); i++) {
 		g_free(first->cancel_reason);
 		first->cancel_reason = g_strdup(reasons[i]);
-		g_autofree char *written = accepted_format(orders);
+		g_autofree char *written = accepted_format(orders, NULL);
 		g_autoptr(GError) error = NULL;
-		g_autoptr(GPtrArray) again = accepted_parse(written, strlen(written), &error);
+		g_autoptr(GPtrArray) again = accepted_parse(written, strlen(written), NULL, &error);
 		g_assert_no_error(error);
 		g_assert_cmpuint(again->len, ==, 3);
 		const AcceptedOrder *read = g_ptr_array_index(again, 0);
@@ -70,8 +90,8 @@ static void test_reasons(void)
 	}
 	g_free(first->cancel_reason);
 	first->cancel_reason = g_strnfill(2 * ORDER_NOTE_MAX, '\x02');
-	g_autofree char *written = accepted_format(orders);
-	g_autoptr(GPtrArray) again = accepted_parse(written, strlen(written), NULL);
+	g_autofree char *written = accepted_format(orders, NULL);
+	g_autoptr(GPtrArray) again = accepted_parse(written, strlen(written), NULL, NULL);
 	g_assert_nonnull(again);
 	const AcceptedOrder *read = g_ptr_array_index(again, 0);
 	g_assert_cmpuint(strlen(read->cancel_reason), ==, ORDER_NOTE_MAX);
@@ -80,7 +100,7 @@ static void test_reasons(void)
 static void expect_bad(const char *text, gsize len, int code, const char *expect)
 {
 	g_autoptr(GError) error = NULL;
-	g_autoptr(GPtrArray) orders = accepted_parse(text, len, &error);
+	g_autoptr(GPtrArray) orders = accepted_parse(text, len, NULL, &error);
 	if (orders)
 		g_error("accepted:\n%s", text);
 	g_assert_error(error, TS_ERROR, code);
@@ -113,7 +133,13 @@ static void test_damage(void)
 	    {"order 999# 0 -", "first line is damaged"},
 	    {"order 1# 0 -", "cut short"},
 	    {"order 10 0 -", "newline"},
+	    {"order # 0 - - -", "first line is damaged"}, /* of format 2 */
 	};
+	static const char *const heads_2[] = {
+	    "order # 0 -",      "order # 0 - - \"x\"", "order # 0 - ajar -",
+	    "order # 0 - open", "order # 0 - open x",  "order # 0 - open - -",
+	    "stop 0 -"};
+	static const char *const stops[] = {"stop 0 \"x\"", "stop -", "stop 1 x", "stop 01 -", ""};
 	gsize len = 0;
 	g_autofree char *order = golden("order-1.txt", &len);
 	g_autofree char *number = g_strdup_printf("%" G_GSIZE_FORMAT, len);
@@ -123,9 +149,19 @@ static void test_damage(void)
 		g_autofree char *text = g_strconcat(HEAD, head, "\n", order, NULL);
 		expect_bad(text, strlen(text), TS_ERROR_CORRUPT, heads[i].expect);
 	}
+	for (guint i = 0; i < G_N_ELEMENTS(heads_2); i++) {
+		g_auto(GStrv) parts = g_strsplit(heads_2[i], "#", 2);
+		g_autofree char *head = g_strjoinv(number, parts);
+		g_autofree char *text = g_strconcat(HEAD_2, head, "\n", order, NULL);
+		expect_bad(text, strlen(text), TS_ERROR_CORRUPT, "first line is damaged");
+	}
+	for (guint i = 0; i < G_N_ELEMENTS(stops); i++) {
+		g_autofree char *text = g_strconcat("tagship-accepted 2\n", stops[i], "\n", NULL);
+		expect_bad(text, strlen(text), TS_ERROR_CORRUPT, "stop");
+	}
 	expect_bad("", 0, TS_ERROR_CORRUPT, "first line");
 	expect_bad("tagship-accepted 1", 18, TS_ERROR_CORRUPT, "first line");
-	expect_bad("tagship-accepted 2\n", 19, TS_ERROR_UNSUPPORTED, "newer");
+	expect_bad("tagship-accepted 3\n", 19, TS_ERROR_UNSUPPORTED, "newer");
 	expect_bad("tagship-accepted 0\n", 19, TS_ERROR_CORRUPT, "first line");
 	expect_bad("tagship-accepted 1\r\n", 20, TS_ERROR_CORRUPT, "first line");
 	expect_bad(HEAD "\n", strlen(HEAD) + 1, TS_ERROR_CORRUPT, "order 1");
@@ -157,13 +193,13 @@ static void test_kinds(void)
 static void test_cut(void)
 {
 	gsize whole = 0;
-	g_autofree char *text = golden("accepted-1.txt", &whole);
+	g_autofree char *text = golden("accepted-2.txt", &whole);
 	guint good = 0;
 	for (gsize len = 0; len < whole; len++) {
 		g_autofree char *piece = g_malloc(len + 1);
 		memcpy(piece, text, len);
 		piece[len] = 'x'; /* not part of it */
-		g_autoptr(GPtrArray) orders = accepted_parse(piece, len, NULL);
+		g_autoptr(GPtrArray) orders = accepted_parse(piece, len, NULL, NULL);
 		good += orders != NULL;
 	}
 	g_assert_cmpuint(good, ==, 3); /* none, one or two orders */
@@ -173,6 +209,7 @@ int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/accepted/golden", test_golden);
+	g_test_add_func("/accepted/golden-2", test_golden_2);
 	g_test_add_func("/accepted/empty", test_empty);
 	g_test_add_func("/accepted/reasons", test_reasons);
 	g_test_add_func("/accepted/damage", test_damage);

@@ -15,17 +15,23 @@ static char *golden(const char *name, gsize *ret_len)
 	return text;
 }
 
-/* The files of format 1 are never changed: an order written today must be read for years. */
+/* These files are never changed: an order written today must be read for years. */
 static void test_golden(void)
 {
-	static const char *const names[] = {"order-1.txt", "cancel-1.txt", "heartbeat-1.txt"};
-	for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+	static const struct {
+		const char *name;
+		OrderKind kind;
+	} files[] = {{"order-1.txt", ORDER_KIND_ORDER},         {"cancel-1.txt", ORDER_KIND_CANCEL},
+		     {"heartbeat-1.txt", ORDER_KIND_HEARTBEAT}, {"order-2.txt", ORDER_KIND_ORDER},
+		     {"gate-2.txt", ORDER_KIND_GATE},           {"stop-2.txt", ORDER_KIND_STOP},
+		     {"resume-2.txt", ORDER_KIND_RESUME}};
+	for (guint i = 0; i < G_N_ELEMENTS(files); i++) {
 		gsize len = 0;
-		g_autofree char *text = golden(names[i], &len);
+		g_autofree char *text = golden(files[i].name, &len);
 		g_autoptr(GError) error = NULL;
 		g_autoptr(Order) order = order_parse(text, len, &error);
 		g_assert_no_error(error);
-		g_assert_cmpint(order->kind, ==, i);
+		g_assert_cmpint(order->kind, ==, files[i].kind);
 		g_autofree char *again = order_format(order);
 		g_assert_cmpstr(again, ==, text);
 		g_autoptr(Order) copy = order_copy(order);
@@ -72,6 +78,31 @@ static void test_fields(void)
 	g_assert_cmpuint(first->memory_bytes, ==, 134217728);
 	g_assert_cmpstr(plain->codec, ==, "tar.xz");
 	g_assert_cmpstr(summary, ==, "order 12: shop v1.4.0 at 2026-11-30T18:00:00Z");
+}
+
+static void test_fields_2(void)
+{
+	static const struct {
+		const char *name, *summary;
+	} files[] = {{"gate-2.txt", "gate 14: shop release 4e4b162c shut: berlin rolled back"},
+		     {"stop-2.txt", "stop 15: all apps: the payment service is down"},
+		     {"resume-2.txt", "resume 16: shop"}};
+	gsize len = 0;
+	g_autofree char *text = golden("order-2.txt", &len);
+	g_autoptr(Order) order = order_parse(text, len, NULL);
+	g_autofree char *at = util_time_format_utc(order->gate_at_utc);
+	g_assert_cmpuint(order->wave, ==, 2);
+	g_assert_cmpuint(order->waves, ==, 3);
+	g_assert_true(order->gated);
+	g_assert_cmpint(order->gate, ==, PLAN_GATE_QUORUM);
+	g_assert_cmpuint(order->quorum_percent, ==, 80);
+	g_assert_cmpstr(at, ==, "2026-11-30T17:50:00Z");
+	for (guint i = 0; i < G_N_ELEMENTS(files); i++) {
+		g_autofree char *entry_text = golden(files[i].name, &len);
+		g_autoptr(Order) entry = order_parse(entry_text, len, NULL);
+		g_autofree char *summary = order_summary(entry);
+		g_assert_cmpstr(summary, ==, files[i].summary);
+	}
 }
 
 static Order *make_order(void)
@@ -156,7 +187,19 @@ typedef struct {
 #define GOOD_BUNDLE "Bundle: " OLD " " ROOT " 10 lzma2 20 30\n"
 
 static const Damage damages[] = {
-    {"Tagship-Order: 1", "Tagship-Order: 2", TS_ERROR_UNSUPPORTED, "newer"},
+    {"Tagship-Order: 1", "Tagship-Order: 3", TS_ERROR_UNSUPPORTED, "newer"},
+    {"Tagship-Order: 1", "Tagship-Order: 2", TS_ERROR_CORRUPT, "line 1"}, /* nothing needs it */
+    {"If-Cut-Off: go\n", "If-Cut-Off: go\nWave: 2/3\n", TS_ERROR_CORRUPT, "line 1"},
+    {"If-Cut-Off: go\n", "If-Cut-Off: go\nWave: 1/1\n", TS_ERROR_CORRUPT, "Wave"},
+    {"If-Cut-Off: go\n", "If-Cut-Off: go\nWave: 3/2\n", TS_ERROR_CORRUPT, "Wave"},
+    {"If-Cut-Off: go\n", "If-Cut-Off: go\nWave: 2\n", TS_ERROR_CORRUPT, "Wave"},
+    {"If-Cut-Off: go\n", "If-Cut-Off: go\nGate: all-staged\n", TS_ERROR_CORRUPT, "Gate-At"},
+    {"If-Cut-Off: go\n", "If-Cut-Off: go\nGate: alone\nGate-At: 2026-12-01T01:50:00Z\n",
+     TS_ERROR_CORRUPT, "nobody"},
+    {"If-Cut-Off: go\n", "If-Cut-Off: go\nGate: quorum 101%\nGate-At: 2026-12-01T01:50:00Z\n",
+     TS_ERROR_CORRUPT, "quorum"},
+    {"If-Cut-Off: go\n", "If-Cut-Off: go\nGate: quorum 080%\nGate-At: 2026-12-01T01:50:00Z\n",
+     TS_ERROR_CORRUPT, "quorum"},
     {"Tagship-Order: 1", "Tagship-Order: 0", TS_ERROR_CORRUPT, "not a format number"},
     {"Tagship-Order: 1", "Tagship-Order: 1.5", TS_ERROR_CORRUPT, "not a format number"},
     {"Tagship-Order: 1", "Tagship-Order: 01", TS_ERROR_CORRUPT, "not a format number"},
@@ -321,6 +364,7 @@ int main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/order/golden", test_golden);
 	g_test_add_func("/order/fields", test_fields);
+	g_test_add_func("/order/fields-2", test_fields_2);
 	g_test_add_func("/order/small", test_small);
 	g_test_add_func("/order/hostile-text", test_hostile_text);
 	g_test_add_func("/order/summaries", test_summaries);

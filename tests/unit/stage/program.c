@@ -56,7 +56,7 @@ static void accept_order(const World *world)
 	order->local_text = g_strdup("noon");
 	accepted->order = order_copy(order);
 	g_ptr_array_add(all, accepted);
-	g_autofree char *text = accepted_format(all);
+	g_autofree char *text = accepted_format(all, NULL);
 	g_assert_true(util_fs_mkdir(world->root_dirfd, "accepted", 0755, NULL));
 	put(world, "root/accepted/shop", text);
 }
