@@ -106,6 +106,9 @@ DecideApp *activate_read(const ActivateSpec *spec, GError **error);
  * the newest accepted order was written), the lead. */
 void activate_facts(const ActivateSpec *spec, const DecideApp *state, DecideFacts *ret_facts);
 
+/* When an authentic ledger was last read here, by the line or a file; 0: never. */
+gint64 activate_heard_utc(const ActivateSpec *spec);
+
 /* Is there anything for activate_due to do? Read only, no lock. */
 typedef enum {
 	ACTIVATE_IDLE,   /* until *ret_next_utc (0: nothing in sight) */

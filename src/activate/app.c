@@ -180,7 +180,7 @@ gboolean activate_look(const ActivateSpec *spec, ActivateNeed *ret_need, gint64 
 
 /* By the note that mirror keeps of its contacts; a file that was carried here counts from when it
  * was written. */
-static gint64 heard_utc(const ActivateSpec *spec)
+gint64 activate_heard_utc(const ActivateSpec *spec)
 {
 	static const char *const keys[] = {"By-File", "Good-Time"};
 	g_autofree char *text = NULL;
@@ -205,7 +205,7 @@ void activate_facts(const ActivateSpec *spec, const DecideApp *state, DecideFact
 		written = MAX(written, ((const DecideOrder *)orders->pdata[i])->order->written_utc);
 	ret_facts->now_utc = now;
 	ret_facts->clock_trusted = now >= written - CLOCK_SLACK_S;
-	ret_facts->heard_utc = heard_utc(spec);
+	ret_facts->heard_utc = activate_heard_utc(spec);
 	ret_facts->lead_s = phase_has(spec, CONF_PHASE_BEFORE) ? spec->app->lead_s : 0;
 }
 

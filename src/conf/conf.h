@@ -23,11 +23,12 @@
 
 /* STATE/central.cfg */
 typedef struct {
-	char *worker;          /* "hook" (started by the hook, ends when idle) or "service" */
-	gint64 push_wait_s;    /* how long post-receive follows the log; default 300 */
-	gint64 lead_s;         /* least time from push to go-live worth accepting; default 0 */
-	gint64 line_kbit;      /* assumed line rate of bases without their own; default 1000 */
-	gint64 min_free_mb;    /* builds and bundles stop below this; default 256 */
+	char *worker;       /* "hook" (started by the hook, ends when idle) or "service" */
+	gint64 push_wait_s; /* how long post-receive follows the log; default 300 */
+	gint64 lead_s;      /* least time from push to go-live worth accepting; default 0 */
+	gint64 gate_lead_s; /* a gate is decided so long before the first base goes; default 600 */
+	gint64 line_kbit;   /* assumed line rate of bases without their own; default 1000 */
+	gint64 min_free_mb; /* builds and bundles stop below this; default 256 */
 	gint64 keep_logs_days; /* default 90 */
 	gint64 keep_versions;  /* per app, beside those in use; default 20 */
 	char *zone_dir;        /* default /usr/share/zoneinfo */
@@ -123,6 +124,8 @@ gboolean conf_peer_create(int state_dirfd, const ConfPeer *peer, GError **error)
 gboolean conf_peer_replace(int state_dirfd, const ConfPeer *peer, GError **error);
 gboolean conf_peer_remove(int state_dirfd, const char *name, GError **error);
 
+#define CONF_MAX_OUTAGE_S 300
+
 /* One lifecycle command of an app at a base; argv empty: nothing to do. */
 typedef struct {
 	char **argv;
@@ -151,7 +154,7 @@ typedef struct {
 	gint64 lead_s;          /* `before` runs this long ahead; default 0 */
 	gint64 health_time_s;   /* health is tried until it passes or this is over; default 60 */
 	gint64 health_every_ms; /* default 1000 */
-	gint64 max_outage_s;    /* default 300 */
+	gint64 max_outage_s;    /* default CONF_MAX_OUTAGE_S */
 	gint64 keep;            /* trees kept beside live and last good; default 2 */
 	char *on_altered;       /* "want" (ask for another bundle) or "plain"; default "want" */
 } ConfBaseApp;

@@ -22,12 +22,41 @@ typedef struct {
 	CentralState state;
 	ReportEvent ended_as; /* ENDED */
 	gint64 at_utc;
+	guint wave; /* from 1 */
 } CentralTarget;
 
 /* May this release still be withdrawn or replaced by a push? REFUSED names the bases past their
  * commit point, or from go-live on silent, and what to do instead (a new tag). */
 gboolean central_may_withdraw(const char *tag_name, const CentralTarget *targets, guint n_targets,
 			      gint64 now_utc, GError **error);
+
+/* ---- gates ---- */
+
+typedef enum { CENTRAL_GATE_UNDECIDED, CENTRAL_GATE_OPEN, CENTRAL_GATE_SHUT } CentralGate;
+
+typedef struct {
+	PlanGate gate;
+	guint quorum_percent;
+	guint waves;
+	gint64 gate_at_utc; /* when a gate that is not alone is decided */
+	gint64 grace_s;
+	const CentralTarget *targets;
+	guint n_targets;
+	const CentralGate *words; /* of the waves, from index 0 */
+} CentralRelease;
+
+/* What to decide now: one word, for one wave. */
+typedef struct {
+	CentralGate word; /* UNDECIDED: nothing, look again at next_utc or after a report */
+	guint wave;
+	gint64 next_utc; /* 0: all is decided, or a report is waited for */
+	char *reason;    /* for people; the caller's */
+} CentralGateStep;
+
+/* A gate is decided once, at its time, by how many targets are staged then. A later wave opens when
+ * every base of the wave before is live, and is shut when one of them ended otherwise, its own wave
+ * was shut, or its grace is over. A target that was cancelled by itself counts nowhere. */
+void central_next_gate(const CentralRelease *release, gint64 now_utc, CentralGateStep *ret_step);
 
 /* Ref names central takes: refs/heads/, refs/tags/, refs/notes/ with sane names; REFUSED for
  * refs/replace/ and all else, with what to do. */

@@ -120,9 +120,10 @@ static gboolean check_format(const UtilTrailers *trailers, const char *format, g
 	gsize digits = strspn(number, "0123456789");
 	if (digits == 0 || digits > 9 || number[digits] != '\0' || number[0] == '0')
 		return util_error_set(error, TS_ERROR_CORRUPT, "%s: not a format number", format);
-	return util_error_set(error, TS_ERROR_UNSUPPORTED,
-			      "%s: format %s is newer than this tagship, which knows %u; upgrade it",
-			      format, number, newest);
+	return util_error_set(
+	    error, TS_ERROR_UNSUPPORTED,
+	    "%s: format %s is newer than this tagship, which knows %u; upgrade it", format, number,
+	    newest);
 }
 
 UtilTrailers *field_parse(const char *format, guint newest, const char *const *keys,

@@ -122,8 +122,8 @@ void plan_wave_free(PlanWave *wave);
 /* Sets the wave of each target (1 for all without waves) and table->waves. */
 gboolean plan_waves_assign(const Plan *plan, const PlanFacts *facts, const GPtrArray *bases,
 			   PlanTable *table, GError **error);
-/* After all times are set: each wave begins after the one before it. */
-gboolean plan_waves_check(const Plan *plan, const PlanFacts *facts, const PlanTable *table,
+/* After all times are set: each wave begins after the one before it. Sets table->gate_at_utc. */
+gboolean plan_waves_check(const Plan *plan, const PlanFacts *facts, PlanTable *table,
 			  GError **error);
 
 /* targets.c */

@@ -75,16 +75,16 @@ typedef struct {
 typedef struct {
 	char *at_text; /* as written */
 	PlanAtKind at;
-	PlanLocal local;       /* BASE_LOCAL, ZONE */
-	char *zone;            /* ZONE */
-	gint64 utc;            /* INSTANT */
-	char **to;             /* items of Release-To as written */
-	char *version;         /* Release-Version or NULL */
-	char *app;             /* Release-App or NULL */
-	gint64 grace_s;        /* default 1800 */
-	gint64 max_outage_s;   /* 0: the base's own */
-	char *cut_off;         /* Release-If-Cut-Off: "go" or "hold"; NULL: by gate and wave */
-	PlanGate gate;         /* default alone */
+	PlanLocal local;     /* BASE_LOCAL, ZONE */
+	char *zone;          /* ZONE */
+	gint64 utc;          /* INSTANT */
+	char **to;           /* items of Release-To as written */
+	char *version;       /* Release-Version or NULL */
+	char *app;           /* Release-App or NULL */
+	gint64 grace_s;      /* default 1800 */
+	gint64 max_outage_s; /* 0: the base's own */
+	char *cut_off;       /* Release-If-Cut-Off: "go" or "hold"; NULL: by gate and wave */
+	PlanGate gate;       /* default alone */
 	guint quorum_percent;
 	GPtrArray *waves; /* PlanWave; NULL: one for all */
 	char *title;      /* first line of the message, printable, at most some 200 bytes */
@@ -137,7 +137,8 @@ typedef struct {
 	char *cut_off; /* "go" or "hold" for all; NULL: see plan_cut_off_hold */
 	PlanGate gate;
 	guint quorum_percent;
-	guint waves; /* 1: all together */
+	gint64 gate_at_utc; /* when the gate is decided; 0 for alone */
+	guint waves;        /* 1: all together */
 	char *title;
 	GPtrArray *targets; /* PlanTarget, by wave, time, then name */
 } PlanTable;

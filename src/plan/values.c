@@ -113,8 +113,8 @@ gboolean plan_set_gate(Plan *plan, const char *value, GError **error)
 		return TRUE;
 	if (g_str_has_prefix(value, "quorum"))
 		return plan_refuse(error, "Release-Gate", value,
-				   "write a part of all targets, from 1% to 100%, as in \"quorum "
-				   "80%\"");
+				   "write a part of all targets, from 1%% to 100%%, as in \"quorum "
+				   "80%%\"");
 	const char *nearest = util_text_nearest(value, gates);
 	return plan_refuse(error, "Release-Gate", value, "no gate is called so; did you mean %s?",
 			   nearest ? nearest : "alone");

@@ -60,8 +60,7 @@ static PlanWave *parse_wave(const char *value, const char *part, GError **error)
 gboolean plan_set_waves(Plan *plan, const char *value, GError **error)
 {
 	g_auto(GStrv) parts = g_strsplit(value, ";", -1);
-	g_autoptr(GPtrArray) waves =
-	    g_ptr_array_new_with_free_func((GDestroyNotify)plan_wave_free);
+	g_autoptr(GPtrArray) waves = g_ptr_array_new_with_free_func((GDestroyNotify)plan_wave_free);
 	for (guint i = 0; parts[i]; i++) {
 		PlanWave *wave = parse_wave(value, parts[i], error);
 		if (!wave)
@@ -147,7 +146,7 @@ gboolean plan_waves_assign(const Plan *plan, const PlanFacts *facts, const GPtrA
 	if (left->len > 1)
 		return util_error_set(error, TS_ERROR_REFUSED,
 				      KEY ": no wave has %s; add them to one, or \"; all +2h\" as "
-				      "the last, or leave them out of Release-To",
+					  "the last, or leave them out of Release-To",
 				      list);
 	return check_items(plan, bases, error) && check_waves(plan, table, error);
 }
@@ -187,27 +186,28 @@ static gboolean check_order(const PlanFacts *facts, const PlanTable *table, guin
 	g_autofree char *last = util_time_format_utc(before.last_utc);
 	g_autofree char *outage = util_text_duration(outage_s);
 	return util_error_set(error, TS_ERROR_REFUSED,
-			      KEY ": wave %u begins at %s (%s), but wave %u goes until %s (%s), and "
-				  "may be out for %s; give wave %u a longer +TIME, or name a shorter "
-				  "Release-Max-Outage",
+			      KEY
+			      ": wave %u begins at %s (%s), but wave %u goes until %s (%s), and "
+			      "may be out for %s; give wave %u a longer +TIME, or name a shorter "
+			      "Release-Max-Outage",
 			      wave, first, span.first, wave - 1, last, before.last, outage, wave);
 }
 
-static gboolean check_gate(const PlanFacts *facts, const PlanTable *table, GError **error)
+static gboolean set_gate_at(const PlanFacts *facts, PlanTable *table, GError **error)
 {
-	gint64 decided = G_MAXINT64;
-	for (guint w = 1; w <= table->waves; w++)
-		decided = MIN(decided, span_of(table, w).first_utc - facts->gate_lead_s);
-	if (decided > facts->now_utc)
+	/* waves are in order by now */
+	table->gate_at_utc = span_of(table, 1).first_utc - facts->gate_lead_s;
+	if (table->gate_at_utc > facts->now_utc)
 		return TRUE;
 	g_autofree char *lead = util_text_duration(facts->gate_lead_s);
-	return util_error_set(error, TS_ERROR_REFUSED,
-			      "Release-Gate: it is decided %s before the first base goes (gate_lead "
-			      "in central.cfg), which is past; choose a later time, or \"alone\"",
-			      lead);
+	return util_error_set(
+	    error, TS_ERROR_REFUSED,
+	    "Release-Gate: it is decided %s before the first base goes (gate_lead "
+	    "in central.cfg), which is past; choose a later time, or \"alone\"",
+	    lead);
 }
 
-gboolean plan_waves_check(const Plan *plan, const PlanFacts *facts, const PlanTable *table,
+gboolean plan_waves_check(const Plan *plan, const PlanFacts *facts, PlanTable *table,
 			  GError **error)
 {
 	if (plan->at == PLAN_AT_NOW && (plan->waves || plan->gate != PLAN_GATE_ALONE))
@@ -218,5 +218,5 @@ gboolean plan_waves_check(const Plan *plan, const PlanFacts *facts, const PlanTa
 	for (guint wave = 2; wave <= table->waves; wave++)
 		if (!check_order(facts, table, wave, error))
 			return FALSE;
-	return plan->gate == PLAN_GATE_ALONE || check_gate(facts, table, error);
+	return plan->gate == PLAN_GATE_ALONE || set_gate_at(facts, table, error);
 }

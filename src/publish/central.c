@@ -163,6 +163,13 @@ static gboolean facts_load_bases(PublishFacts *self, Central *central, const cha
 	return TRUE;
 }
 
+/* Of an order whose plan names none: the app's, else what a base takes by itself. */
+static gint64 app_outage_s(Central *central, const char *name)
+{
+	g_autoptr(ConfApp) app = conf_app_load(central->dirfd, name, NULL);
+	return app && app->max_outage_s > 0 ? app->max_outage_s : CONF_MAX_OUTAGE_S;
+}
+
 PublishFacts *publish_facts_new(Central *central, const char *app, const char *const *app_names,
 				GError **error)
 {
@@ -183,6 +190,8 @@ PublishFacts *publish_facts_new(Central *central, const char *app, const char *c
 	self->facts.versions = (const char *const *)self->versions->pdata;
 	self->facts.app_names = (const char *const *)self->app_names;
 	self->facts.zone_dir = central->conf->zone_dir;
+	self->facts.gate_lead_s = central->conf->gate_lead_s;
+	self->facts.outage_s = app_outage_s(central, app);
 	self->facts.now_utc = self->facts.pushed_utc = util_clock_now_utc(central->clock);
 	return g_steal_pointer(&self);
 }

@@ -79,9 +79,41 @@ static gboolean fan_cancel(FanOut *self, const char *app, const UtilTrailers *te
 	return TRUE;
 }
 
+/* To the bases of its wave that have an order and no such word yet. */
+static gboolean fan_gate(FanOut *self, const char *app, const LibraryDecision *decision,
+			 GError **error)
+{
+	GHashTableIter iter;
+	gpointer base = NULL;
+	gint64 wave = 0;
+	if (!util_trailers_need_int(decision->text, "Wave", 1, PLAN_WAVES_MAX, &wave, error))
+		return FALSE;
+	g_hash_table_iter_init(&iter, self->decided);
+	while (g_hash_table_iter_next(&iter, &base, NULL)) {
+		LedgerView *view = ledger_views_get(self->views, self->central, base, error);
+		if (!view)
+			return FALSE;
+		const LedgerOrder *entry = g_hash_table_lookup(view->orders, self->release);
+		if (!entry || entry->order->wave != (guint)wave || entry->gate_seq > 0)
+			continue;
+		g_autoptr(Order) gate = order_new(ORDER_KIND_GATE);
+		gate->base = g_strdup(base);
+		gate->release = g_strdup(self->release);
+		gate->app = g_strdup(app);
+		gate->gate_open = strcmp(decision->decision, "gate-opened") == 0;
+		gate->reason = g_strdup(util_trailers_get(decision->text, "Reason"));
+		gate->written_utc = decision->time_utc;
+		if (!append(self, base, gate, error))
+			return FALSE;
+	}
+	return TRUE;
+}
+
 static gboolean fan_decision(FanOut *self, const char *app, const LibraryDecision *decision,
 			     GError **error)
 {
+	if (g_str_has_prefix(decision->decision, "gate-"))
+		return fan_gate(self, app, decision, error);
 	if (strcmp(decision->decision, "cancelled") == 0)
 		return fan_cancel(self, app, decision->text, decision->time_utc, error);
 	if (strcmp(decision->decision, "ordered") != 0)
@@ -140,6 +172,18 @@ gboolean publish_fan_out_all(Central *central, GError **error)
 
 /* ---- making orders ---- */
 
+static void set_gate(Order *order, const PublishRelease *release, const PublishTarget *target)
+{
+	order->wave = target->wave;
+	order->waves = release->waves;
+	order->gate = release->gate;
+	order->quorum_percent = release->quorum_percent;
+	order->gated = plan_is_gated(release->gate, target->wave);
+	order->cut_off_hold = plan_cut_off_hold(release->cut_off, release->gate, target->wave);
+	if (order->gated || order->cut_off_hold)
+		order->gate_at_utc = publish_release_gate_at(release, target->wave);
+}
+
 static Order *new_order(JobRun *run, const PublishRelease *release, const PublishTarget *target,
 			const LibraryVersion *version, const LibraryDecision *accepted)
 {
@@ -165,7 +209,7 @@ static Order *new_order(JobRun *run, const PublishRelease *release, const Publis
 				    &order->max_outage_s, NULL); /* as above */
 	if (order->max_outage_s == 0)
 		order->max_outage_s = run->app->max_outage_s;
-	order->cut_off_hold = g_strcmp0(util_trailers_get(accepted->text, "Cut-Off"), "hold") == 0;
+	set_gate(order, release, target);
 	order->local_text = g_strdup(target->local_text);
 	return order;
 }
@@ -233,8 +277,15 @@ static void say_target(JobRun *run, const PublishTarget *target, const Order *or
 		away, verdict);
 }
 
-/* One target's order, as text into `ordered`; a target whose time has passed goes into it as Late.
- */
+static void add_left_out(JobRun *run, UtilTrailers *ordered, const char *base, const char *why)
+{
+	g_autofree char *text = g_strdup_printf("%s %s", base, why);
+	util_trailers_add(ordered, "Left-Out", text);
+	job_say(run, "  %-16s not ordered: %s", base, why);
+}
+
+/* One target's order, as text into `ordered`; a target that is left out goes into it
+ * with the reason. */
 static gboolean order_target(JobRun *run, const PublishRelease *release,
 			     const PublishTarget *target, const LibraryVersion *version,
 			     const LibraryDecision *accepted, BundleHaste haste,
@@ -247,16 +298,21 @@ static gboolean order_target(JobRun *run, const PublishRelease *release,
 		return FALSE;
 	g_auto(PublishReader) reader = {0};
 	publish_reader(run->central, target->base, &reader);
+	if (reader.old_orders && (order->gated || order->cut_off_hold || order->waves > 1)) {
+		add_left_out(run, ordered, target->base,
+			     "tagship there is older than waves, gates and If-Cut-Off: hold; "
+			     "update it");
+		return TRUE;
+	}
 	const char *live = ledger_view_live_root(view, run->app->name);
 	if (!ledger_view_had_root(view, run->app->name, version->root) &&
 	    !add_bundle(run, order, live, version, &reader, haste, &bundle, error))
 		return FALSE;
 	gint64 now = util_clock_now_utc(run->central->clock);
 	if (!order->is_now && now > order->at_utc + order->grace_s) {
-		g_autofree char *late = g_strdup_printf("%s its time %s and grace have passed",
-							target->base, target->local_text);
-		util_trailers_add(ordered, "Late", late);
-		job_say(run, "  %-16s not ordered: its time and grace have passed", target->base);
+		g_autofree char *late =
+		    g_strdup_printf("its time %s and its grace have passed", target->local_text);
+		add_left_out(run, ordered, target->base, late);
 		return TRUE;
 	}
 	gint64 arrival =

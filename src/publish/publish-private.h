@@ -32,6 +32,7 @@ gboolean publish_build(JobRun *run, const char *repo_path, const char *commit, c
 /* What a base reads, and what its line gives, by its last hello; without one all that this central
  * writes. */
 typedef struct {
+	gboolean old_orders;     /* only of format 1: neither waves nor gates nor stops */
 	gboolean plain;          /* no deltas of our format */
 	gboolean whole_archives; /* its zlib packs otherwise */
 	guint64 memory_bytes;    /* 0: the default */
@@ -67,11 +68,26 @@ gboolean publish_fan_out(Central *central, const char *app, const char *release,
 /* For all releases that could still lack something. */
 gboolean publish_fan_out_all(Central *central, GError **error);
 
+/* Releases that wait for central's word. */
+typedef struct PublishGates PublishGates;
+PublishGates *publish_gates_new(void);
+void publish_gates_free(PublishGates *gates);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PublishGates, publish_gates_free)
+/* All there are; or one, that may be none. */
+gboolean publish_gates_find(PublishGates *gates, Central *central, GError **error);
+void publish_gates_add(PublishGates *gates, const char *app, const char *release);
+/* Says what can be said now, durably, and tells the bases. */
+gboolean publish_gates_decide(PublishGates *gates, Central *central, GError **error);
+gboolean publish_gates_wait(const PublishGates *gates);
+/* When to decide again if no report comes before; 0: no time is known. */
+gint64 publish_gates_next_utc(const PublishGates *gates);
+
 /* Reads refs, makes jobs, moves `seen`. hint may be NULL. */
 gboolean publish_reconcile(Central *central, const char *app, const UtilTrailers *hint,
 			   GError **error);
-/* Every hint in the queue, each removed once everything it led to is durable. */
-gboolean publish_take_hints(Central *central, GError **error);
+/* Every hint in the queue, each removed once everything it led to is durable. *ret_taken becomes
+ * TRUE if there was one. */
+gboolean publish_take_hints(Central *central, gboolean *ret_taken, GError **error);
 
 /* What a base's ledger says: its orders folded, and its reports. */
 typedef struct {

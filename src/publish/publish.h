@@ -53,12 +53,21 @@ const PlanFacts *publish_facts_plan(const PublishFacts *facts);
 void publish_facts_free(PublishFacts *facts);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PublishFacts, publish_facts_free)
 
+/* Central's word for one wave (a release without waves is wave 1). */
+typedef struct {
+	guint wave;
+	gboolean open;
+	char *reason;
+	gint64 decided_utc;
+} PublishGate;
+
 /* One release folded from its record and the ledgers. */
 typedef struct {
 	char *base;
 	char *zone;
 	gint64 at_utc;
 	char *local_text;
+	guint wave; /* from 1 */
 	CentralState state;
 	ReportEvent event; /* newest report, if reported */
 	gboolean reported;
@@ -82,6 +91,13 @@ typedef struct {
 	char *state; /* "building", "build-failed", "bundling", "ordered", "cancelled", "history",
 			"live" (all), … */
 	gboolean is_now;
+	PlanGate gate;
+	guint quorum_percent;
+	guint waves; /* 1: all together */
+	gint64 gate_lead_s;
+	gint64 grace_s;
+	char *cut_off;    /* as PlanTable */
+	GPtrArray *gates; /* PublishGate: decided ones, by wave */
 	gint64 accepted_utc;
 	char *job;
 	char *reason;
@@ -90,6 +106,13 @@ typedef struct {
 } PublishRelease;
 PublishRelease *publish_release(Central *central, const char *app, const char *release,
 				GError **error);
+/* Its orders are decided, and may be in the ledgers or on their way there. */
+gboolean publish_release_is_ordered(const PublishRelease *release);
+/* Central's word for a wave, or NULL. */
+const PublishGate *publish_release_gate(const PublishRelease *release, guint wave);
+/* When the word for a wave may be had at the earliest, and a base that was not heard of since is
+ * cut off. */
+gint64 publish_release_gate_at(const PublishRelease *release, guint wave);
 /* As a whole: cancelled, or asked to be and not confirmed everywhere. */
 gboolean publish_release_is_cancelled(const PublishRelease *release);
 /* All releases of an app, newest accepted first; at most `max` (0: all). */

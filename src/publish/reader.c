@@ -39,6 +39,7 @@ static void judge(PublishReader *reader, const UtilTrailers *contact)
 	const char *codecs = util_trailers_get(contact, "Codecs");
 	const char *zlib = util_trailers_get(contact, "Zlib");
 	gint64 memory = 0;
+	reader->old_orders = formats && number_of(formats, "order") < 2;
 	reader->plain = (formats && number_of(formats, "delta") < DELTA_FORMAT) ||
 			(codecs && !has_word(codecs, "delta"));
 	g_autofree char *own = bundle_zlib_digest();

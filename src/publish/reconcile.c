@@ -248,6 +248,7 @@ static gboolean take_want(Central *central, const UtilTrailers *hint, GError **e
 	return store_job_write(central->queue_dirfd, job, error);
 }
 
+/* Of kind "report" there is nothing to take: the worker looks at what waits for reports. */
 static gboolean take_hint(Central *central, const char *name, GError **error)
 {
 	g_autoptr(GError) bad = NULL;
@@ -267,14 +268,16 @@ static gboolean take_hint(Central *central, const char *name, GError **error)
 	return ok && store_hint_remove(central->queue_dirfd, name, error);
 }
 
-gboolean publish_take_hints(Central *central, GError **error)
+gboolean publish_take_hints(Central *central, gboolean *ret_taken, GError **error)
 {
 	g_autoptr(GPtrArray) names = store_hint_list(central->queue_dirfd, error);
 	if (!names)
 		return FALSE;
-	for (guint i = 0; i < names->len; i++)
+	for (guint i = 0; i < names->len; i++) {
 		if (!take_hint(central, g_ptr_array_index(names, i), error))
 			return FALSE;
+		*ret_taken = TRUE;
+	}
 	return TRUE;
 }
 

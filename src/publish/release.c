@@ -112,6 +112,8 @@ void publish_release_free(PublishRelease *release)
 	g_free(release->job);
 	g_free(release->reason);
 	g_free(release->tagger);
+	g_free(release->cut_off);
+	g_ptr_array_unref(release->gates);
 	g_ptr_array_unref(release->targets);
 	g_free(release);
 }
@@ -120,6 +122,14 @@ gboolean publish_release_is_cancelled(const PublishRelease *release)
 {
 	return strcmp(release->state, "cancelled") == 0 ||
 	       strcmp(release->state, "cancel-asked") == 0;
+}
+
+gboolean publish_release_is_ordered(const PublishRelease *release)
+{
+	for (guint i = 0; i < release->targets->len; i++)
+		if (((const PublishTarget *)release->targets->pdata[i])->seq > 0)
+			return TRUE;
+	return FALSE;
 }
 
 static PublishTarget *find_target(PublishRelease *release, const char *base)
@@ -145,6 +155,7 @@ static void add_target(PublishRelease *release, const char *line)
 	target->at_utc = at_utc;
 	target->local_text = g_strdup(words[3]);
 	target->outage_ms = -1;
+	target->wave = 1;
 	target->nodes = g_ptr_array_new();
 	g_ptr_array_add(release->targets, target);
 }
@@ -191,6 +202,83 @@ static void fold_cancelled(PublishRelease *release, const UtilTrailers *text)
 	}
 }
 
+static void gate_free(gpointer data)
+{
+	PublishGate *gate = data;
+	g_free(gate->reason);
+	g_free(gate);
+}
+
+/* "WAVE BASE" */
+static void fold_wave(PublishRelease *release, const char *line)
+{
+	g_auto(GStrv) words = g_strsplit(line, " ", 2);
+	guint64 wave = 0;
+	PublishTarget *target = words[0] && words[1] ? find_target(release, words[1]) : NULL;
+	if (!target || !g_ascii_string_to_unsigned(words[0], 10, 1, PLAN_WAVES_MAX, &wave, NULL))
+		return;
+	target->wave = (guint)wave;
+	release->waves = MAX(release->waves, (guint)wave);
+}
+
+static void fold_accepted(PublishRelease *release, const LibraryDecision *decision)
+{
+	const UtilTrailers *text = decision->text;
+	const char *gate = util_trailers_get(text, "Gate");
+	release->accepted_utc = decision->time_utc;
+	release->is_now = g_strcmp0(util_trailers_get(text, "Now"), "yes") == 0;
+	set_text(&release->cut_off, text, "Cut-Off");
+	/* our own record: parsed when it was written */
+	(void)util_trailers_opt_int(text, "Grace", 0, G_MAXINT64, 1800, &release->grace_s, NULL);
+	(void)util_trailers_opt_int(text, "Gate-Lead", 0, G_MAXINT64, 600, &release->gate_lead_s,
+				    NULL);
+	if (gate)
+		(void)plan_gate_parse(gate, &release->gate, &release->quorum_percent);
+	for (guint i = 0; i < util_trailers_count(text); i++)
+		if (strcmp(util_trailers_key(text, i), "Target") == 0)
+			add_target(release, util_trailers_value(text, i));
+	for (guint i = 0; i < util_trailers_count(text); i++)
+		if (strcmp(util_trailers_key(text, i), "Wave") == 0)
+			fold_wave(release, util_trailers_value(text, i));
+}
+
+/* The first word is final. */
+static void fold_gate(PublishRelease *release, const LibraryDecision *decision)
+{
+	gint64 wave = 0;
+	const char *reason = util_trailers_get(decision->text, "Reason");
+	if (!util_trailers_need_int(decision->text, "Wave", 1, PLAN_WAVES_MAX, &wave, NULL) ||
+	    publish_release_gate(release, (guint)wave))
+		return;
+	PublishGate *gate = g_new0(PublishGate, 1);
+	gate->wave = (guint)wave;
+	gate->open = strcmp(decision->decision, "gate-opened") == 0;
+	gate->reason = g_strdup(reason ? reason : "");
+	gate->decided_utc = decision->time_utc;
+	g_ptr_array_add(release->gates, gate);
+}
+
+const PublishGate *publish_release_gate(const PublishRelease *release, guint wave)
+{
+	for (guint i = 0; i < release->gates->len; i++)
+		if (((const PublishGate *)release->gates->pdata[i])->wave == wave)
+			return release->gates->pdata[i];
+	return NULL;
+}
+
+gint64 publish_release_gate_at(const PublishRelease *release, guint wave)
+{
+	gint64 first = G_MAXINT64, before = G_MININT64;
+	for (guint i = 0; i < release->targets->len; i++) {
+		const PublishTarget *target = release->targets->pdata[i];
+		if (target->wave == wave)
+			first = MIN(first, target->at_utc);
+		if (target->wave + 1 == wave)
+			before = MAX(before, target->at_utc);
+	}
+	return release->is_now ? first : MAX(first - release->gate_lead_s, before);
+}
+
 static void fold_decision(PublishRelease *release, const LibraryDecision *decision)
 {
 	static const struct {
@@ -214,13 +302,10 @@ static void fold_decision(PublishRelease *release, const LibraryDecision *decisi
 		set_text(&release->reason, text, "Reason");
 	if (strcmp(decision->decision, "built") == 0)
 		g_clear_pointer(&release->reason, g_free);
-	if (strcmp(decision->decision, "accepted") == 0) {
-		release->accepted_utc = decision->time_utc;
-		release->is_now = g_strcmp0(util_trailers_get(text, "Now"), "yes") == 0;
-		for (guint i = 0; i < util_trailers_count(text); i++)
-			if (strcmp(util_trailers_key(text, i), "Target") == 0)
-				add_target(release, util_trailers_value(text, i));
-	}
+	if (strcmp(decision->decision, "accepted") == 0)
+		fold_accepted(release, decision);
+	if (g_str_has_prefix(decision->decision, "gate-"))
+		fold_gate(release, decision);
 	if (strcmp(decision->decision, "ordered") == 0)
 		fold_ordered(release, text);
 	if (strcmp(decision->decision, "cancelled") == 0)
@@ -350,6 +435,8 @@ PublishRelease *publish_release_with(Central *central, GHashTable *views, const 
 	release->app = g_strdup(app);
 	release->release = g_strdup(release_id);
 	release->state = g_strdup("accepted");
+	release->waves = 1;
+	release->gates = g_ptr_array_new_with_free_func(gate_free);
 	release->targets = g_ptr_array_new_with_free_func(target_free);
 	for (guint i = 0; i < decisions->len; i++)
 		fold_decision(release, g_ptr_array_index(decisions, i));

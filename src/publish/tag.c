@@ -55,6 +55,19 @@ static gboolean road_read(TagRoad *road, GError **error)
 	return TRUE;
 }
 
+static void add_gate(UtilTrailers *text, const Central *central, const PlanTable *table)
+{
+	g_autofree char *gate = plan_gate_format(table->gate, table->quorum_percent);
+	if (table->gate != PLAN_GATE_ALONE)
+		util_trailers_add(text, "Gate", gate);
+	util_trailers_add_int(text, "Gate-Lead", central->conf->gate_lead_s);
+	for (guint i = 0; table->waves > 1 && i < table->targets->len; i++) {
+		const PlanTarget *target = g_ptr_array_index(table->targets, i);
+		g_autofree char *line = g_strdup_printf("%u %s", target->wave, target->base);
+		util_trailers_add(text, "Wave", line);
+	}
+}
+
 static UtilTrailers *accepted_text(TagRoad *road, const PlanTable *table)
 {
 	const Job *job = road->run->job;
@@ -66,7 +79,8 @@ static UtilTrailers *accepted_text(TagRoad *road, const PlanTable *table)
 	util_trailers_add(text, "Now", table->is_now ? "yes" : "no");
 	util_trailers_add_int(text, "Grace", table->grace_s);
 	util_trailers_add_int(text, "Max-Outage", table->max_outage_s);
-	util_trailers_add(text, "Cut-Off", table->cut_off_hold ? "hold" : "go");
+	util_trailers_add(text, "Cut-Off", table->cut_off);
+	add_gate(text, road->run->central, table);
 	util_trailers_add_time(text, "Pushed", job->created_utc);
 	util_trailers_add(text, "Job", job->id);
 	util_trailers_add(text, "Tagger", road->tag->tagger);

@@ -105,6 +105,8 @@ typedef struct {
 	int inotify_fd;
 	GThread *thread;
 	JobThread job;
+	char *app, *release; /* of the job, if it is a tag's */
+	PublishGates *gates;
 } Worker;
 
 /* Opens the library anew: libgit2 goes on seeing packs that a `tagship gc` has taken away. */
@@ -133,6 +135,8 @@ static gboolean start_job(Worker *self, gboolean *ret_started, GError **error)
 {
 	g_autoptr(GError) failed = NULL;
 	char *id = next_job(self->central, FALSE, &failed);
+	g_autoptr(Job) job = id ? store_job_read(self->central->queue_dirfd, id, NULL) : NULL;
+	gboolean of_tag = job && strcmp(job->kind, "tag") == 0;
 	*ret_started = id != NULL;
 	if (failed) {
 		g_propagate_error(error, g_steal_pointer(&failed));
@@ -140,19 +144,26 @@ static gboolean start_job(Worker *self, gboolean *ret_started, GError **error)
 	}
 	if (!id)
 		return TRUE;
+	self->app = of_tag ? g_strdup(job->app) : NULL;
+	self->release = of_tag ? g_strdup(job->oid) : NULL;
 	self->job = (JobThread){.state_path = g_strdup(self->central->path), .job_id = id};
 	self->thread = g_thread_new("job", job_thread, &self->job);
 	return TRUE;
 }
 
 /* Joins an ended job; its own failure is in the job file, an error here stops the worker. */
-static gboolean reap_job(Worker *self, gboolean wait, GError **error)
+static gboolean reap_job(Worker *self, gboolean wait, gboolean *ret_reaped, GError **error)
 {
 	if (!self->thread || (!wait && !g_atomic_int_get(&self->job.ended)))
 		return TRUE;
 	g_thread_join(g_steal_pointer(&self->thread));
 	g_free(self->job.state_path);
 	g_free(self->job.job_id);
+	if (self->app)
+		publish_gates_add(self->gates, self->app, self->release);
+	*ret_reaped = TRUE;
+	g_clear_pointer(&self->app, g_free);
+	g_clear_pointer(&self->release, g_free);
 	if (!self->job.error)
 		return TRUE;
 	g_propagate_error(error, g_steal_pointer(&self->job.error));
@@ -171,20 +182,40 @@ static gboolean wait_for_hints(Worker *self, int wait_ms)
 	return TRUE;
 }
 
+/* After a report (or any other hint), a job, or when it is time. */
+static gboolean decide_gates(Worker *self, gboolean news, GError **error)
+{
+	gint64 next = publish_gates_next_utc(self->gates);
+	if (!news && (next == 0 || util_clock_now_utc(self->central->clock) < next))
+		return TRUE;
+	return publish_gates_decide(self->gates, self->central, error);
+}
+
+static int wait_ms(const Worker *self)
+{
+	gint64 next = publish_gates_next_utc(self->gates);
+	gint64 left_ms = (next - util_clock_now_utc(self->central->clock)) * 1000;
+	int most = self->thread ? BUSY_WAIT_MS : IDLE_WAIT_MS;
+	return next == 0 ? most : (int)CLAMP(left_ms, 0, most);
+}
+
 /* Until there is nothing to do (once) or for ever. */
 static gboolean work(Worker *self, gboolean once, GError **error)
 {
 	gint64 next_beat_us = 0;
+	gboolean first = TRUE;
 	for (;;) {
-		gboolean woken = FALSE;
+		gboolean woken = FALSE, news = first;
+		first = FALSE;
 		if (!store_wake_clear(self->central->queue_dirfd, &woken, error) ||
-		    !publish_take_hints(self->central, error) || !reap_job(self, FALSE, error))
+		    !publish_take_hints(self->central, &news, error) ||
+		    !reap_job(self, FALSE, &news, error) || !decide_gates(self, news, error))
 			return FALSE;
 		if (!self->thread) {
 			gboolean started = FALSE;
 			if (!start_job(self, &started, error))
 				return FALSE;
-			if (!started && once)
+			if (!started && once && !publish_gates_wait(self->gates))
 				return TRUE;
 		}
 		if (g_get_monotonic_time() >= next_beat_us) {
@@ -192,8 +223,7 @@ static gboolean work(Worker *self, gboolean once, GError **error)
 			next_beat_us = g_get_monotonic_time() + (gint64)3600 * G_USEC_PER_SEC;
 		}
 		/* a hook may have died before it left a hint: idle, the refs are looked at */
-		if (wait_for_hints(self, self->thread ? BUSY_WAIT_MS : IDLE_WAIT_MS) ||
-		    self->thread)
+		if (wait_for_hints(self, wait_ms(self)) || self->thread)
 			continue;
 		if (!reopen_library(self->central, error))
 			return FALSE;
@@ -205,11 +235,12 @@ static gboolean locked_run(Worker *self, gboolean once, GError **error)
 {
 	Central *central = self->central;
 	(void)util_fs_sweep_tmp(central->dirfd, "tmp", 0, NULL); /* tried again next time */
-	if (!requeue_cut_off(central, error) || !publish_fan_out_all(central, error))
+	if (!requeue_cut_off(central, error) || !publish_fan_out_all(central, error) ||
+	    !publish_gates_find(self->gates, central, error))
 		return FALSE;
 	reconcile_all(central);
-	gboolean ok = work(self, once, error);
-	return reap_job(self, TRUE, ok ? error : NULL) && ok;
+	gboolean ok = work(self, once, error), reaped = FALSE;
+	return reap_job(self, TRUE, &reaped, ok ? error : NULL) && ok;
 }
 
 static gboolean wake_is_set(Central *central)
@@ -225,6 +256,8 @@ gboolean publish_worker(Central *central, gboolean once, GError **error)
 	if (self.inotify_fd >= 0)
 		(void)inotify_add_watch(self.inotify_fd, in, IN_MOVED_TO | IN_CREATE); /* polls */
 	gboolean ok = TRUE;
+	g_autoptr(PublishGates) gates = publish_gates_new();
+	self.gates = gates;
 	do {
 		util_autofd int lock = util_fs_lock(central->dirfd, LOCK_NAME, 0, error);
 		ok = lock >= 0 && locked_run(&self, once, error);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* What differs between central, which serves bases, and a base, which serves the nodes of its site.
  */
+#include <unistd.h>
+
 #include "serve/serve-private.h"
 #include "site/site.h"
 
@@ -37,13 +39,26 @@ static gboolean central_want(Serve *serve, const Order *order, const char *old_r
 	return serve_hint(serve, "want", hint, error);
 }
 
+/* While releases wait for reports (publish/gates.c). The report is safe whatever becomes of it. */
+static void tell_gates(Serve *serve)
+{
+	g_autoptr(UtilTrailers) hint = util_trailers_new();
+	if (faccessat(serve->state_dirfd, "queue/gates", F_OK, 0) == 0) {
+		util_trailers_add(hint, "Base", serve->spec->base);
+		(void)serve_hint(serve, "report", hint, NULL); /* the next one, or a minute, does */
+	}
+}
+
 static gboolean central_report(Serve *serve, const ServeReport *said, char ret_oid[REPO_OID],
 			       GError **error)
 {
 	g_autoptr(Repo) ledger = central_ledger(serve->spec, error);
-	return ledger &&
-	       ledger_report_append(ledger, said->report, said->text, said->signature,
-				    util_clock_now_utc(serve->spec->clock), ret_oid, error);
+	if (!ledger ||
+	    !ledger_report_append(ledger, said->report, said->text, said->signature,
+				  util_clock_now_utc(serve->spec->clock), ret_oid, error))
+		return FALSE;
+	tell_gates(serve);
+	return TRUE;
 }
 
 /* ---- a base, for a node ---- */

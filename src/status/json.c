@@ -61,6 +61,7 @@ static void add_cell(JsonBuilder *builder, const StatusCell *cell)
 	add_time(builder, "live_since", cell->live_since_utc);
 	add_text(builder, "next_version", cell->next_version);
 	add_text(builder, "next_state", cell->next_state);
+	add_text(builder, "next_waits", cell->next_waits);
 	add_time(builder, "next_at", cell->next_version ? cell->next_at_utc : 0);
 	add_bool(builder, "next_is_now", cell->next_is_now);
 	add_text(builder, "next_local", cell->next_local);

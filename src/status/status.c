@@ -23,6 +23,7 @@ static void cell_free(gpointer data)
 	g_free(cell->live_version);
 	g_free(cell->next_version);
 	g_free(cell->next_state);
+	g_free(cell->next_waits);
 	g_free(cell->next_local);
 	g_free(cell->last_state);
 	g_free(cell->last_version);
@@ -59,6 +60,15 @@ static void replace(char **field, const char *value)
 	*field = copy;
 }
 
+/* What central's word on it depends on, or NULL. */
+static char *waits_for(const PublishRelease *release, const PublishTarget *target)
+{
+	if (!plan_is_gated(release->gate, target->wave) ||
+	    publish_release_gate(release, target->wave))
+		return NULL;
+	return target->wave > 1 ? g_strdup_printf("wave %u", target->wave - 1) : g_strdup("gate");
+}
+
 /* The soonest release that is still open here. */
 static void cell_next(StatusCell *cell, const PublishRelease *release, const PublishTarget *target)
 {
@@ -86,6 +96,8 @@ static void cell_next(StatusCell *cell, const PublishRelease *release, const Pub
 		return;
 	replace(&cell->next_version, release->version);
 	replace(&cell->next_state, state);
+	g_free(cell->next_waits);
+	cell->next_waits = waits_for(release, target);
 	replace(&cell->next_local, target->local_text);
 	cell->next_at_utc = target->at_utc;
 	cell->next_is_now = release->is_now;

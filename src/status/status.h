@@ -19,6 +19,7 @@ typedef struct {
 	gint64 live_since_utc;
 	char *next_version; /* the soonest open release */
 	char *next_state;   /* "ordered", "staged", "cancel-asked" */
+	char *next_waits;   /* for what, beside its time: "gate", "wave 1"; NULL: for nothing */
 	gint64 next_at_utc;
 	gboolean next_is_now;
 	char *next_local;

@@ -77,8 +77,8 @@ bad 'an unknown version' 'Release-Version' 'T\n\nRelease-At: now\nRelease-To: al
 bad 'an unknown app' 'Release-App' 'T\n\nRelease-At: now\nRelease-To: all\nRelease-App: shopp\n'
 bad 'a bad grace' 'Release-Grace' 'T\n\nRelease-At: now\nRelease-To: all\nRelease-Grace: soon\n'
 bad 'a bad outage' 'Release-Max-Outage' 'T\n\nRelease-At: now\nRelease-To: all\nRelease-Max-Outage: -5m\n'
-bad 'waves: not yet' 'not yet' 'T\n\nRelease-At: now\nRelease-To: all\nRelease-Waves: berlin; shanghai +30m\n'
-bad 'a gate: not yet' 'not yet' 'T\n\nRelease-At: now\nRelease-To: all\nRelease-Gate: all-staged\n'
+bad 'waves with now' 'waits for nobody' 'T\n\nRelease-At: now\nRelease-To: all\nRelease-Waves: berlin; all +30m\n'
+bad 'a gate with now' 'waits for nobody' 'T\n\nRelease-At: now\nRelease-To: all\nRelease-Gate: all-staged\n'
 bad 'a cut-off policy that is none' 'Release-If-Cut-Off' 'T\n\nRelease-At: now\nRelease-To: all\nRelease-If-Cut-Off: maybe\n'
 
 # ---- size and signature ----

@@ -98,6 +98,24 @@ GPtrArray *base_todos(const Base *base, GError **error)
 	return g_steal_pointer(&todos);
 }
 
+gint64 base_next_gate_utc(const Base *base)
+{
+	gint64 now = util_clock_now_utc(base->clock), next = 0;
+	for (guint i = 0; i < base->conf->apps->len; i++) {
+		ActivateSpec spec = base_activate_spec(base, base->conf->apps->pdata[i]);
+		g_autoptr(DecideApp) state = activate_read(&spec, NULL); /* stage tells of errors */
+		const GPtrArray *orders = state ? decide_app_orders(state) : NULL;
+		for (guint n = 0; orders && n < orders->len; n++) {
+			const DecideOrder *order = orders->pdata[n];
+			gint64 at = order->order->gate_at_utc;
+			if (!order_state_ended(order->state) && at >= now &&
+			    (next == 0 || at < next))
+				next = at;
+		}
+	}
+	return next;
+}
+
 StageSpec base_stage_spec(const Base *base, const BaseTodo *todo)
 {
 	return (StageSpec){.root_path = base->root,

@@ -25,4 +25,7 @@ typedef struct {
 } BaseTodo;
 /* All of them, soonest go-live first. */
 GPtrArray *base_todos(const Base *base, GError **error);
+/* When central's word on a gated order may be had, or silence begins to mean cut off: the soonest
+ * such time that is to come; 0: none. */
+gint64 base_next_gate_utc(const Base *base);
 StageSpec base_stage_spec(const Base *base, const BaseTodo *todo);

@@ -94,6 +94,32 @@ static void print_fetching(const Base *base, const DecideOrder *order)
 	g_print("\n");
 }
 
+/* What it waits for beside its time. */
+static void print_gate(const Base *base, const DecideOrder *next)
+{
+	const Order *order = next->order;
+	DecideFacts facts;
+	if (!order->gated || order_state_ended(next->state))
+		return;
+	g_autofree char *gate = plan_gate_format(order->gate, order->quorum_percent);
+	const ActivateSpec spec = {
+	    .root_path = base->root, .root_dirfd = base->dirfd, .clock = base->clock};
+	facts.now_utc = util_clock_now_utc(base->clock);
+	facts.heard_utc = activate_heard_utc(&spec);
+	g_print("  gate  wave %u of %u, %s: ", order->wave, order->waves, gate);
+	switch (decide_gate(next, &facts)) {
+	case GATE_GO:
+		g_print("%s\n", next->gate_decided ? "open" : "goes when cut off, as now");
+		break;
+	case GATE_WAIT:
+		g_print("waits for central's word\n");
+		break;
+	case GATE_CUT_OFF:
+		g_print("holds when cut off, as now\n");
+		break;
+	}
+}
+
 static void print_app(const Base *base, const char *name, const DecideApp *state)
 {
 	gint64 now = util_clock_now_utc(base->clock);
@@ -115,6 +141,10 @@ static void print_app(const Base *base, const char *name, const DecideApp *state
 	} else {
 		g_print("  next  nothing\n");
 	}
+	if (decide_app_stopped(state, &hold))
+		g_print("  STOPPED by central: %s\n", hold);
+	if (next)
+		print_gate(base, next);
 	if (decide_app_held(state, &hold))
 		g_print("  HELD  %s (tagship-base unhold %s)\n", hold ? hold : "", name);
 	else if (next && next->reason && *next->reason)

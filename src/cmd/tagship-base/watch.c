@@ -8,6 +8,7 @@
 #include <malloc.h>
 #include <sys/stat.h>
 
+#include "cmd/tagship-base/contact.h"
 #include "cmd/tagship-base/pulling.h"
 #include "cmd/tagship-base/poke.h"
 
@@ -54,13 +55,21 @@ static void reload(Watch *watch)
 	watch->base = base;
 }
 
-/* What was put off is looked at sooner than all else. */
+static void look_at(Watch *watch, gint64 utc)
+{
+	gint64 now = util_clock_now_utc(watch->base->clock);
+	if (utc > 0)
+		watch->next_us =
+		    MIN(watch->next_us, g_get_monotonic_time() + (utc - now) * G_USEC_PER_SEC);
+}
+
+/* What was put off is looked at sooner than all else; and a base that is not cut off when a gate is
+ * decided must be able to say so. */
 static void look_sooner(Watch *watch, const BasePull *pull)
 {
-	gint64 look = base_pull_look_utc(pull), now = util_clock_now_utc(watch->base->clock);
-	if (look > 0)
-		watch->next_us =
-		    MIN(watch->next_us, g_get_monotonic_time() + (look - now) * G_USEC_PER_SEC);
+	gint64 gate = base_next_gate_utc(watch->base);
+	look_at(watch, base_pull_look_utc(pull));
+	look_at(watch, gate > 0 ? gate + 1 : 0);
 }
 
 /* When to look without being told. */

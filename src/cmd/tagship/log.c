@@ -107,10 +107,12 @@ static void print_nodes(const PublishTarget *target)
 	}
 }
 
-static void print_target(const PublishTarget *target)
+static void print_target(const PublishTarget *target, guint waves)
 {
 	g_autofree char *when = target->reported ? util_time_format_utc(target->event_utc) : NULL;
 	g_autofree char *detail = util_text_printable(target->detail ? target->detail : "", -1);
+	if (waves > 1)
+		g_print("  wave %u", target->wave);
 	g_print("  %-16s %-24s %s %s", target->base, target->local_text,
 		target->reported ? report_event_name(target->event)
 		: target->seq    ? "ordered"
@@ -129,21 +131,32 @@ static void print_target(const PublishTarget *target)
 	}
 }
 
-/* By tag, version or id; the newest if several match. */
+/* How well a name fits: by tag before by version before by id. */
+static guint fits(const PublishRelease *release, const char *name)
+{
+	if (g_strcmp0(release->tag, name) == 0)
+		return 3;
+	if (g_strcmp0(release->version, name) == 0)
+		return 2;
+	return strlen(name) >= 7 && g_str_has_prefix(release->release, name) ? 1 : 0;
+}
+
+/* The newest of those that fit best. */
 static PublishRelease *find_release(Central *central, const char *app, const char *name,
 				    GError **error)
 {
 	g_autoptr(GPtrArray) releases = publish_releases(central, app, 0, error);
+	const PublishRelease *best = NULL;
 	for (guint i = 0; releases && i < releases->len; i++) {
-		PublishRelease *release = g_ptr_array_index(releases, i);
-		if (g_strcmp0(release->tag, name) == 0 || g_strcmp0(release->version, name) == 0 ||
-		    (strlen(name) >= 7 && g_str_has_prefix(release->release, name)))
-			return publish_release(central, app, release->release, error);
+		const PublishRelease *release = g_ptr_array_index(releases, i);
+		if (fits(release, name) > (best ? fits(best, name) : 0))
+			best = release;
 	}
+	if (best)
+		return publish_release(central, app, best->release, error);
 	if (releases)
 		util_error_set(error, TS_ERROR_NOT_FOUND,
-			       "no release %s of app %s; see tagship plan "
-			       "list and tagship log",
+			       "no release %s of app %s; see tagship plan list and tagship log",
 			       name, app);
 	return NULL;
 }
@@ -174,10 +187,14 @@ static int show_release(Cmd *cmd, Central *central, GError **error)
 		g_autofree char *when = util_time_format_utc(decision->time_utc);
 		const char *reason = util_trailers_get(decision->text, "Reason");
 		g_autofree char *safe = util_text_printable(reason ? reason : "", -1);
-		g_print("  %s %s%s%s\n", when, decision->decision, *safe ? ": " : "", safe);
+		const char *wave = g_str_has_prefix(decision->decision, "gate-")
+				       ? util_trailers_get(decision->text, "Wave")
+				       : NULL;
+		g_print("  %s %s%s%s%s%s\n", when, decision->decision, wave ? ", wave " : "",
+			wave ? wave : "", *safe ? ": " : "", safe);
 	}
 	for (guint i = 0; i < release->targets->len; i++)
-		print_target(g_ptr_array_index(release->targets, i));
+		print_target(g_ptr_array_index(release->targets, i), release->waves);
 	return 0;
 }
 

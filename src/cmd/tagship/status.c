@@ -19,7 +19,9 @@ static char *state_text(const StatusCell *cell, gint64 now)
 			    : cell->last_state ? cell->last_state
 					       : "";
 	if (cell->arrives_utc == 0 || cell->bundle_bytes == 0 || strcmp(state, "ordered") != 0)
-		return g_strdup(state);
+		return cell->next_waits
+			   ? g_strdup_printf("%s, waits for %s", state, cell->next_waits)
+			   : g_strdup(state);
 	g_autofree char *left = util_text_duration(MAX(cell->arrives_utc - now, 0));
 	return g_strdup_printf("fetching %" G_GUINT64_FORMAT "%%, %s left",
 			       cell->sent_bytes * 100 / cell->bundle_bytes, left);

@@ -29,8 +29,8 @@ static void test_withdraw(void)
 	for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
 		g_autoptr(GError) error = NULL;
 		CentralTarget targets[] = {
-		    {"quiet", CENTRAL_ORDERED, REPORT_STAGED, NOW + 9},
-		    {"haikou", rows[i].state, rows[i].ended_as, rows[i].at_utc}};
+		    {"quiet", CENTRAL_ORDERED, REPORT_STAGED, NOW + 9, 1},
+		    {"haikou", rows[i].state, rows[i].ended_as, rows[i].at_utc, 1}};
 		gboolean allowed = central_may_withdraw("v1", targets, 2, NOW, &error);
 		g_test_message("row %u", i);
 		g_assert_cmpint(allowed, ==, rows[i].allowed);
@@ -92,6 +92,100 @@ static void test_lead(void)
 	g_assert_nonnull(strstr(error->message, "Release-At"));
 }
 
+/* Targets as words "BASE WAVE STATE", words so far, now; and what is to be decided. */
+static void test_gate(void)
+{
+	enum { AT = 1000, GRACE = 100 };
+	static const struct {
+		PlanGate gate;
+		guint percent;
+		const char *targets, *words;
+		gint64 now;
+		CentralGate word;
+		guint wave;
+		gint64 next;
+		const char *reason;
+	} rows[] = {
+	    /* a gate: not before its time, then once */
+	    {PLAN_GATE_ALL_STAGED, 0, "a1s b1s", "-", 899, CENTRAL_GATE_UNDECIDED, 0, 900, NULL},
+	    {PLAN_GATE_ALL_STAGED, 0, "a1s b1s", "-", 900, CENTRAL_GATE_OPEN, 1, 0, "2 of 2"},
+	    {PLAN_GATE_ALL_STAGED, 0, "a1s b1o", "-", 900, CENTRAL_GATE_SHUT, 1, 0, "not b"},
+	    {PLAN_GATE_ALL_STAGED, 0, "a1s b1n", "-", 900, CENTRAL_GATE_SHUT, 1, 0, "not b"},
+	    {PLAN_GATE_ALL_STAGED, 0, "a1s b1c", "-", 900, CENTRAL_GATE_OPEN, 1, 0, "1 of 1"},
+	    {PLAN_GATE_ALL_STAGED, 0, "a1c b1c", "-", 900, CENTRAL_GATE_SHUT, 1, 0, "0 of 0"},
+	    {PLAN_GATE_ALL_STAGED, 0, "a1s b1o", "s", 950, CENTRAL_GATE_UNDECIDED, 0, 0, NULL},
+	    {PLAN_GATE_QUORUM, 50, "a1s b1o c1o", "-", 900, CENTRAL_GATE_SHUT, 1, 0,
+	     "2 are needed"},
+	    {PLAN_GATE_QUORUM, 50, "a1s b1s c1o", "-", 900, CENTRAL_GATE_OPEN, 1, 0, "2 of 3"},
+	    /* waves: by what became of the one before */
+	    {PLAN_GATE_ALONE, 0, "a1o b2o", "--", 1000, CENTRAL_GATE_UNDECIDED, 0, 2101, NULL},
+	    {PLAN_GATE_ALONE, 0, "a1l b2s", "--", 1000, CENTRAL_GATE_OPEN, 2, 0, "is live"},
+	    {PLAN_GATE_ALONE, 0, "a1l b1s c2s", "--", 1000, CENTRAL_GATE_UNDECIDED, 0, 2101, NULL},
+	    {PLAN_GATE_ALONE, 0, "a1r b1s c2s", "--", 1000, CENTRAL_GATE_SHUT, 2, 0,
+	     "a of wave 1 is rolled-back"},
+	    {PLAN_GATE_ALONE, 0, "a1m b2s", "--", 1000, CENTRAL_GATE_SHUT, 2, 0, "missed"},
+	    {PLAN_GATE_ALONE, 0, "a1l b1c c2s", "--", 1000, CENTRAL_GATE_OPEN, 2, 0, "is live"},
+	    {PLAN_GATE_ALONE, 0, "a1s b2s", "--", 2100, CENTRAL_GATE_UNDECIDED, 0, 2101, NULL},
+	    {PLAN_GATE_ALONE, 0, "a1s b2s", "--", 2101, CENTRAL_GATE_SHUT, 2, 0, "wave 1: a"},
+	    {PLAN_GATE_ALONE, 0, "a1r b2s c3s", "-s-", 1000, CENTRAL_GATE_SHUT, 3, 0,
+	     "wave 2 was shut"},
+	    {PLAN_GATE_ALONE, 0, "a1l b2l c3s", "-o-", 1000, CENTRAL_GATE_OPEN, 3, 0, "wave 2"},
+	    {PLAN_GATE_ALONE, 0, "a1l b2s c3s", "-o-", 1000, CENTRAL_GATE_UNDECIDED, 0, 3101, NULL},
+	    {PLAN_GATE_ALONE, 0, "a1l b2l c3l", "-oo", 5000, CENTRAL_GATE_UNDECIDED, 0, 0, NULL},
+	    /* both */
+	    {PLAN_GATE_ALL_STAGED, 0, "a1s b2o", "--", 900, CENTRAL_GATE_SHUT, 1, 0, "not b"},
+	    {PLAN_GATE_ALL_STAGED, 0, "a1s b2o", "s-", 900, CENTRAL_GATE_SHUT, 2, 0, "was shut"},
+	    {PLAN_GATE_ALL_STAGED, 0, "a1l b2s", "o-", 1000, CENTRAL_GATE_OPEN, 2, 0, "is live"},
+	};
+	static const struct {
+		char letter;
+		CentralState state;
+		ReportEvent event;
+	} states[] = {{'n', CENTRAL_NOT_ORDERED, 0},      {'o', CENTRAL_ORDERED, 0},
+		      {'s', CENTRAL_STAGED, 0},           {'c', CENTRAL_CANCEL_ASKED, 0},
+		      {'l', CENTRAL_ENDED, REPORT_LIVE},  {'r', CENTRAL_ENDED, REPORT_ROLLED_BACK},
+		      {'m', CENTRAL_ENDED, REPORT_MISSED}};
+	for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+		g_auto(GStrv) items = g_strsplit(rows[i].targets, " ", -1);
+		CentralTarget targets[4] = {0};
+		CentralGate words[4] = {0};
+		CentralGateStep step;
+		guint n = g_strv_length(items);
+		for (guint t = 0; t < n; t++) {
+			const char *item = items[t];
+			guint wave = (guint)(item[1] - '0');
+			for (guint s = 0; s < G_N_ELEMENTS(states); s++)
+				if (states[s].letter == item[2])
+					targets[t] = (CentralTarget){.state = states[s].state,
+								     .ended_as = states[s].event,
+								     .at_utc = AT * wave,
+								     .wave = wave};
+			targets[t].base = t == 0 ? "a" : t == 1 ? "b" : "c";
+		}
+		for (guint w = 0; rows[i].words[w]; w++)
+			words[w] = rows[i].words[w] == 'o'   ? CENTRAL_GATE_OPEN
+				   : rows[i].words[w] == 's' ? CENTRAL_GATE_SHUT
+							     : CENTRAL_GATE_UNDECIDED;
+		const CentralRelease release = {.gate = rows[i].gate,
+						.quorum_percent = rows[i].percent,
+						.waves = (guint)strlen(rows[i].words),
+						.gate_at_utc = AT - 100,
+						.grace_s = GRACE,
+						.targets = targets,
+						.n_targets = n,
+						.words = words};
+		g_test_message("row %u: %s", i, rows[i].targets);
+		central_next_gate(&release, rows[i].now, &step);
+		g_autofree char *reason = step.reason;
+		g_assert_cmpint(step.word, ==, rows[i].word);
+		g_assert_cmpuint(step.wave, ==, rows[i].wave);
+		if (rows[i].word == CENTRAL_GATE_UNDECIDED)
+			g_assert_cmpint(step.next_utc, ==, rows[i].next);
+		else
+			g_assert_nonnull(strstr(reason, rows[i].reason));
+	}
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -100,5 +194,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/decide/central/version", test_version);
 	g_test_add_func("/decide/central/arrival", test_arrival);
 	g_test_add_func("/decide/central/lead", test_lead);
+	g_test_add_func("/decide/central/gate", test_gate);
 	return g_test_run();
 }

@@ -25,7 +25,15 @@ static gint64 utc_of(const char *text)
 static PlanFacts make_facts(void)
 {
 	gint64 now = utc_of("2026-11-24T07:20:00Z");
-	return (PlanFacts){bases, G_N_ELEMENTS(bases), one_app, versions, ZONES, now, now};
+	return (PlanFacts){.bases = bases,
+			   .n_bases = G_N_ELEMENTS(bases),
+			   .app_names = one_app,
+			   .versions = versions,
+			   .zone_dir = ZONES,
+			   .now_utc = now,
+			   .pushed_utc = now,
+			   .outage_s = 300,
+			   .gate_lead_s = 600};
 }
 
 static PlanTable *compile(const char *trailers, const char *tag, const PlanFacts *facts,
@@ -72,7 +80,7 @@ static void test_base_local(void)
 	g_assert_cmpstr(table->title, ==, "Shop 1.4: new checkout");
 	g_assert_false(table->is_now);
 	g_assert_false(table->plan_only);
-	g_assert_false(table->cut_off_hold);
+	g_assert_null(table->cut_off);
 	g_assert_cmpint(table->grace_s, ==, 1800);
 	g_assert_cmpint(table->max_outage_s, ==, 0);
 	/* by time, then name */
@@ -291,6 +299,103 @@ static void test_many(void)
 		       "1001 bases are meant, a plan may have 1000");
 }
 
+#define AT "Release-At: 2026-12-01 02:00 Asia/Shanghai\n"
+
+static void test_waves(void)
+{
+	static const struct {
+		const char *waves, *names, *times; /* wave and UTC of each, in the table's order */
+	} rows[] = {
+	    {"haikou; @asia +30m; all +2h", "haikou sanya berlin saopaulo",
+	     "1 18:00 2 18:30 3 20:00 3 20:00"},
+	    {"@asia; berlin,saopaulo +1h5m", "haikou sanya berlin saopaulo",
+	     "1 18:00 1 18:00 2 19:05 2 19:05"},
+	    {"all", "berlin haikou sanya saopaulo", "1 18:00 1 18:00 1 18:00 1 18:00"},
+	    {"berlin +10m; all +20m", "berlin haikou sanya saopaulo",
+	     "1 18:10 2 18:20 2 18:20 2 18:20"},
+	};
+	for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+		PlanFacts facts = make_facts();
+		g_autofree char *trailers =
+		    g_strconcat(AT "Release-To: all\nRelease-Waves: ", rows[i].waves, "\n", NULL);
+		g_autoptr(PlanTable) table = compile_good(trailers, "v1.4.0", &facts);
+		g_autofree char *names = names_of(table);
+		g_autoptr(GString) times = g_string_new(NULL);
+		for (guint n = 0; n < table->targets->len; n++) {
+			const PlanTarget *target = table->targets->pdata[n];
+			g_autofree char *utc = util_time_format_utc(target->at_utc);
+			g_string_append_printf(times, "%s%u %.5s", n > 0 ? " " : "", target->wave,
+					       utc + 11);
+		}
+		g_assert_cmpstr(names, ==, rows[i].names);
+		g_assert_cmpstr(times->str, ==, rows[i].times);
+	}
+}
+
+/* Each base's own clock may already set waves apart. */
+static void test_waves_local(void)
+{
+	PlanFacts facts = make_facts();
+	g_autoptr(PlanTable) table =
+	    compile_good("Release-At: 2026-12-01 02:00 base-local\nRelease-To: all\n"
+			 "Release-Waves: @asia; berlin; saopaulo\nRelease-Gate: quorum 75%\n",
+			 "v1.4.0", &facts);
+	g_autofree char *text = plan_table_format(table, facts.now_utc);
+	g_autofree char *gate = util_time_format_utc(table->gate_at_utc);
+	g_assert_cmpuint(table->waves, ==, 3);
+	g_assert_cmpstr(gate, ==, "2026-11-30T17:50:00Z");
+	g_assert_nonnull(strstr(text, "time left    wave\n"));
+	g_assert_nonnull(strstr(text, "gate: quorum 75%, decided at 2026-11-30T17:50:00Z\n"));
+}
+
+static void test_bad_waves(void)
+{
+	static const struct {
+		const char *trailers, *expect;
+	} rows[] = {
+	    {AT "Release-To: all\nRelease-Waves: haikou; @asia +30m\n", "no wave has berlin"},
+	    {AT "Release-To: all\nRelease-Waves: haikou; all +4m\n", "wave 2 begins at"},
+	    {AT "Release-To: all\nRelease-Waves: haikou; all\n", "wave 2 begins at"},
+	    {AT "Release-To: all\nRelease-Waves: haikou +2h; all +1h\n", "wave 2 begins at"},
+	    {AT "Release-To: all, -berlin\nRelease-Waves: berlin; all +30m\n", "is no target"},
+	    {AT "Release-To: haikou, sanya\nRelease-Waves: @asia; haikou +30m\n", "take it out"},
+	    {"Release-At: now\nRelease-To: all\nRelease-Waves: haikou; all +1h\n",
+	     "waits for nobody"},
+	    {"Release-At: now\nRelease-To: all\nRelease-Gate: all-staged\n", "waits for nobody"},
+	    {"Release-At: 2026-11-24T07:29:59Z\nRelease-To: all\nRelease-Gate: all-staged\n",
+	     "which is past"},
+	};
+	for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+		PlanFacts facts = make_facts();
+		expect_refused(rows[i].trailers, &facts, rows[i].expect);
+	}
+	/* a shorter outage lets waves be closer */
+	PlanFacts facts = make_facts();
+	g_autoptr(PlanTable) table = compile_good(
+	    AT "Release-To: all\nRelease-Waves: haikou; all +4m\nRelease-Max-Outage: 3m\n",
+	    "v1.4.0", &facts);
+	g_assert_cmpuint(table->waves, ==, 2);
+}
+
+static void test_policies(void)
+{
+	static const struct {
+		const char *cut_off;
+		PlanGate gate;
+		guint wave;
+		gboolean gated, hold;
+	} rows[] = {{NULL, PLAN_GATE_ALONE, 1, FALSE, FALSE},
+		    {NULL, PLAN_GATE_ALONE, 2, TRUE, TRUE},
+		    {NULL, PLAN_GATE_QUORUM, 1, TRUE, TRUE},
+		    {"go", PLAN_GATE_QUORUM, 2, TRUE, FALSE},
+		    {"hold", PLAN_GATE_ALONE, 1, FALSE, TRUE}};
+	for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+		g_assert_true(plan_is_gated(rows[i].gate, rows[i].wave) == rows[i].gated);
+		g_assert_true(plan_cut_off_hold(rows[i].cut_off, rows[i].gate, rows[i].wave) ==
+			      rows[i].hold);
+	}
+}
+
 static void test_format(void)
 {
 	PlanFacts facts = make_facts();
@@ -330,6 +435,10 @@ int main(int argc, char **argv)
 	g_test_add_func("/plan/compile/facts", test_facts);
 	g_test_add_func("/plan/compile/all-gaps", test_all_gaps);
 	g_test_add_func("/plan/compile/many", test_many);
+	g_test_add_func("/plan/compile/waves", test_waves);
+	g_test_add_func("/plan/compile/waves-local", test_waves_local);
+	g_test_add_func("/plan/compile/bad-waves", test_bad_waves);
+	g_test_add_func("/plan/compile/policies", test_policies);
 	g_test_add_func("/plan/compile/format", test_format);
 	return g_test_run();
 }

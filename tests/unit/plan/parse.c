@@ -21,7 +21,13 @@ static const char *const versions[] = {"v1.2.0", "v1.3.0", NULL};
 
 static PlanFacts make_facts(void)
 {
-	PlanFacts facts = {bases, G_N_ELEMENTS(bases), apps, versions, ZONES, 0, 0};
+	PlanFacts facts = {.bases = bases,
+			   .n_bases = G_N_ELEMENTS(bases),
+			   .app_names = apps,
+			   .versions = versions,
+			   .zone_dir = ZONES,
+			   .outage_s = 300,
+			   .gate_lead_s = 600};
 	g_assert_true(util_time_parse_utc(NOW, &facts.now_utc, NULL));
 	facts.pushed_utc = facts.now_utc;
 	return facts;
@@ -88,10 +94,19 @@ static const BadPlan bad_plans[] = {
     {TITLE "Release-At:   \n" TO, {"Release-At: it has no value"}},
     {TITLE AT "Release-To: all\x01\n", {"Release-To: all\\x01: it holds a control character"}},
     {TITLE AT "Release-To: all\x1b[2J\n", {"all\\x1b[2J"}},
+    /* waves and gates */
+    {TITLE AT TO "Release-Waves: haikou; @asia 30m\n", {"separated by commas"}},
+    {TITLE AT TO "Release-Waves: haikou; @asia+30m\n", {"+30m", "stands at its end"}},
+    {TITLE AT TO "Release-Waves: haikou; @asia +30\n", {"stands at its end"}},
+    {TITLE AT TO "Release-Waves: haikou; @asia +8d\n", {"up to a week"}},
+    {TITLE AT TO "Release-Waves: haikou; ; all +1h\n", {"empty"}},
+    {TITLE AT TO "Release-Waves: haikou;\n", {"empty"}},
+    {TITLE AT TO "Release-Waves: +30m\n", {"stands at its end"}},
+    {TITLE AT TO "Release-Waves: haikou; -berlin +30m\n", {"leave bases out in Release-To"}},
+    {TITLE AT TO "Release-Gate: quorum 0%\n", {"from 1% to 100%"}},
+    {TITLE AT TO "Release-Gate: quorum 80\n", {"from 1% to 100%"}},
+    {TITLE AT TO "Release-Gate: quorum\n", {"from 1% to 100%"}},
     /* not yet */
-    {TITLE AT TO "Release-Waves: haikou; @asia +30m\n", {"Release-Waves: haikou; @asia +30m: not yet", "Release-Version"}},
-    {TITLE AT TO "Release-Gate: all-staged\n", {"Release-Gate: all-staged: not yet: use \"alone\""}},
-    {TITLE AT TO "Release-Gate: quorum 80%\n", {"not yet"}},
     {TITLE AT TO "Release-Override: freeze\n", {"Release-Override: freeze: not yet"}},
     {TITLE AT TO "Release-Root: 00\n", {"Release-Root: 00: not yet"}},
     /* values */
@@ -303,7 +318,7 @@ static void test_good(void)
 	g_assert_cmpstr(plan->to[2], ==, "-berlin");
 	g_assert_cmpstr(plan->version, ==, "v1.3.0");
 	g_assert_cmpstr(plan->app, ==, "shop");
-	g_assert_true(plan->cut_off_hold);
+	g_assert_cmpstr(plan->cut_off, ==, "hold");
 	g_assert_cmpint(plan->grace_s, ==, 5400);
 	g_assert_cmpint(plan->max_outage_s, ==, 90);
 	g_assert_cmpstr(plan->title, ==, "  Shop 1.4: new checkout");
@@ -317,7 +332,7 @@ static void test_defaults(void)
 	g_assert_null(plan->app);
 	g_assert_cmpint(plan->grace_s, ==, 1800);
 	g_assert_cmpint(plan->max_outage_s, ==, 0);
-	g_assert_false(plan->cut_off_hold);
+	g_assert_null(plan->cut_off);
 }
 
 static void test_times(void)

@@ -1,0 +1,105 @@
+#!/bin/sh
+# Waves and gates: three waves over six bases, one of which fails in wave two; then all on one version;
+# a gate that opens and one that stays shut; bases that are cut off.
+. "$(dirname "$0")/../lib/world.sh"
+world_new
+trap world_end EXIT
+world_central shop 'sh build.sh' dist
+sed -i '/^gate_lead/d' "$STATE/central.cfg"
+echo 'gate_lead = 2;' >> "$STATE/central.cfg"
+for base in a1 b1 b2 c1 c2 c3; do world_base $base Asia/Shanghai; done
+c() { tagship -C "$STATE" "$@"; }
+in_seconds() { date -u -d "@$(($(date +%s) + $1))" +%Y-%m-%dT%H:%M:%SZ; }
+plan() { # TAG AT LINE...
+	_tag=$1 _at=$2
+	shift 2
+	{
+		printf 'Shop %s\n\nRelease-At: %s\n' "$_tag" "$_at"
+		printf '%s\n' "$@"
+	} | world_tag "$_tag"
+}
+push() { git -C "$SRC" push origin main "$1" > "$W/push" 2>&1; }
+all() { for _who in a1 b1 b2 c1 c2 c3; do "$@" $_who || return 1; done; }
+pull() { tagship-base -C "$W/$1/root" -q pull; }
+answers() { all world_answer | tr '\n' ' '; }
+states() { for _who in a1 b1 b2 c1 c2 c3; do world_state shop "$1" $_who; echo; done | tr '\n' ' '; }
+states_are() { [ "$(states "$1")" = "$2" ]; }
+
+# ---- refused, with what to do ----
+world_commit 1
+refused() { # TEXT WANTED LINE...
+	_text=$1 _want=$2
+	shift 2
+	plan bad "$(in_seconds 600)" "$@"
+	push bad
+	ok "$_text is refused" has "$W/push" "$_want"
+	git -C "$SRC" tag -d bad > /dev/null
+}
+refused 'a target in no wave' 'no wave has c3' 'Release-To: all' 'Release-Waves: a1; b1, b2, c1, c2 +30m'
+refused 'a wave too soon' 'wave 2 begins at' 'Release-To: all' 'Release-Waves: a1; all +1m'
+refused 'a wave that is none of the targets' '@nowhere' 'Release-To: a1, b1' 'Release-Waves: a1, @nowhere; all +30m'
+refused 'a wave left empty' 'take it out' 'Release-To: a1' 'Release-Waves: a1; a1 +30m'
+refused 'a bad gate' 'did you mean all-staged' 'Release-To: all' 'Release-Gate: all-stagd'
+plan bad now 'Release-To: all' 'Release-Waves: a1; all +30m'
+push bad
+ok 'waves with now are refused' has "$W/push" 'waits for nobody'
+git -C "$SRC" tag -d bad > /dev/null
+
+# ---- all serve v1 ----
+plan v1 now 'Release-To: all'
+push v1
+# its version 2 is not healthy, while it is sick
+sed -i "s#^  health = .*#  health = [ \"sh\", \"-c\", \"! [ -e sick ] || grep -qx 1 current/version.txt\" ];#" "$W/b2/root/base.cfg"
+for base in a1 b1 b2 c1 c2 c3; do world_base_run $base; done
+ok 'v1 is live everywhere' world_wait 60 states_are v1 'live live live live live live '
+
+# ---- three waves, one base fails in the second ----
+world_commit 2
+touch "$W/b2/app/sick" # its health check fails
+plan v2 "$(in_seconds 8)" 'Release-To: all' 'Release-Waves: a1; b1, b2 +9s; all +18s' \
+	'Release-Max-Outage: 8s' 'Release-Grace: 20s'
+push v2
+ok 'the table has the waves' grep -q 'c3 .* 3 *$' "$W/push"
+ok 'wave three never starts' world_wait 60 states_are v2 'live live rolled-back missed missed missed '
+is 'who serves what' "$(answers)" '2 2 1 1 1 1 '
+c log shop v2 > "$W/out"
+ok 'why, in the log' grep -q 'gate-shut, wave 3: b2 of wave 2 is rolled-back' "$W/out"
+c status > "$W/out"
+ok 'and in status' grep -q 'c1: v2 missed: b2 of wave 2 is rolled-back' "$W/out"
+tagship-base -C "$W/c1/root" status > "$W/out"
+ok 'and at the base' grep -q 'wrong v2 missed: b2 of wave 2 is rolled-back' "$W/out"
+
+# ---- the fix under a new tag ----
+rm "$W/b2/app/sick"
+world_commit 3
+plan v3 "$(in_seconds 7)" 'Release-To: all' 'Release-Waves: a1; b1, b2 +9s; all +18s' \
+	'Release-Max-Outage: 8s' 'Release-Gate: all-staged' 'Release-Grace: 20s'
+push v3
+ok 'the fix is live everywhere' world_wait 60 states_are v3 'live live live live live live '
+is 'all serve it' "$(answers)" '3 3 3 3 3 3 '
+c log shop v3 > "$W/out"
+ok 'the gate was opened' grep -q 'gate-opened, wave 1: 6 of 6 bases were staged' "$W/out"
+
+# ---- cut off ----
+for base in a1 b1; do world_stop run-$base; done
+world_commit 4
+at=$(in_seconds 9)
+plan v4 "$at" 'Release-To: a1, b1, c1' 'Release-Gate: quorum 60%' 'Release-Grace: 5s'
+plan v4-go "$at" 'Release-To: b1' 'Release-Version: v4' 'Release-Gate: all-staged' 'Release-If-Cut-Off: go'
+push v4
+git -C "$SRC" push -q origin v4-go > "$W/push" 2>&1
+pull a1
+pull b1
+is 'staged at the two without a line' "$(world_state shop v4 a1) $(world_state shop v4-go b1)" 'staged staged'
+# from now on they have none, and activate by themselves
+for base in a1 b1; do world_start "only-$base" tagship-activate "$W/$base/root" --wait; done
+ok 'the quorum was met: who hears it goes' world_wait 40 world_is shop v4 c1 live
+ok 'who is cut off goes, where the plan says so' world_wait 20 sh -c "ls '$W/b1/root/pending' | grep -q 'live\$'"
+ok 'and holds, where it does not' world_wait 20 sh -c "ls '$W/a1/root/pending' | grep -q 'missed\$'"
+is 'who serves what' "$(answers)" '3 4 3 4 3 3 '
+pull b1
+pull a1
+is 'the reports come later, and are right' "$(world_state shop v4-go b1) $(world_state shop v4 a1)" 'live missed'
+c log shop v4 > "$W/out"
+ok 'with the reason' grep -q 'cut off from central' "$W/out"
+done_testing
