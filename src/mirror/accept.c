@@ -183,7 +183,8 @@ static gboolean set_accepted(Repo *repo, const Move *move, GError **error)
 	       util_error_set(error, TS_ERROR_AGAIN, LEDGER_ACCEPTED " moved meanwhile");
 }
 
-static gboolean accept_orders(const MirrorSpec *spec, Repo *repo, const Move *move, GError **error)
+static gboolean accept_orders(const MirrorSpec *spec, Repo *repo, const Move *move,
+			      gboolean *ret_answer, GError **error)
 {
 	const char *ref = move->moves ? LEDGER_SEEN : LEDGER_ACCEPTED;
 	g_autoptr(GPtrArray) entries = ledger_entries(repo, ref, NULL, error);
@@ -193,6 +194,8 @@ static gboolean accept_orders(const MirrorSpec *spec, Repo *repo, const Move *mo
 	if (move->moves && (!last || strcmp(last->oid, move->head) != 0))
 		return util_error_set(error, TS_ERROR_AGAIN,
 				      LEDGER_SEEN " moved meanwhile (another fetch)");
+	*ret_answer = last && (last->order->kind == ORDER_KIND_STOP ||
+			       last->order->kind == ORDER_KIND_RESUME);
 	g_autoptr(GHashTable) texts = texts_by_app(spec, entries, error);
 	if (!texts)
 		return FALSE;
@@ -225,11 +228,12 @@ gboolean mirror_accept_head(const MirrorSpec *spec, Repo *repo, const char *head
 			    MirrorAccepted *ret, GError **error)
 {
 	Move move = {.accepted = ""};
-	gboolean behind = FALSE;
+	gboolean behind = FALSE, answer = FALSE;
 	if (!judge_head(spec, repo, head, &move, &behind, error) ||
-	    !accept_orders(spec, repo, &move, error))
+	    !accept_orders(spec, repo, &move, &answer, error))
 		return FALSE;
-	*ret = (MirrorAccepted){.moved = move.moves, .behind = behind};
+	*ret =
+	    (MirrorAccepted){.moved = move.moves, .behind = behind, .answer = move.moves && answer};
 	return TRUE;
 }
 

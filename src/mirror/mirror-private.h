@@ -29,6 +29,7 @@ gboolean mirror_call_failed(WireCall *call, GError **error);
 typedef struct {
 	gboolean moved;
 	gboolean behind; /* head is older than what is accepted */
+	gboolean answer; /* central wants to know that this was read: a stop or a resume */
 } MirrorAccepted;
 gboolean mirror_accept_head(const MirrorSpec *spec, Repo *repo, const char *head,
 			    MirrorAccepted *ret, GError **error);

@@ -187,9 +187,15 @@ static gboolean update(Mirror *mirror, MirrorAccepted *ret, WireHelloReply **ret
 		       GError **error)
 {
 	gboolean followed = FALSE;
-	if (mirror_has_news(mirror) && (!follow(mirror, ret, &followed, error) || followed))
-		return followed;
-	return update_by_hello(mirror, ret, ret_reply, error);
+	if (mirror_has_news(mirror) && !follow(mirror, ret, &followed, error))
+		return FALSE;
+	if (followed && !ret->answer)
+		return TRUE;
+	gboolean moved = ret->moved;
+	if (!update_by_hello(mirror, ret, ret_reply, error))
+		return FALSE;
+	ret->moved |= moved;
+	return TRUE;
 }
 
 gboolean mirror_update(Mirror *mirror, gboolean *ret_moved, GError **error)

@@ -356,6 +356,7 @@ static gboolean decide_orders(JobRun *run, const char *release, UtilTrailers *or
 		return TRUE;
 	return library_decide(central->library, run->app->name, release, "ordered", ordered, NULL,
 			      util_clock_now_utc(central->clock), error) &&
+	       publish_stops_complete(central, error) &&
 	       fan_out_locked(central, run->app->name, release, error);
 }
 

@@ -68,6 +68,12 @@ gboolean publish_fan_out(Central *central, const char *app, const char *release,
 /* For all releases that could still lack something. */
 gboolean publish_fan_out_all(Central *central, GError **error);
 
+/* Completes what STATE/stops says and ledgers lack. Idempotent. */
+gboolean publish_stops_fan_out(Central *central, GError **error);
+/* The same, the lock is held: a base that came after the stop hears of it before its first order.
+ */
+gboolean publish_stops_complete(Central *central, GError **error);
+
 /* Releases that wait for central's word. */
 typedef struct PublishGates PublishGates;
 PublishGates *publish_gates_new(void);

@@ -123,6 +123,28 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PublishRelease, publish_release_free)
 /* Records the decision, then asks every ledger (or only `base`) to cancel. */
 gboolean publish_cancel(Central *central, const char *app, const char *release, const char *base,
 			const char *reason, GError **error);
+/* Nothing of an app activates at a base until a resume. */
+typedef struct {
+	char *app;  /* NULL: of all apps */
+	char *base; /* NULL: at all bases */
+	gint64 since_utc;
+	char *who, *reason;
+} PublishStop;
+GPtrArray *publish_stops(Central *central, GError **error);
+/* Records it, then tells every ledger. Stopping again changes the reason; it is told anew only
+ * where it was not told yet. */
+gboolean publish_stop(Central *central, const char *app, const char *base, const char *who,
+		      const char *reason, GError **error);
+/* NOT_FOUND if there is no such stop. One of all bases ends with a resume of all bases. */
+gboolean publish_resume(Central *central, const char *app, const char *base, GError **error);
+/* Has a base read its newest stop or resume? */
+typedef enum {
+	PUBLISH_HEARD_NOT_YET,
+	PUBLISH_HEARD_YES,
+	PUBLISH_HEARD_NEVER /* tagship there is too old for it */
+} PublishHeard;
+PublishHeard publish_stop_heard(Central *central, const char *base, GError **error);
+
 /* What its tag's name begins with, and a slash. */
 #define PUBLISH_ROLLBACK "rollback"
 /* Makes a plan tag object of our own in the library: run `version` now at `base` (NULL: all that

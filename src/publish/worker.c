@@ -236,6 +236,7 @@ static gboolean locked_run(Worker *self, gboolean once, GError **error)
 	Central *central = self->central;
 	(void)util_fs_sweep_tmp(central->dirfd, "tmp", 0, NULL); /* tried again next time */
 	if (!requeue_cut_off(central, error) || !publish_fan_out_all(central, error) ||
+	    !publish_stops_fan_out(central, error) ||
 	    !publish_gates_find(self->gates, central, error))
 		return FALSE;
 	reconcile_all(central);

@@ -38,6 +38,7 @@ void status_free(Status *status)
 	if (!status)
 		return;
 	g_ptr_array_unref(status->cells);
+	g_clear_pointer(&status->stops, g_ptr_array_unref);
 	g_ptr_array_unref(status->trouble);
 	g_free(status->job_running);
 	g_free(status);
@@ -321,6 +322,35 @@ static gboolean load_jobs(Status *status, Central *central, GError **error)
 	return jobs != NULL;
 }
 
+/* "shop at berlin is stopped since … by …: why (heard by all)" */
+static void add_stops(Status *status, Central *central, const char *app)
+{
+	for (guint i = 0; i < status->stops->len; i++) {
+		const PublishStop *stop = status->stops->pdata[i];
+		g_autoptr(GPtrArray) deaf = g_ptr_array_new();
+		if (app && stop->app && strcmp(app, stop->app) != 0)
+			continue;
+		for (guint c = 0; c < status->cells->len; c++) {
+			const StatusCell *cell = status->cells->pdata[c];
+			if ((!stop->base || strcmp(stop->base, cell->base) == 0) &&
+			    (!stop->app || strcmp(stop->app, cell->app) == 0) &&
+			    !g_ptr_array_find_with_equal_func(deaf, cell->base, g_str_equal,
+							      NULL) &&
+			    publish_stop_heard(central, cell->base, NULL) != PUBLISH_HEARD_YES)
+				g_ptr_array_add(deaf, cell->base);
+		}
+		g_ptr_array_add(deaf, NULL);
+		g_autofree char *names = g_strjoinv(", ", (char **)deaf->pdata);
+		g_autofree char *since = util_time_format_utc(stop->since_utc);
+		g_ptr_array_add(
+		    status->trouble,
+		    g_strdup_printf("%s%s%s STOPPED by %s since %s: %s (%s%s)",
+				    stop->app ? stop->app : "all apps", stop->base ? " at " : "",
+				    stop->base ? stop->base : "", stop->who, since, stop->reason,
+				    *names ? "not heard yet by " : "heard", names));
+	}
+}
+
 Status *status_load(Central *central, const char *app, GError **error)
 {
 	g_autoptr(Status) status = g_new0(Status, 1);
@@ -340,7 +370,9 @@ Status *status_load(Central *central, const char *app, GError **error)
 		if ((!app || strcmp(app, apps[i]) == 0) &&
 		    !load_app(status, central, apps[i], error))
 			return NULL;
-	if (!load_jobs(status, central, error))
+	status->stops = publish_stops(central, error);
+	if (!status->stops || !load_jobs(status, central, error))
 		return NULL;
+	add_stops(status, central, app);
 	return g_steal_pointer(&status);
 }

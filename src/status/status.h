@@ -49,6 +49,7 @@ typedef struct {
 
 typedef struct {
 	GPtrArray *cells;   /* StatusCell, by app, then base */
+	GPtrArray *stops;   /* PublishStop */
 	GPtrArray *trouble; /* char *, one line each */
 	gboolean worker_running;
 	guint jobs_waiting;

@@ -80,6 +80,31 @@ is 'all serve it' "$(answers)" '3 3 3 3 3 3 '
 c log shop v3 > "$W/out"
 ok 'the gate was opened' grep -q 'gate-opened, wave 1: 6 of 6 bases were staged' "$W/out"
 
+# ---- stop and resume ----
+c stop shop --base b2 'the payment service is down' > "$W/out"
+is 'a stop is read within seconds' $? 0
+ok 'and says by whom' grep -q 'b2 .*has read it' "$W/out"
+world_commit 31
+plan v3.1 now 'Release-To: b2, c2'
+push v3.1
+ok 'elsewhere it goes on' world_wait 30 world_is shop v3.1 c2 live
+ok 'here it is staged' world_wait 30 world_is shop v3.1 b2 staged
+tagship-base -C "$W/b2/root" status > "$W/out"
+ok 'the base says why it waits' grep -q 'STOPPED by central: the payment service is down' "$W/out"
+c status > "$W/out"
+ok 'central, too' grep -q '^! shop at b2 STOPPED by .*the payment service is down (heard)' "$W/out"
+c resume > "$W/out" 2>&1
+is 'what is not stopped cannot be resumed' $? 1
+c resume shop --base b2 > "$W/out"
+is 'resume' $? 0
+ok 'then it goes live' world_wait 30 world_is shop v3.1 b2 live
+c status > "$W/out"
+ok 'nothing is stopped any more' sh -c "! grep -q STOPPED '$W/out'"
+c stop 'everything' > "$W/out" 2>&1
+is 'all apps, all bases' "$(grep -c 'has read it' "$W/out")" 6
+c resume > "$W/out" 2>&1
+is 'and resume' "$(grep -c 'has read it' "$W/out")" 6
+
 # ---- cut off ----
 for base in a1 b1; do world_stop run-$base; done
 world_commit 4
@@ -96,7 +121,7 @@ for base in a1 b1; do world_start "only-$base" tagship-activate "$W/$base/root" 
 ok 'the quorum was met: who hears it goes' world_wait 40 world_is shop v4 c1 live
 ok 'who is cut off goes, where the plan says so' world_wait 20 sh -c "ls '$W/b1/root/pending' | grep -q 'live\$'"
 ok 'and holds, where it does not' world_wait 20 sh -c "ls '$W/a1/root/pending' | grep -q 'missed\$'"
-is 'who serves what' "$(answers)" '3 4 3 4 3 3 '
+is 'who serves what' "$(answers)" '3 4 31 4 31 3 '
 pull b1
 pull a1
 is 'the reports come later, and are right' "$(world_state shop v4-go b1) $(world_state shop v4 a1)" 'live missed'

@@ -22,6 +22,8 @@ static const CmdEntry commands[] = {
     {"retry", "JOB", "run a failed job again", cmd_retry},
     {"cancel", "APP RELEASE", "withdraw a release (tag name or id)", cmd_cancel},
     {"rollback", "APP", "order an earlier version, now", cmd_rollback},
+    {"stop", "[APP] REASON", "activate nothing, at any base, until resume", cmd_stop},
+    {"resume", "[APP]", "end a stop", cmd_resume},
     {"bundle", "make|show|apply ...", "bundles by hand", cmd_bundle},
     {"export", "BASE FILE", "orders and bundles as a file, for a base without a line", cmd_export},
     {"import", "FILE", "take in the reports such a base wrote", cmd_import},

@@ -16,6 +16,8 @@ int cmd_wait(Cmd *cmd, GError **error);
 int cmd_retry(Cmd *cmd, GError **error);
 int cmd_cancel(Cmd *cmd, GError **error);
 int cmd_rollback(Cmd *cmd, GError **error);
+int cmd_stop(Cmd *cmd, GError **error);
+int cmd_resume(Cmd *cmd, GError **error);
 int cmd_bundle(Cmd *cmd, GError **error);
 int cmd_export(Cmd *cmd, GError **error);
 int cmd_import(Cmd *cmd, GError **error);

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Stops: nothing of an app (or of all) activates at a base (or at all) until a resume. What is
+ * wanted stands in STATE/stops, written first; the ledgers are its fan-out, which compares what is
+ * wanted with what each ledger says, so that it may be interrupted anywhere and run again.
+ */
+#include "publish/publish-private.h"
+
+#define FILE_NAME "stops"
+#define FILE_MAX (1024 * 1024)
+#define LOCK_WAIT_MS (60 * 1000)
+
+static void stop_free(gpointer data)
+{
+	PublishStop *stop = data;
+	g_free(stop->app);
+	g_free(stop->base);
+	g_free(stop->who);
+	g_free(stop->reason);
+	g_free(stop);
+}
+
+/* "APP BASE UTC WHO REASON", "-" for all apps or bases; WHO has no blanks. */
+static PublishStop *parse(const char *line)
+{
+	g_auto(GStrv) words = g_strsplit(line, " ", 5);
+	gint64 since = 0;
+	if (g_strv_length(words) != 5 || !util_time_parse_utc(words[2], &since, NULL))
+		return NULL;
+	PublishStop *stop = g_new0(PublishStop, 1);
+	stop->app = strcmp(words[0], "-") == 0 ? NULL : g_strdup(words[0]);
+	stop->base = strcmp(words[1], "-") == 0 ? NULL : g_strdup(words[1]);
+	stop->since_utc = since;
+	stop->who = g_strdup(words[3]);
+	stop->reason = g_strdup(words[4]);
+	return stop;
+}
+
+static char *format(const PublishStop *stop)
+{
+	g_autofree char *when = util_time_format_utc(stop->since_utc);
+	g_autofree char *who = g_strdelimit(g_strdup(stop->who), " \n\t", '_');
+	return g_strdup_printf("%s %s %s %s %s", stop->app ? stop->app : "-",
+			       stop->base ? stop->base : "-", when, who, stop->reason);
+}
+
+GPtrArray *publish_stops(Central *central, GError **error)
+{
+	g_autoptr(GError) failed = NULL;
+	g_autofree char *text = NULL;
+	gsize len = 0;
+	g_autoptr(GPtrArray) stops = g_ptr_array_new_with_free_func(stop_free);
+	if (!util_fs_read_file(central->dirfd, FILE_NAME, FILE_MAX, &text, &len, &failed)) {
+		if (g_error_matches(failed, TS_ERROR, TS_ERROR_NOT_FOUND))
+			return g_steal_pointer(&stops);
+		g_propagate_error(error, g_steal_pointer(&failed));
+		return NULL;
+	}
+	g_autoptr(UtilTrailers) lines = util_trailers_parse(text, len, error);
+	for (guint i = 0; lines && i < util_trailers_count(lines); i++) {
+		PublishStop *stop = parse(util_trailers_value(lines, i));
+		if (!stop) {
+			util_error_set(error, TS_ERROR_CORRUPT, "%s/" FILE_NAME ": line %u",
+				       central->path, i + 1);
+			return NULL;
+		}
+		g_ptr_array_add(stops, stop);
+	}
+	return lines ? g_steal_pointer(&stops) : NULL;
+}
+
+static gboolean write_stops(Central *central, const GPtrArray *stops, GError **error)
+{
+	g_autoptr(UtilTrailers) lines = util_trailers_new();
+	for (guint i = 0; i < stops->len; i++) {
+		g_autofree char *line = format(stops->pdata[i]);
+		util_trailers_add(lines, "Stop", line);
+	}
+	g_autofree char *text = util_trailers_format(lines);
+	return util_fs_write_file(central->dirfd, FILE_NAME, text, strlen(text), 0644, error);
+}
+
+/* ---- fan-out ---- */
+
+static gboolean covers(const PublishStop *stop, const ConfPeer *peer)
+{
+	return (!stop->base || strcmp(stop->base, peer->name) == 0) &&
+	       (!stop->app || g_strv_contains((const char *const *)peer->apps, stop->app));
+}
+
+/* Scope ("-" or app) -> reason, as it is to be at this base. */
+static GHashTable *wanted_at(const GPtrArray *stops, const ConfPeer *peer)
+{
+	GHashTable *wanted = g_hash_table_new(g_str_hash, g_str_equal);
+	for (guint i = 0; i < stops->len; i++) {
+		PublishStop *stop = stops->pdata[i];
+		if (covers(stop, peer))
+			g_hash_table_insert(wanted, stop->app ? stop->app : (char[]){"-"},
+					    stop->reason);
+	}
+	return wanted;
+}
+
+static gboolean append(Central *central, Repo *ledger, const ConfPeer *peer, OrderKind kind,
+		       const char *scope, const char *reason, GError **error)
+{
+	char oid[REPO_OID];
+	g_autoptr(Order) order = order_new(kind);
+	order->base = g_strdup(peer->name);
+	order->app = strcmp(scope, "-") == 0 ? NULL : g_strdup(scope);
+	order->reason = g_strdup(reason);
+	order->written_utc = util_clock_now_utc(central->clock);
+	return ledger_append(ledger, order, NULL, central->key_file, oid, error);
+}
+
+static gboolean fan_out_base(Central *central, const GPtrArray *stops, const ConfPeer *peer,
+			     GError **error)
+{
+	g_auto(PublishReader) reader = {0};
+	GHashTableIter iter;
+	gpointer scope = NULL, reason = NULL;
+	publish_reader(central, peer->name, &reader);
+	g_autoptr(GHashTable) wanted = wanted_at(stops, peer);
+	g_autoptr(Repo) ledger = ledger_create(central->path, peer->name, error);
+	g_autoptr(GPtrArray) entries =
+	    ledger ? ledger_entries(ledger, LEDGER_ORDERS, NULL, error) : NULL;
+	if (!entries || reader.old_orders)
+		return entries != NULL;
+	g_autoptr(GHashTable) have = ledger_stops(entries);
+	g_hash_table_iter_init(&iter, wanted);
+	while (g_hash_table_iter_next(&iter, &scope, &reason))
+		if (!g_hash_table_contains(have, scope) &&
+		    !append(central, ledger, peer, ORDER_KIND_STOP, scope, reason, error))
+			return FALSE;
+	g_hash_table_iter_init(&iter, have);
+	while (g_hash_table_iter_next(&iter, &scope, NULL))
+		if (!g_hash_table_contains(wanted, scope) &&
+		    !append(central, ledger, peer, ORDER_KIND_RESUME, scope, NULL, error))
+			return FALSE;
+	return TRUE;
+}
+
+gboolean publish_stops_complete(Central *central, GError **error)
+{
+	g_autoptr(GPtrArray) stops = publish_stops(central, error);
+	g_auto(GStrv) names = stops ? conf_peer_names(central->dirfd, error) : NULL;
+	for (guint i = 0; names && names[i]; i++) {
+		g_autoptr(ConfPeer) peer = conf_peer_load(central->dirfd, names[i], error);
+		if (!peer || !fan_out_base(central, stops, peer, error))
+			return FALSE;
+	}
+	return names != NULL;
+}
+
+gboolean publish_stops_fan_out(Central *central, GError **error)
+{
+	util_autofd int lock = util_fs_lock(central->dirfd, "fanout.lock", LOCK_WAIT_MS, error);
+	return lock >= 0 && publish_stops_complete(central, error);
+}
+
+/* ---- by hand ---- */
+
+static gboolean is_for(const PublishStop *stop, const char *app, const char *base)
+{
+	return g_strcmp0(stop->app, app) == 0 && g_strcmp0(stop->base, base) == 0;
+}
+
+/* *ret_were: how many of just this app and base there were. */
+static gboolean change(Central *central, PublishStop *add, const char *app, const char *base,
+		       guint *ret_were, GError **error)
+{
+	util_autofd int lock = util_fs_lock(central->dirfd, "fanout.lock", LOCK_WAIT_MS, error);
+	g_autoptr(GPtrArray) stops = lock < 0 ? NULL : publish_stops(central, error);
+	for (guint i = stops ? stops->len : 0; i > 0; i--) {
+		if (!is_for(stops->pdata[i - 1], app, base))
+			continue;
+		g_ptr_array_remove_index(stops, i - 1);
+		(*ret_were)++;
+	}
+	if (stops && add)
+		g_ptr_array_add(stops, add);
+	else if (add)
+		stop_free(add);
+	return stops && write_stops(central, stops, error) &&
+	       publish_stops_complete(central, error);
+}
+
+gboolean publish_stop(Central *central, const char *app, const char *base, const char *who,
+		      const char *reason, GError **error)
+{
+	guint were = 0;
+	PublishStop *stop = g_new0(PublishStop, 1);
+	stop->app = g_strdup(app);
+	stop->base = g_strdup(base);
+	stop->who = g_strdup(who);
+	stop->reason = g_strdup(reason);
+	stop->since_utc = util_clock_now_utc(central->clock);
+	return change(central, stop, app, base, &were, error);
+}
+
+gboolean publish_resume(Central *central, const char *app, const char *base, GError **error)
+{
+	guint were = 0;
+	if (!change(central, NULL, app, base, &were, error))
+		return FALSE;
+	return were > 0 ||
+	       util_error_set(error, TS_ERROR_NOT_FOUND,
+			      "%s is not stopped%s%s; what is stopped, \"tagship "
+			      "status\" shows",
+			      app ? app : "everything", base ? " at " : "", base ? base : "");
+}
+
+/* ---- who heard ---- */
+
+/* Has this base read its ledger as far as entry `oid`? */
+static gboolean has_read(Central *central, Repo *ledger, const char *base, const char *oid)
+{
+	gboolean read = FALSE;
+	g_autoptr(UtilTrailers) contact = publish_contact(central, base);
+	const char *head = contact ? util_trailers_get(contact, "Head") : NULL;
+	return head && util_oid_hex_ok(head) && repo_is_ancestor(ledger, oid, head, &read, NULL) &&
+	       read;
+}
+
+PublishHeard publish_stop_heard(Central *central, const char *base, GError **error)
+{
+	g_auto(PublishReader) reader = {0};
+	publish_reader(central, base, &reader);
+	if (reader.old_orders)
+		return PUBLISH_HEARD_NEVER;
+	g_autoptr(Repo) ledger = ledger_open(central->path, base, error);
+	g_autoptr(GPtrArray) entries =
+	    ledger ? ledger_entries(ledger, LEDGER_ORDERS, NULL, error) : NULL;
+	for (guint i = entries ? entries->len : 0; i > 0; i--) {
+		const LedgerEntry *entry = entries->pdata[i - 1];
+		if (entry->order->kind == ORDER_KIND_STOP ||
+		    entry->order->kind == ORDER_KIND_RESUME)
+			return has_read(central, ledger, base, entry->oid) ? PUBLISH_HEARD_YES
+									   : PUBLISH_HEARD_NOT_YET;
+	}
+	return PUBLISH_HEARD_NOT_YET;
+}
