@@ -116,8 +116,9 @@ static gboolean check_plan(Judge *judge, const Plan *plan, const PlanTag *tag, c
 		g_prefix_error(error, "a plan must tag a commit: ");
 		return FALSE;
 	}
+	g_autofree char *pusher = hook_pusher();
 	g_autoptr(PublishFacts) facts = publish_facts_new(
-	    judge->central, app->name, (const char *const *)judge->hook->apps, error);
+	    judge->central, app->name, (const char *const *)judge->hook->apps, pusher, error);
 	if (!facts)
 		return FALSE;
 	g_autoptr(PlanTable) table =

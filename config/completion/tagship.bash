@@ -35,7 +35,7 @@ _tagship_options() { # COMMAND VERB
 	'base key') echo '--replace --key' ;;
 	'plan check') echo '--app --tag' ;;
 	'log '*) echo '--follow' ;;
-	'cancel '*) echo '--base' ;;
+	'cancel '* | 'stop '* | 'resume '*) echo '--base' ;;
 	'rollback '*) echo '--to --base' ;;
 	'bundle make') echo '--codec --effort --line-kbit' ;;
 	'bundle show') echo '--old' ;;
@@ -69,7 +69,7 @@ _tagship_value() { # OPTION; fails if its value is not known
 
 _tagship_argument() { # COMMAND VERB POSITION (the first is 1)
 	case "$1 $2 $3" in
-	'app show 1' | 'app remove 1' | 'plan list 1' | 'status  1' | 'cancel  1' | 'rollback  1')
+	'app show 1' | 'app remove 1' | 'plan list 1' | 'status  1' | 'cancel  1' | 'rollback  1' | 'stop  1' | 'resume  1')
 		_tagship_words "$(_tagship_list "$program" app list)"
 		;;
 	'base show 1' | 'base key 1' | 'base remove 1' | 'serve  1' | 'export  1')
@@ -122,7 +122,7 @@ _tagship() {
 	elif [[ -z $command && $cur == -* ]]; then
 		_tagship_words '-C -q -v --json --help --version'
 	elif [[ -z $command ]]; then
-		_tagship_words 'init app base hook plan status log wait retry cancel rollback bundle export import doctor worker gc serve authorized-keys'
+		_tagship_words 'init app base hook plan status log wait retry cancel rollback stop resume bundle export import doctor worker gc serve authorized-keys'
 	elif [[ $cur == -* ]]; then
 		_tagship_words "$(_tagship_options "$command" "$verb")"
 	elif [[ -n $verbs && -z $verb ]]; then

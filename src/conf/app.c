@@ -9,6 +9,7 @@ static const char *const sandbox_choices[] = {"bwrap", "none", NULL};
 
 static gboolean check_build(const char *value, GError **error);
 
+static const char *const late_choices[] = {"warn", "refuse", NULL};
 static const ConfKey keys[] = {
     {.name = "repo",
      .help = "Source repository: absolute path on this machine",
@@ -79,6 +80,18 @@ static const ConfKey keys[] = {
      .kind = CONF_INT,
      .offset = AT(max_outage_s),
      .max = 86400},
+    {.name = "late",
+     .help = "A bundle that would arrive after its time: \"warn\", or \"refuse\" to order it",
+     .kind = CONF_TEXT,
+     .offset = AT(late),
+     .fallback_text = "warn",
+     .choices = late_choices},
+    {.name = "override",
+     .help = "Who may push a plan with Release-Override (as the hooks name pushers)",
+     .kind = CONF_LIST,
+     .offset = AT(override),
+     .check = conf_check_not_empty,
+     .unique = TRUE},
     {.name = "shared",
      .help = "Paths that each base keeps from version to version (uploads); links in the tree",
      .kind = CONF_LIST,

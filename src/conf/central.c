@@ -58,6 +58,12 @@ static const ConfKey keys[] = {
      .offset = AT(keep_versions),
      .max = 100000,
      .fallback = 20},
+    {.name = "freeze",
+     .help = "Times in which nothing may activate, by each base's clock: \"Fri 16:00 to Mon 06:00 "
+	     "weekend\", \"2026-12-24 to 2026-12-26 Christmas\"",
+     .kind = CONF_LIST,
+     .offset = AT(freeze),
+     .check = conf_check_not_empty},
     {.name = "zone_dir",
      .help = "Folder of the time zone database, with its tzdata.zi",
      .kind = CONF_TEXT,

@@ -31,6 +31,7 @@ typedef struct {
 	gint64 min_free_mb; /* builds and bundles stop below this; default 256 */
 	gint64 keep_logs_days; /* default 90 */
 	gint64 keep_versions;  /* per app, beside those in use; default 20 */
+	char **freeze;         /* see plan_freeze_parse; at all bases; may be empty */
 	char *zone_dir;        /* default /usr/share/zoneinfo */
 	char *serve_url;       /* "ssh://user@host[:port]/state" for join lines; may be empty */
 } ConfCentral;
@@ -57,7 +58,9 @@ typedef struct {
 	gint64 build_memory_mb; /* per process data limit; 0: none; default 0 */
 	gint64 build_output_mb; /* largest built tree; default 4096 */
 	gint64 max_outage_s;    /* default for orders whose plan names none; 0: base's own */
-	char **shared;          /* mount points (relative paths) that become links; may be empty */
+	char *late;      /* "warn", or "refuse": no order where a bundle would come too late */
+	char **override; /* pushers who may override a freeze; may be empty */
+	char **shared;   /* mount points (relative paths) that become links; may be empty */
 } ConfApp;
 
 ConfApp *conf_app_load(int state_dirfd, const char *name, GError **error);
@@ -111,6 +114,7 @@ typedef struct {
 	char **apps;        /* apps it runs; may be empty */
 	char *key;          /* "ssh-ed25519 AAAA…" */
 	gint64 line_kbit;   /* 0: central's line_kbit */
+	char **freeze;      /* as central's, of this base alone; may be empty */
 	gint64 incarnation; /* starts at 1; `base key --replace` adds one */
 } ConfPeer;
 

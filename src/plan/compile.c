@@ -266,6 +266,7 @@ PlanTable *plan_compile(const Plan *plan, const char *tag_name, const PlanFacts 
 	table->grace_s = plan->grace_s;
 	table->max_outage_s = plan->max_outage_s;
 	table->cut_off = g_strdup(plan->cut_off);
+	table->override = g_strdup(plan->override);
 	table->gate = plan->gate;
 	table->quorum_percent = plan->quorum_percent;
 	table->title = g_strdup(plan->title);
@@ -279,7 +280,8 @@ PlanTable *plan_compile(const Plan *plan, const char *tag_name, const PlanFacts 
 	    !plan_waves_assign(plan, facts, bases, table, error) || !compile_times(&c, error))
 		return NULL;
 	add_offsets(&c);
-	if (!check_past(&c, error) || !plan_waves_check(plan, facts, table, error))
+	if (!check_past(&c, error) || !plan_waves_check(plan, facts, table, error) ||
+	    !plan_freezes_check(zones, plan, facts, bases, table, error))
 		return NULL;
 	finish(&c);
 	return g_steal_pointer(&table);
@@ -293,6 +295,7 @@ void plan_table_free(PlanTable *table)
 	g_free(table->version);
 	g_free(table->title);
 	g_free(table->cut_off);
+	g_free(table->override);
 	if (table->targets)
 		g_ptr_array_unref(table->targets);
 	g_free(table);

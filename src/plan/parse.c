@@ -247,6 +247,7 @@ void plan_free(Plan *plan)
 	g_free(plan->app);
 	g_free(plan->title);
 	g_free(plan->cut_off);
+	g_free(plan->override);
 	g_clear_pointer(&plan->waves, g_ptr_array_unref);
 	g_free(plan);
 }

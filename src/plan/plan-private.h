@@ -80,6 +80,7 @@ gboolean plan_set_at(Plan *plan, const char *value, GError **error);
 gboolean plan_set_to(Plan *plan, const char *value, GError **error);
 gboolean plan_set_version(Plan *plan, const char *value, GError **error);
 gboolean plan_set_app(Plan *plan, const char *value, GError **error);
+gboolean plan_set_override(Plan *plan, const char *value, GError **error);
 gboolean plan_set_waves(Plan *plan, const char *value, GError **error);
 gboolean plan_set_gate(Plan *plan, const char *value, GError **error);
 gboolean plan_set_cut_off(Plan *plan, const char *value, GError **error);
@@ -114,7 +115,13 @@ gboolean plan_zones_instants(PlanZones *zones, const char *zone, const PlanLocal
 /* "this local time does not exist in ZONE WHERE: clocks go from …. Use … or …"; where may be "". */
 char *plan_zones_explain(const char *zone, const char *where, const PlanLocal *local,
 			 const PlanInstants *instants);
+/* Seconds east of Greenwich at this instant, as plan_zones_format shows. */
+gint32 plan_zones_offset(PlanZones *zones, const char *zone, gint64 utc);
 char *plan_zones_format(PlanZones *zones, const char *zone, gint64 utc);
+
+/* freeze.c: bases and table->targets go together */
+gboolean plan_freezes_check(PlanZones *zones, const Plan *plan, const PlanFacts *facts,
+			    const GPtrArray *bases, const PlanTable *table, GError **error);
 
 /* waves.c */
 

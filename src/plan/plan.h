@@ -87,17 +87,32 @@ typedef struct {
 	PlanGate gate;       /* default alone */
 	guint quorum_percent;
 	GPtrArray *waves; /* PlanWave; NULL: one for all */
+	char *override;   /* Release-Override: why a freeze does not count; NULL */
 	char *title;      /* first line of the message, printable, at most some 200 bytes */
 } Plan;
 
 /* *ret_plan stays NULL for a message without a plan (TRUE). FALSE: a plan that is wrong, or lines
  * that look like a plan and are none: "Release-…:" in any letter case anywhere in the message, or a
  * key too near to a trailer's name to be anything else ("Relase-At:", "ReleaseTo:").
- * `Release-Override` and `Release-Root` are refused with "not
- * yet". Messages over PLAN_MESSAGE_MAX or with a NUL are refused if any line looks like that. */
+ * `Release-Root` is refused with "not yet". Messages over PLAN_MESSAGE_MAX or with a NUL are
+ * refused if any line looks like that. */
 gboolean plan_parse(const char *message, gsize len, Plan **ret_plan, GError **error);
 void plan_free(Plan *plan);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Plan, plan_free)
+
+/* A time in which nothing may activate, by each base's clock: minutes since 1970 of that clock, of
+ * its week (from Monday), or of its day; `to` is not part of it. */
+typedef struct {
+	enum { PLAN_FREEZE_DATES, PLAN_FREEZE_WEEKLY, PLAN_FREEZE_DAILY } kind;
+	gint64 from_min, to_min;
+	char *text, *reason;
+} PlanFreeze;
+
+/* "2026-12-24 to 2026-12-26 REASON" (whole days), "2026-12-24 18:00 to 2026-12-27 06:00 REASON",
+ * "Fri 16:00 to Mon 06:00 REASON", "08:00 to 18:00 REASON"; else USAGE. */
+PlanFreeze *plan_freeze_parse(const char *text, GError **error);
+void plan_freeze_free(PlanFreeze *freeze);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PlanFreeze, plan_freeze_free)
 
 /* What a plan is compiled against. */
 typedef struct {
@@ -105,6 +120,7 @@ typedef struct {
 	const char *zone;
 	const char *const *groups; /* NULL-terminated */
 	gboolean runs_app;         /* the base runs this plan's app */
+	const GPtrArray *freezes;  /* PlanFreeze, of this base; may be NULL */
 } PlanBase;
 
 typedef struct {
@@ -114,9 +130,11 @@ typedef struct {
 	const char *const *versions;  /* built versions of the app, NULL-terminated */
 	const char *zone_dir;         /* folder with tzdata.zi and the zone files */
 	gint64 now_utc;
-	gint64 pushed_utc;  /* `now` counts from here */
-	gint64 outage_s;    /* of a wave whose plan names none: so long it may take */
-	gint64 gate_lead_s; /* so long before the earliest go-live a gate is decided */
+	gint64 pushed_utc;        /* `now` counts from here */
+	gint64 outage_s;          /* of a wave whose plan names none: so long it may take */
+	const GPtrArray *freezes; /* PlanFreeze, of all bases; may be NULL */
+	gboolean may_override;    /* whoever pushes this may override a freeze */
+	gint64 gate_lead_s;       /* so long before the earliest go-live a gate is decided */
 } PlanFacts;
 
 typedef struct {
@@ -139,6 +157,7 @@ typedef struct {
 	guint quorum_percent;
 	gint64 gate_at_utc; /* when the gate is decided; 0 for alone */
 	guint waves;        /* 1: all together */
+	char *override;     /* as Plan */
 	char *title;
 	GPtrArray *targets; /* PlanTarget, by wave, time, then name */
 } PlanTable;
@@ -154,7 +173,8 @@ gboolean plan_is_gated(PlanGate gate, guint wave);
  * base that is both named and left out is refused. Of waves, a base belongs to the first that names
  * it; a target in none, a wave without targets, and one that does not begin after the latest of the
  * wave before and its maximum outage, are refused, and so are waves and gates with `now` and a gate
- * whose decision would be in the past. Errors other than REFUSED: the list of zones
+ * whose decision would be in the past. So is a time in a freeze, with the next free minute, unless
+ * the plan overrides it and may. Errors other than REFUSED: the list of zones
  * could not be read (NOT_FOUND, CORRUPT, FAILED). */
 PlanTable *plan_compile(const Plan *plan, const char *tag_name, const PlanFacts *facts,
 			GError **error);

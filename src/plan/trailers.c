@@ -14,10 +14,7 @@ static const PlanTrailer trailers[] = {
     {"Release-Grace", plan_set_grace, NULL, "30m"},
     {"Release-Max-Outage", plan_set_max_outage, NULL, "5m"},
     {"Release-Waves", plan_set_waves, NULL, "haikou; @asia +30m; all +2h"},
-    {"Release-Override", NULL,
-     "leave it out; there are no freezes yet, and a hold at a base is ended by its operator with "
-     "\"tagship-base unhold\"",
-     NULL},
+    {"Release-Override", plan_set_override, NULL, "the fix for ticket 4711"},
     {"Release-Root", NULL,
      "leave it out; the tree's root is in the signed order, and \"tagship log APP VERSION\" "
      "shows it",

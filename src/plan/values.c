@@ -54,6 +54,13 @@ gboolean plan_set_to(Plan *plan, const char *value, GError **error)
 	return TRUE;
 }
 
+gboolean plan_set_override(Plan *plan, const char *value, GError **error)
+{
+	(void)error; /* any reason will do; an empty one is refused for every trailer */
+	plan->override = g_strdup(value);
+	return TRUE;
+}
+
 gboolean plan_set_version(Plan *plan, const char *value, GError **error)
 {
 	GError *why = NULL;

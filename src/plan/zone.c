@@ -274,14 +274,24 @@ gboolean plan_zones_instants(PlanZones *zones, const char *name, const PlanLocal
 	return TRUE;
 }
 
-char *plan_zones_format(PlanZones *zones, const char *name, gint64 utc)
+/* NULL only for a time that no clock shows. */
+static GDateTime *time_in(PlanZones *zones, const char *name, gint64 utc)
 {
 	Zone *zone = plan_zones_check(zones, name, NULL) ? zone_open(zones, name, NULL) : NULL;
 	g_autoptr(GTimeZone) fallback = g_time_zone_new_utc();
 	gboolean known = zone && utc < zone->misread_from_utc;
 	g_autoptr(GDateTime) at_utc = g_date_time_new_from_unix_utc(utc);
-	if (!at_utc)
-		return g_strdup("-");
-	g_autoptr(GDateTime) time = g_date_time_to_timezone(at_utc, known ? zone->tz : fallback);
-	return g_date_time_format(time, "%Y-%m-%d %H:%M:%S %:z");
+	return at_utc ? g_date_time_to_timezone(at_utc, known ? zone->tz : fallback) : NULL;
+}
+
+gint32 plan_zones_offset(PlanZones *zones, const char *name, gint64 utc)
+{
+	g_autoptr(GDateTime) time = time_in(zones, name, utc);
+	return time ? (gint32)(g_date_time_get_utc_offset(time) / G_USEC_PER_SEC) : 0;
+}
+
+char *plan_zones_format(PlanZones *zones, const char *name, gint64 utc)
+{
+	g_autoptr(GDateTime) time = time_in(zones, name, utc);
+	return time ? g_date_time_format(time, "%Y-%m-%d %H:%M:%S %:z") : g_strdup("-");
 }

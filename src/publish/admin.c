@@ -80,8 +80,9 @@ static char *own_plan(Central *central, const char *app, const char *version_nam
 	g_autofree char *name = g_strdup_printf("%s/%s-%" G_GINT64_FORMAT "-%04x", what,
 						version_name, now, g_random_int() & 0xffff);
 	g_autofree char *message = g_strdup_printf(
-	    "%s: %s, by %s on central\n\nRelease-At: now\nRelease-To: %s\nRelease-Version: %s\n",
-	    what, version_name, who, base ? base : "all", version_name);
+	    "%s: %s, by %s on central\n\nRelease-At: now\nRelease-To: %s\nRelease-Version: %s\n"
+	    "Release-Override: %s by hand\n",
+	    what, version_name, who, base ? base : "all", version_name, what);
 	if (!repo_tag_write(repo, commit, name, message, who, "tagship@localhost", now, tag, error))
 		return NULL;
 	g_autofree char *id = job_id_for_ref(app, name, tag);

@@ -135,10 +135,27 @@ void publish_note(Central *central, const char *format, ...)
 struct PublishFacts {
 	GPtrArray *peers; /* ConfPeer */
 	PlanBase *bases;
+	GPtrArray *freezes;  /* PlanFreeze, of all */
+	GPtrArray *lists;    /* GPtrArray of PlanFreeze, of one base each */
 	GPtrArray *versions; /* char *, NULL-terminated */
 	char **app_names;
 	PlanFacts facts;
 };
+
+static GPtrArray *parse_freezes(char *const *texts, const char *where, GError **error)
+{
+	g_autoptr(GPtrArray) freezes =
+	    g_ptr_array_new_with_free_func((GDestroyNotify)plan_freeze_free);
+	for (guint i = 0; texts[i]; i++) {
+		PlanFreeze *freeze = plan_freeze_parse(texts[i], error);
+		if (!freeze) {
+			g_prefix_error(error, "%s: freeze: ", where);
+			return NULL;
+		}
+		g_ptr_array_add(freezes, freeze);
+	}
+	return g_steal_pointer(&freezes);
+}
 
 static gboolean facts_load_bases(PublishFacts *self, Central *central, const char *app,
 				 GError **error)
@@ -152,10 +169,16 @@ static gboolean facts_load_bases(PublishFacts *self, Central *central, const cha
 		if (!peer)
 			return FALSE;
 		g_ptr_array_add(self->peers, peer);
+		g_autofree char *where = g_strdup_printf("bases.d/%s.cfg", names[i]);
+		GPtrArray *freezes = parse_freezes(peer->freeze, where, error);
+		if (!freezes)
+			return FALSE;
+		g_ptr_array_add(self->lists, freezes);
 		self->bases[i] =
 		    (PlanBase){.name = peer->name,
 			       .zone = peer->zone,
 			       .groups = (const char *const *)peer->groups,
+			       .freezes = freezes,
 			       .runs_app = g_strv_contains((const char *const *)peer->apps, app)};
 	}
 	self->facts.n_bases = self->peers->len;
@@ -170,15 +193,25 @@ static gint64 app_outage_s(Central *central, const char *name)
 	return app && app->max_outage_s > 0 ? app->max_outage_s : CONF_MAX_OUTAGE_S;
 }
 
+static gboolean may_override(Central *central, const char *name, const char *pusher)
+{
+	g_autoptr(ConfApp) app = conf_app_load(central->dirfd, name, NULL);
+	return !pusher || (app && g_strv_contains((const char *const *)app->override, pusher));
+}
+
 PublishFacts *publish_facts_new(Central *central, const char *app, const char *const *app_names,
-				GError **error)
+				const char *pusher, GError **error)
 {
 	g_autoptr(PublishFacts) self = g_new0(PublishFacts, 1);
 	self->peers = g_ptr_array_new_with_free_func((GDestroyNotify)conf_peer_free);
+	self->lists = g_ptr_array_new_with_free_func((GDestroyNotify)g_ptr_array_unref);
 	self->versions = g_ptr_array_new_with_free_func(g_free);
 	self->app_names = g_strdupv((char **)(gsize)app_names);
-	if (!facts_load_bases(self, central, app, error))
+	self->freezes = parse_freezes(central->conf->freeze, "central.cfg", error);
+	if (!self->freezes || !facts_load_bases(self, central, app, error))
 		return NULL;
+	self->facts.freezes = self->freezes;
+	self->facts.may_override = may_override(central, app, pusher);
 	g_autoptr(GPtrArray) versions = library_versions(central->library, app, error);
 	if (!versions)
 		return NULL;
@@ -206,6 +239,8 @@ void publish_facts_free(PublishFacts *facts)
 	if (!facts)
 		return;
 	g_ptr_array_unref(facts->peers);
+	g_ptr_array_unref(facts->lists);
+	g_clear_pointer(&facts->freezes, g_ptr_array_unref);
 	g_ptr_array_unref(facts->versions);
 	g_strfreev(facts->app_names);
 	g_free(facts->bases);

@@ -320,6 +320,14 @@ static gboolean order_target(JobRun *run, const PublishRelease *release,
 					 reader.line_kbit)
 		   : now;
 	say_target(run, target, order, bundle, arrival, now);
+	if (!order->is_now && arrival > order->at_utc && strcmp(run->app->late, "refuse") == 0) {
+		g_autofree char *away = util_text_duration(arrival - order->at_utc);
+		g_autofree char *late = g_strdup_printf(
+		    "its bundle would come %s after its time, and `late` of app %s says refuse",
+		    away, run->app->name);
+		add_left_out(run, ordered, target->base, late);
+		return TRUE;
+	}
 	order->seq = 1; /* the ledger counts; this is only the decision's text */
 	g_autofree char *text = order_format(order);
 	g_autofree char *when = util_time_format_utc(arrival);
@@ -391,9 +399,9 @@ static gboolean order_new_release(JobRun *run, const PublishRelease *release,
 		return TRUE;
 	}
 	if (!util_trailers_get(ordered, "Order"))
-		return util_error_set(error, TS_ERROR_FAILED,
-				      "nothing is ordered: the time and grace of every base have "
-				      "passed; push a new plan");
+		return util_error_set(
+		    error, TS_ERROR_FAILED,
+		    "nothing is ordered at any base, for the reasons above; push a new plan");
 	job_say(run, "ordered: %s %s", run->app->name, version->version);
 	return TRUE;
 }

@@ -47,8 +47,9 @@ gboolean publish_worker_running(Central *central);
 /* What pre-receive needs to judge plans: bases, apps, versions. Lives as long as the returned
  * object. */
 typedef struct PublishFacts PublishFacts;
+/* pusher: who may or may not override a freeze; NULL: whoever rules central. */
 PublishFacts *publish_facts_new(Central *central, const char *app, const char *const *app_names,
-				GError **error);
+				const char *pusher, GError **error);
 const PlanFacts *publish_facts_plan(const PublishFacts *facts);
 void publish_facts_free(PublishFacts *facts);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PublishFacts, publish_facts_free)

@@ -85,6 +85,7 @@ static UtilTrailers *accepted_text(TagRoad *road, const PlanTable *table)
 	util_trailers_add(text, "Job", job->id);
 	util_trailers_add(text, "Tagger", road->tag->tagger);
 	util_trailers_add(text, "Pusher", job->pusher);
+	util_trailers_add(text, "Override", table->override);
 	for (guint i = 0; i < table->targets->len; i++) {
 		const PlanTarget *target = g_ptr_array_index(table->targets, i);
 		g_autofree char *when = util_time_format_utc(target->at_utc);
@@ -117,6 +118,12 @@ static gboolean withdraw_replaced(TagRoad *road, GError **error)
 	return TRUE;
 }
 
+/* pre-receive has judged who pushed; a push whose hint was lost has no name here. */
+static const char *known_pusher(const Job *job)
+{
+	return *job->ref && *job->pusher ? job->pusher : NULL;
+}
+
 static PlanTable *compile(TagRoad *road, GError **error)
 {
 	Central *central = road->run->central;
@@ -125,7 +132,8 @@ static PlanTable *compile(TagRoad *road, GError **error)
 	if (!apps)
 		return NULL;
 	g_autoptr(PublishFacts) facts =
-	    publish_facts_new(central, app, (const char *const *)apps, error);
+	    publish_facts_new(central, app, (const char *const *)apps,
+			      known_pusher(road->run->job), error);
 	if (!facts)
 		return NULL;
 	/* judged as of the push: a busy worker must not turn a good plan into a bad one */

@@ -5,10 +5,11 @@
 world_new
 trap world_end EXIT
 world_central shop 'sh build.sh' dist
-sed -i '/^gate_lead/d' "$STATE/central.cfg"
-echo 'gate_lead = 2;' >> "$STATE/central.cfg"
-for base in a1 b1 b2 c1 c2 c3; do world_base $base Asia/Shanghai; done
 c() { tagship -C "$STATE" "$@"; }
+conf_set() { # FILE KEY VALUE
+	sed -i "/^$2 = /d" "$STATE/$1"
+	echo "$2 = $3;" >> "$STATE/$1"
+}
 in_seconds() { date -u -d "@$(($(date +%s) + $1))" +%Y-%m-%dT%H:%M:%SZ; }
 plan() { # TAG AT LINE...
 	_tag=$1 _at=$2
@@ -24,6 +25,9 @@ pull() { tagship-base -C "$W/$1/root" -q pull; }
 answers() { all world_answer | tr '\n' ' '; }
 states() { for _who in a1 b1 b2 c1 c2 c3; do world_state shop "$1" $_who; echo; done | tr '\n' ' '; }
 states_are() { [ "$(states "$1")" = "$2" ]; }
+
+conf_set central.cfg gate_lead 2
+for base in a1 b1 b2 c1 c2 c3; do world_base $base Asia/Shanghai; done
 
 # ---- refused, with what to do ----
 world_commit 1
@@ -44,6 +48,29 @@ plan bad now 'Release-To: all' 'Release-Waves: a1; all +30m'
 push bad
 ok 'waves with now are refused' has "$W/push" 'waits for nobody'
 git -C "$SRC" tag -d bad > /dev/null
+
+# ---- freezes ----
+conf_set bases.d/c3.cfg freeze '[ "00:00 to 23:59 stock taking", "23:59 to 00:00 stock taking" ]'
+refused 'a time in a freeze' 'frozen' 'Release-To: all'
+ok 'it says where and why' grep -q 'c3: .*stock taking' "$W/push"
+refused 'an override by whoever comes' 'may not override' 'Release-To: all' 'Release-Override: it burns'
+conf_set apps.d/shop.cfg override "[ \"${LOGNAME:-${USER:-$(id -un)}}\" ]"
+plan v0 now 'Release-To: c3' 'Release-Override: it burns'
+push v0
+ok 'who may override it does' has "$W/push" 'ordered: shop v0'
+ok 'and it is recorded' sh -c "git -C '$STATE/library.git' log --all --format=%B | grep -q '^Override: it burns'"
+conf_set bases.d/c3.cfg freeze '[ ]'
+
+# ---- too late for this line ----
+conf_set apps.d/shop.cfg late '"refuse"'
+conf_set bases.d/c2.cfg line_kbit 1
+plan v0.1 "$(in_seconds 5)" 'Release-To: c1, c2' 'Release-Version: v0'
+push v0.1
+ok 'an order that comes too late is not given' grep -q 'c2 .*not ordered: its bundle would come' "$W/push"
+ok 'others are' world_wait 10 sh -c "tagship -C '$STATE' log shop v0.1 | grep -q 'c1 .* ordered'"
+tagship -q -C "$STATE" cancel shop v0.1
+conf_set bases.d/c2.cfg line_kbit 0
+conf_set apps.d/shop.cfg late '"warn"'
 
 # ---- all serve v1 ----
 plan v1 now 'Release-To: all'

@@ -32,7 +32,7 @@ static int compile_here(Cmd *cmd, const Plan *plan, const char *app, const char 
 	const char *const apps[] = {app, NULL};
 	if (!central || !cmd_check_apps(central, apps, error))
 		return 1;
-	g_autoptr(PublishFacts) facts = publish_facts_new(central, app, apps, error);
+	g_autoptr(PublishFacts) facts = publish_facts_new(central, app, apps, NULL, error);
 	g_autoptr(PlanTable) table =
 	    facts ? plan_compile(plan, tag ? tag : "this-tag", publish_facts_plan(facts), error)
 		  : NULL;

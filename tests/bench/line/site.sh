@@ -41,7 +41,9 @@ site_release() { # VERSION
 	for _who in one site $SITE_NODES; do
 		grep -q . "$W/$_who/app/current/version.txt" || failed "$1 is not live at $_who" || return 1
 	done
-	world_is shop "$1" one live && world_is shop "$1" site live || failed "$1 is not live at central"
+	if ! world_is shop "$1" one live || ! world_is shop "$1" site live; then
+		failed "$1 is not live at central"
+	fi
 }
 
 section_site() {

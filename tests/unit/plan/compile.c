@@ -6,9 +6,11 @@
 static const char *const asia[] = {"asia", NULL};
 static const char *const europe[] = {"europe", "asia-friends", NULL};
 static const PlanBase bases[] = {
-    {"sanya", "Asia/Shanghai", asia, TRUE},    {"haikou", "Asia/Shanghai", asia, TRUE},
-    {"berlin", "Europe/Berlin", europe, TRUE}, {"saopaulo", "America/Sao_Paulo", NULL, TRUE},
-    {"depot", "Asia/Tokyo", asia, FALSE},
+    {"sanya", "Asia/Shanghai", asia, TRUE, NULL},
+    {"haikou", "Asia/Shanghai", asia, TRUE, NULL},
+    {"berlin", "Europe/Berlin", europe, TRUE, NULL},
+    {"saopaulo", "America/Sao_Paulo", NULL, TRUE, NULL},
+    {"depot", "Asia/Tokyo", asia, FALSE, NULL},
 };
 static const char *const one_app[] = {"shop", NULL};
 static const char *const two_apps[] = {"shop", "board", NULL};
@@ -231,8 +233,8 @@ static void test_apps(void)
 /* Facts that are poor: no bases, no versions, a base whose zone is wrong, no zones at all. */
 static void test_facts(void)
 {
-	static const PlanBase bad_zone[] = {{"haikou", "Asia/Haikou", asia, TRUE}};
-	static const PlanBase hostile[] = {{"haikou", "../../etc/passwd", asia, TRUE}};
+	static const PlanBase bad_zone[] = {{"haikou", "Asia/Haikou", asia, TRUE, NULL}};
+	static const PlanBase hostile[] = {{"haikou", "../../etc/passwd", asia, TRUE, NULL}};
 	PlanFacts facts = make_facts();
 	facts.n_bases = 0;
 	facts.bases = NULL;
@@ -267,10 +269,10 @@ static void test_facts(void)
 static void test_all_gaps(void)
 {
 	static const PlanBase many[] = {
-	    {"berlin", "Europe/Berlin", NULL, TRUE},
-	    {"munich", "Europe/Berlin", NULL, TRUE},
-	    {"paris", "Europe/Paris", NULL, TRUE},
-	    {"haikou", "Asia/Shanghai", NULL, TRUE},
+	    {"berlin", "Europe/Berlin", NULL, TRUE, NULL},
+	    {"munich", "Europe/Berlin", NULL, TRUE, NULL},
+	    {"paris", "Europe/Paris", NULL, TRUE, NULL},
+	    {"haikou", "Asia/Shanghai", NULL, TRUE, NULL},
 	};
 	static const char trailers[] = "Release-At: 2027-03-28 02:30 base-local\nRelease-To: all\n";
 	PlanFacts facts = make_facts();
@@ -287,7 +289,7 @@ static void test_many(void)
 	g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
 	for (guint i = 0; i <= PLAN_TARGETS_MAX; i++) {
 		g_ptr_array_add(names, g_strdup_printf("b%04u", i));
-		many[i] = (PlanBase){names->pdata[i], "Europe/Berlin", asia, TRUE};
+		many[i] = (PlanBase){names->pdata[i], "Europe/Berlin", asia, TRUE, NULL};
 	}
 	facts.bases = many;
 	facts.n_bases = PLAN_TARGETS_MAX;

@@ -11,10 +11,13 @@ static const char *const asia[] = {"asia", NULL};
 static const char *const europe[] = {"europe", "old", NULL};
 static const char *const spare[] = {"spare", NULL};
 static const PlanBase bases[] = {
-    {"haikou", "Asia/Shanghai", asia, TRUE},         {"sanya", "Asia/Shanghai", asia, TRUE},
-    {"berlin", "Europe/Berlin", europe, TRUE},       {"saopaulo", "America/Sao_Paulo", NULL, TRUE},
-    {"depot", "Europe/Berlin", spare, FALSE},        {"newyork", "America/New_York", NULL, TRUE},
-    {"lordhowe", "Australia/Lord_Howe", NULL, TRUE},
+    {"haikou", "Asia/Shanghai", asia, TRUE, NULL},
+    {"sanya", "Asia/Shanghai", asia, TRUE, NULL},
+    {"berlin", "Europe/Berlin", europe, TRUE, NULL},
+    {"saopaulo", "America/Sao_Paulo", NULL, TRUE, NULL},
+    {"depot", "Europe/Berlin", spare, FALSE, NULL},
+    {"newyork", "America/New_York", NULL, TRUE, NULL},
+    {"lordhowe", "Australia/Lord_Howe", NULL, TRUE, NULL},
 };
 static const char *const apps[] = {"shop", NULL};
 static const char *const versions[] = {"v1.2.0", "v1.3.0", NULL};
@@ -107,7 +110,6 @@ static const BadPlan bad_plans[] = {
     {TITLE AT TO "Release-Gate: quorum 80\n", {"from 1% to 100%"}},
     {TITLE AT TO "Release-Gate: quorum\n", {"from 1% to 100%"}},
     /* not yet */
-    {TITLE AT TO "Release-Override: freeze\n", {"Release-Override: freeze: not yet"}},
     {TITLE AT TO "Release-Root: 00\n", {"Release-Root: 00: not yet"}},
     /* values */
     {TITLE AT TO "Release-Gate: alnoe\n", {"did you mean alone?"}},
