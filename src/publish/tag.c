@@ -131,9 +131,8 @@ static PlanTable *compile(TagRoad *road, GError **error)
 	g_auto(GStrv) apps = publish_apps_of_repo(central, road->run->app->repo, error);
 	if (!apps)
 		return NULL;
-	g_autoptr(PublishFacts) facts =
-	    publish_facts_new(central, app, (const char *const *)apps,
-			      known_pusher(road->run->job), error);
+	g_autoptr(PublishFacts) facts = publish_facts_new(central, app, (const char *const *)apps,
+							  known_pusher(road->run->job), error);
 	if (!facts)
 		return NULL;
 	/* judged as of the push: a busy worker must not turn a good plan into a bad one */
