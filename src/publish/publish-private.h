@@ -68,6 +68,9 @@ gboolean publish_fan_out(Central *central, const char *app, const char *release,
 /* For all releases that could still lack something. */
 gboolean publish_fan_out_all(Central *central, GError **error);
 
+/* Writes what became of an app's versions as notes into its repository. Idempotent. */
+gboolean publish_notes_write(Central *central, const char *app, GError **error);
+
 /* Completes what STATE/stops says and ledgers lack. Idempotent. */
 gboolean publish_stops_fan_out(Central *central, GError **error);
 /* The same, the lock is held: a base that came after the stop hears of it before its first order.

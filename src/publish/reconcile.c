@@ -248,7 +248,15 @@ static gboolean take_want(Central *central, const UtilTrailers *hint, GError **e
 	return store_job_write(central->queue_dirfd, job, error);
 }
 
-/* Of kind "report" there is nothing to take: the worker looks at what waits for reports. */
+/* An order has ended somewhere. Notes are for reading: without them all goes on. */
+static void take_report(Central *central, const UtilTrailers *hint)
+{
+	g_autoptr(GError) error = NULL;
+	const char *app = util_trailers_get(hint, "App");
+	if (app && !publish_notes_write(central, app, &error))
+		publish_note(central, "alarm: %s: notes on releases: %s", app, error->message);
+}
+
 static gboolean take_hint(Central *central, const char *name, GError **error)
 {
 	g_autoptr(GError) bad = NULL;
@@ -265,6 +273,8 @@ static gboolean take_hint(Central *central, const char *name, GError **error)
 		ok = take_want(central, hint, error);
 	else if (g_strcmp0(kind, "given") == 0)
 		ok = publish_fan_out_all(central, error);
+	else if (g_strcmp0(kind, "report") == 0)
+		take_report(central, hint);
 	return ok && store_hint_remove(central->queue_dirfd, name, error);
 }
 

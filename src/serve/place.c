@@ -39,14 +39,15 @@ static gboolean central_want(Serve *serve, const Order *order, const char *old_r
 	return serve_hint(serve, "want", hint, error);
 }
 
-/* While releases wait for reports (publish/gates.c). The report is safe whatever becomes of it. */
-static void tell_gates(Serve *serve)
+/* An end becomes a note in the app's repository, and while releases wait for reports
+ * (publish/gates.c) they are looked at. The report is safe whatever becomes of the hint. */
+static void tell_worker(Serve *serve, const Report *report)
 {
 	g_autoptr(UtilTrailers) hint = util_trailers_new();
-	if (faccessat(serve->state_dirfd, "queue/gates", F_OK, 0) == 0) {
-		util_trailers_add(hint, "Base", serve->spec->base);
-		(void)serve_hint(serve, "report", hint, NULL); /* the next one, or a minute, does */
-	}
+	gboolean ends = report_event_ends(report->event);
+	util_trailers_add(hint, "App", ends ? report->app : NULL);
+	if (ends || faccessat(serve->state_dirfd, "queue/gates", F_OK, 0) == 0)
+		(void)serve_hint(serve, "report", hint, NULL); /* the next one does */
 }
 
 static gboolean central_report(Serve *serve, const ServeReport *said, char ret_oid[REPO_OID],
@@ -57,7 +58,7 @@ static gboolean central_report(Serve *serve, const ServeReport *said, char ret_o
 	    !ledger_report_append(ledger, said->report, said->text, said->signature,
 				  util_clock_now_utc(serve->spec->clock), ret_oid, error))
 		return FALSE;
-	tell_gates(serve);
+	tell_worker(serve, said->report);
 	return TRUE;
 }
 

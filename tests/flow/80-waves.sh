@@ -107,6 +107,13 @@ is 'all serve it' "$(answers)" '3 3 3 3 3 3 '
 c log shop v3 > "$W/out"
 ok 'the gate was opened' grep -q 'gate-opened, wave 1: 6 of 6 bases were staged' "$W/out"
 
+# ---- outcomes, where developers look ----
+note() { git -C "$SRC" fetch -q origin '+refs/notes/*:refs/notes/*' && git -C "$SRC" log -1 --format=%N --notes=releases "$1" > "$W/out"; }
+noted() { note "$1" && grep -q "$2" "$W/out"; }
+ok 'a note on the commit that is live' world_wait 20 noted v3 '^c3: live since 20.*Z, outage .* s (v3)$'
+ok 'and on the one before' noted v2 '^a1: was live from 20.*Z to 20.*Z, outage .* s (v2)$'
+ok 'with what went wrong' noted v2 '^b2: rolled-back .*not healthy.* (v2)$'
+
 # ---- stop and resume ----
 c stop shop --base b2 'the payment service is down' > "$W/out"
 is 'a stop is read within seconds' $? 0
