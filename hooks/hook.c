@@ -319,7 +319,8 @@ gboolean hook_enqueue(Hook *hook, char **ret_hint, GError **error)
 
 char *hook_pusher(void)
 {
-	static const char *const names[] = {"GL_USER", "REMOTE_USER", "LOGNAME", "USER"};
+	static const char *const names[] = {"TAGSHIP_USER", "GL_USER", "REMOTE_USER", "LOGNAME",
+					    "USER"};
 	for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
 		const char *value = g_getenv(names[i]);
 		if (value && *value)

@@ -23,6 +23,7 @@ _tagship_verbs() { # COMMAND
 	base) echo 'add list show key remove' ;;
 	hook) echo 'install check remove' ;;
 	plan) echo 'check list' ;;
+	developer) echo 'install' ;;
 	bundle) echo 'make show apply' ;;
 	esac
 }
@@ -122,7 +123,7 @@ _tagship() {
 	elif [[ -z $command && $cur == -* ]]; then
 		_tagship_words '-C -q -v --json --help --version'
 	elif [[ -z $command ]]; then
-		_tagship_words 'init app base hook plan status log wait retry cancel rollback stop resume bundle export import doctor worker gc serve authorized-keys'
+		_tagship_words 'init app base hook plan status log wait retry cancel rollback stop resume developer bundle export import doctor worker gc serve authorized-keys'
 	elif [[ $cur == -* ]]; then
 		_tagship_words "$(_tagship_options "$command" "$verb")"
 	elif [[ -n $verbs && -z $verb ]]; then

@@ -58,9 +58,11 @@ typedef struct {
 	gint64 build_memory_mb; /* per process data limit; 0: none; default 0 */
 	gint64 build_output_mb; /* largest built tree; default 4096 */
 	gint64 max_outage_s;    /* default for orders whose plan names none; 0: base's own */
-	char *late;      /* "warn", or "refuse": no order where a bundle would come too late */
-	char **override; /* pushers who may override a freeze; may be empty */
-	char **shared;   /* mount points (relative paths) that become links; may be empty */
+	char *late;     /* "warn", or "refuse": no order where a bundle would come too late */
+	char **readers; /* who may look by ssh (tagship developer); "*": everybody; may be empty */
+	char **operators; /* who may also retry, cancel, stop and resume; may be empty */
+	char **override;  /* pushers who may override a freeze; may be empty */
+	char **shared;    /* mount points (relative paths) that become links; may be empty */
 } ConfApp;
 
 ConfApp *conf_app_load(int state_dirfd, const char *name, GError **error);

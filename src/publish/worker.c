@@ -239,6 +239,10 @@ static gboolean locked_run(Worker *self, gboolean once, GError **error)
 	    !publish_stops_fan_out(central, error) ||
 	    !publish_gates_find(self->gates, central, error))
 		return FALSE;
+	/* hints first: they say who pushed */
+	gboolean taken = FALSE;
+	if (!publish_take_hints(central, &taken, error))
+		return FALSE;
 	reconcile_all(central);
 	gboolean ok = work(self, once, error), reaped = FALSE;
 	return reap_job(self, TRUE, &reaped, ok ? error : NULL) && ok;

@@ -24,6 +24,7 @@ static const CmdEntry commands[] = {
     {"rollback", "APP", "order an earlier version, now", cmd_rollback},
     {"stop", "[APP] REASON", "activate nothing, at any base, until resume", cmd_stop},
     {"resume", "[APP]", "end a stop", cmd_resume},
+    {"developer", "install FOLDER | VERB ...", "what developers may ask by ssh", cmd_developer},
     {"bundle", "make|show|apply ...", "bundles by hand", cmd_bundle},
     {"export", "BASE FILE", "orders and bundles as a file, for a base without a line", cmd_export},
     {"import", "FILE", "take in the reports such a base wrote", cmd_import},

@@ -15,6 +15,7 @@ int cmd_log(Cmd *cmd, GError **error);
 int cmd_wait(Cmd *cmd, GError **error);
 int cmd_retry(Cmd *cmd, GError **error);
 int cmd_cancel(Cmd *cmd, GError **error);
+int cmd_developer(Cmd *cmd, GError **error);
 int cmd_rollback(Cmd *cmd, GError **error);
 int cmd_stop(Cmd *cmd, GError **error);
 int cmd_resume(Cmd *cmd, GError **error);

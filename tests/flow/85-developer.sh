@@ -1,0 +1,80 @@
+#!/bin/sh
+# What developers may ask central by ssh, by git-shell's commands and as gitolite runs them, under the
+# rights of each app.
+. "$(dirname "$0")/../lib/world.sh"
+world_new
+trap world_end EXIT
+world_sshd 2> /dev/null
+world_central shop 'sh build.sh' dist
+APP=shop
+world_base berlin Europe/Berlin
+c() { tagship -C "$STATE" "$@"; }
+conf_set() { # FILE KEY VALUE
+	sed -i "/^$2 = /d" "$STATE/$1"
+	echo "$2 = $3;" >> "$STATE/$1"
+}
+# One account for all, its shell is git-shell; who it is stands with the key.
+ok 'the command is installed' tagship -q -C "$STATE" developer install "$W/git/git-shell-commands"
+for who in ana ben; do
+	ssh-keygen -q -t ed25519 -N '' -f "$W/sshd/$who"
+	printf 'restrict,command="HOME=%s TAGSHIP_USER=%s exec git-shell -c \\"$SSH_ORIGINAL_COMMAND\\"" %s\n' \
+		"$W/git" "$who" "$(cat "$W/sshd/$who.pub")" >> "$W/sshd/authorized_keys"
+done
+as() { # WHO ARG...
+	_key=$W/sshd/$1
+	shift
+	ssh -i "$_key" -o IdentitiesOnly=yes -o UserKnownHostsFile="$W/sshd/known_hosts" -p "$SSH_PORT" \
+		"$(id -un)@$SSH_ADDRESS" "$@"
+}
+answers() { # WHAT EXIT TEXT WHO ARG...
+	_what=$1 _exit=$2 _text=$3
+	shift 3
+	as "$@" < /dev/null > "$W/out" 2>&1
+	is "$_what" $? "$_exit"
+	ok "$_what: says so" has "$W/out" "$_text"
+}
+
+answers 'nobody looks who may not' 3 'adds who may to readers' ana tagship status shop
+conf_set apps.d/shop.cfg readers '[ "ana", "ben" ]'
+conf_set apps.d/shop.cfg operators '[ "ben" ]'
+answers 'a reader looks' 0 'shop  berlin' ana tagship status shop
+answers 'without a name' 0 'shop  berlin' ana tagship status
+answers 'as JSON' 0 '"app"' ana tagship status --json
+answers 'no other folder' 2 'not here' ana tagship status -C /etc
+answers 'nor in a cluster' 2 'not here' ana tagship status -qC/etc
+answers 'no other command' 2 'there are status' ana tagship gc
+answers 'an app that is none' 2 'shopp' ana tagship status shopp
+answers 'no shell' 128 'unrecognized command' ana id
+
+world_commit 1
+printf 'Shop 1\n\nRelease-At: now\nRelease-To: all\n' | world_tag v1
+GIT_SSH_COMMAND="ssh -i $W/sshd/ana -o IdentitiesOnly=yes -o UserKnownHostsFile=$W/sshd/known_hosts" \
+	git -C "$SRC" push -q "ssh://$(id -un)@$SSH_ADDRESS:$SSH_PORT$W/shop.git" main v1 > "$W/push" 2>&1
+ok 'a push by the same key' has "$W/push" 'ordered: shop v1'
+job=$(sed -n 's/.*tagship: job \([^ ]*\).*/\1/p' "$W/push" | head -n 1)
+answers 'wait' 0 'done' ana tagship wait "$job"
+answers 'log of a job' 0 'built v1' ana tagship log "$job"
+answers 'log of a release' 0 'berlin' ana tagship log shop v1
+ok 'the pusher is known by name' sh -c "tagship -C '$STATE' log | grep -q ' ana '"
+answers 'plan list' 0 'berlin' ana tagship plan list
+printf 'T\n\nRelease-At: now\nRelease-To: berlin\n' | as ana tagship plan check --app shop > "$W/out" 2>&1
+is 'plan check' $? 0
+ok 'has the table' has "$W/out" 'berlin  20'
+answers 'no file of central' 2 'standard input' ana tagship plan check /etc/passwd
+
+answers 'a reader cancels nothing' 3 'adds who may to operators' ana tagship cancel shop v1
+answers 'nor stops' 3 'operators' ana tagship stop shop why
+answers 'nor stops all' 3 'all apps are meant' ana tagship stop why
+answers 'an operator stops' 5 'nothing activates until' ben tagship stop shop "'the payment service is down'"
+ok 'under his name' sh -c "tagship -C '$STATE' status | grep -q 'STOPPED by ben .*the payment service is down'"
+answers 'and resumes' 5 'resumed' ben tagship resume shop
+answers 'an operator cancels' 0 'is recorded' ben tagship cancel shop v1
+ok 'under his name, too' sh -c "tagship -C '$STATE' log shop v1 | grep -q 'cancelled by ben'"
+answers 'a job that is done is not retried' 3 'only a failed job' ben tagship retry "$job"
+
+# as gitolite runs it: a file of its commands, the user in GL_USER
+GL_USER=ben "$W/git/git-shell-commands/tagship" status shop > "$W/out"
+is 'by gitolite' $? 0
+GL_USER=eve "$W/git/git-shell-commands/tagship" status shop > "$W/out" 2>&1
+is 'and for nobody else' $? 3
+done_testing
