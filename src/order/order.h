@@ -122,7 +122,7 @@ typedef struct {
 	/* A base that has read no ledger since is cut off, and cut_off_hold tells; 0 in orders that
 	 * wait for nobody and go. */
 	gint64 gate_at_utc;
-	char *local_text; /* go-live in the base's zone, for people */
+	char *local_text; /* go-live in the base's zone, and that zone, for people */
 	char *reason;
 	GPtrArray *bundles; /* OrderBundle; may be empty: the base is thought to hold the tree */
 } Order;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "plan/plan-private.h"
 
+#define SYSTEM_ZONES "/usr/share/zoneinfo"
+
 /* What the clock shows `off` seconds east of Greenwich; without the date if it is `date`. */
 static char *clock_text(gint64 utc, gint32 off, const char *date)
 {
@@ -65,6 +67,23 @@ gboolean plan_zone_to_utc(const char *zone_dir, const char *zone, const PlanLoca
 	}
 	*ret_utc = instants.utc[0];
 	return TRUE;
+}
+
+char *plan_zone_alarm(const char *zone_dir, gint64 at_utc, const char *text)
+{
+	const char *zone = text ? strrchr(text, ' ') : NULL;
+	g_auto(GStrv) words = g_strsplit(text ? text : "", " ", 5);
+	if (g_strv_length(words) != 4)
+		return NULL;
+	g_autofree char *here =
+	    plan_zone_format(zone_dir ? zone_dir : SYSTEM_ZONES, zone + 1, at_utc);
+	g_autofree char *there = g_strndup(text, (gsize)(zone - text));
+	if (strcmp(here, there) == 0)
+		return NULL;
+	return g_strdup_printf("the zone data here makes %s in %s of the time for which central's "
+			       "says %s; it goes live at that instant all the same: update tzdata "
+			       "on the side that is wrong, and plan again if that is central",
+			       here, zone + 1, there);
 }
 
 char *plan_zone_format(const char *zone_dir, const char *zone, gint64 utc)

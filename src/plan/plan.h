@@ -192,5 +192,9 @@ gboolean plan_zone_check(const char *zone_dir, const char *zone, GError **error)
  * behind standard time (Europe/Dublin from 2038 on; all its times with "slim" zone files). */
 gboolean plan_zone_to_utc(const char *zone_dir, const char *zone, const PlanLocal *local,
 			  gint64 *ret_utc, GError **error);
+/* Text "2026-12-01 02:00:00 +08:00 Asia/Shanghai", as an order says its time for people: an alarm
+ * if the zones of zone_dir (NULL: the system's) make another time of at_utc, else NULL. Text of
+ * another form is taken as it is. */
+char *plan_zone_alarm(const char *zone_dir, gint64 at_utc, const char *text);
 /* "2026-12-01 02:00:00 +08:00"; in UTC, "+00:00", if the zone cannot be used. Never NULL. */
 char *plan_zone_format(const char *zone_dir, const char *zone, gint64 utc);

@@ -210,7 +210,7 @@ static Order *new_order(JobRun *run, const PublishRelease *release, const Publis
 	if (order->max_outage_s == 0)
 		order->max_outage_s = run->app->max_outage_s;
 	set_gate(order, release, target);
-	order->local_text = g_strdup(target->local_text);
+	order->local_text = g_strdup_printf("%s %s", target->local_text, target->zone);
 	return order;
 }
 

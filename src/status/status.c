@@ -141,6 +141,16 @@ static void cell_nodes(StatusCell *cell, const PublishRelease *release, const Pu
 	}
 }
 
+/* What a base says of a version that is only staged there is an alarm. */
+static void add_staged_alarm(Status *status, const PublishRelease *release,
+			     const PublishTarget *target)
+{
+	if (target->state == CENTRAL_STAGED && target->detail && *target->detail)
+		g_ptr_array_add(status->trouble,
+				g_strdup_printf("%s at %s: %s staged, but: %s", release->app,
+						target->base, release->version, target->detail));
+}
+
 static void cell_target(StatusCell *cell, const PublishRelease *release,
 			const PublishTarget *target)
 {
@@ -290,6 +300,7 @@ static gboolean load_app(Status *status, Central *central, const char *app, GErr
 			StatusCell *cell = find_cell(cells, target->base);
 			if (cell)
 				cell_target(cell, release, target);
+			add_staged_alarm(status, release, target);
 		}
 	}
 	for (guint i = 0; i < cells->len; i++) {

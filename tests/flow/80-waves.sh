@@ -139,6 +139,20 @@ is 'all apps, all bases' "$(grep -c 'has read it' "$W/out")" 6
 c resume > "$W/out" 2>&1
 is 'and resume' "$(grep -c 'has read it' "$W/out")" 6
 
+# ---- zone data that disagrees is said before the time ----
+mkdir -p "$W/zones/Asia"
+cp /usr/share/zoneinfo/tzdata.zi "$W/zones/"
+cp /usr/share/zoneinfo/Asia/Tokyo "$W/zones/Asia/Shanghai"
+world_stop run-c3
+plan zones 2097-03-01T02:00Z 'Release-To: c3' 'Release-Version: v3.1'
+push zones
+TZDIR=$W/zones pull c3 > "$W/out" 2>&1
+ok 'at the base' grep -q 'v3.1: the zone data here makes 2097-03-01 11:00:00 +09:00' "$W/out"
+c status > "$W/out"
+ok 'and at central' grep -q '^! shop at c3: v3.1 staged, but: the zone data' "$W/out"
+tagship -q -C "$STATE" cancel shop zones
+world_base_run c3
+
 # ---- cut off ----
 for base in a1 b1; do world_stop run-$base; done
 world_commit 4

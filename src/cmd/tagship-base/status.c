@@ -143,8 +143,13 @@ static void print_app(const Base *base, const char *name, const DecideApp *state
 	}
 	if (decide_app_stopped(state, &hold))
 		g_print("  STOPPED by central: %s\n", hold);
-	if (next)
+	if (next) {
+		g_autofree char *alarm = plan_zone_alarm(g_getenv("TZDIR"), next->order->at_utc,
+							 next->order->local_text);
 		print_gate(base, next);
+		if (alarm && !next->order->is_now)
+			g_print("  ALARM %s\n", alarm);
+	}
 	if (decide_app_held(state, &hold))
 		g_print("  HELD  %s (tagship-base unhold %s)\n", hold ? hold : "", name);
 	else if (next && next->reason && *next->reason)

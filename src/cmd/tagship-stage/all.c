@@ -14,6 +14,13 @@ typedef struct {
 	int status;
 } Run;
 
+/* TZDIR as the C library has it. */
+static char *zone_alarm(const Order *order)
+{
+	return order->is_now ? NULL
+			     : plan_zone_alarm(g_getenv("TZDIR"), order->at_utc, order->local_text);
+}
+
 static void say(const char *line, gpointer user_data)
 {
 	(void)user_data; /* nothing to know */
@@ -57,6 +64,8 @@ static gboolean journal(const Run *run, const ConfBaseApp *app, const Order *ord
 	util_trailers_add(record, "Root", tree ? order->root : NULL);
 	util_trailers_add(record, "Tree", tree);
 	util_trailers_add(record, "Reason", reason);
+	g_autofree char *alarm = tree ? zone_alarm(order) : NULL;
+	util_trailers_add(record, "Detail", alarm);
 	return activate_record(opened, record, error);
 }
 
@@ -107,6 +116,14 @@ static void tell_result(Run *run, const ConfBaseApp *app, const Order *order, co
 			(const char *)done->altered->pdata[i]);
 }
 
+/* Said before the time, not after; the report of `staged` says it to central. */
+static void check_zone(const ConfBaseApp *app, const Order *order)
+{
+	g_autofree char *alarm = zone_alarm(order);
+	if (alarm)
+		g_printerr("%s %s: %s\n", app->name, order->version, alarm);
+}
+
 static void stage_order(Run *run, const ConfBaseApp *app, const Order *order)
 {
 	g_autoptr(GError) error = NULL;
@@ -133,6 +150,7 @@ static void stage_order(Run *run, const ConfBaseApp *app, const Order *order)
 		return;
 	}
 	g_print("%s %s: staged (%s)\n", app->name, order->version, done->how);
+	check_zone(app, order);
 	if (!journal(run, app, order, "staged", done->tree, NULL, &error)) {
 		g_printerr("%s %s: %s\n", app->name, order->version, error->message);
 		run->status = util_error_exit_status(error);

@@ -305,6 +305,27 @@ static void test_folder(void)
 	g_assert_cmpint(g_rmdir(dir), ==, 0);
 }
 
+static void test_alarm(void)
+{
+	static const struct {
+		const char *text;
+		gboolean alarm;
+	} alarms[] = {{"2026-12-01 02:00:00 +08:00 Asia/Shanghai", FALSE},
+		      {"2026-12-01 03:00:00 +09:00 Asia/Tokyo", FALSE},
+		      {"2026-12-01 03:00:00 +08:00 Asia/Shanghai", TRUE},
+		      {"2026-12-01 02:00:00 +09:00 Asia/Shanghai", TRUE},
+		      {"2026-12-01 02:00:00 +08:00 Asia/Haikou", TRUE}, /* not known here */
+		      {"2026-12-01 02:00:00 +08:00", FALSE},
+		      {"whenever", FALSE},
+		      {NULL, FALSE}};
+	gint64 utc = 0;
+	g_assert_true(util_time_parse_utc("2026-11-30T18:00:00Z", &utc, NULL));
+	for (guint i = 0; i < G_N_ELEMENTS(alarms); i++) {
+		g_autofree char *alarm = plan_zone_alarm(NULL, utc, alarms[i].text);
+		g_assert_true((alarm != NULL) == alarms[i].alarm);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -313,5 +334,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/plan/zone/format", test_format);
 	g_test_add_func("/plan/zone/names", test_names);
 	g_test_add_func("/plan/zone/folder", test_folder);
+	g_test_add_func("/plan/zone/alarm", test_alarm);
 	return g_test_run();
 }
