@@ -22,7 +22,7 @@ _tagship_verbs() { # COMMAND
 	app) echo 'add list show remove' ;;
 	base) echo 'add list show key remove' ;;
 	hook) echo 'install check remove' ;;
-	plan) echo 'check list' ;;
+	plan) echo 'new check list' ;;
 	developer) echo 'install' ;;
 	bundle) echo 'make show apply' ;;
 	esac
@@ -35,6 +35,7 @@ _tagship_options() { # COMMAND VERB
 	'base add') echo '--zone --key --group --app --line-kbit' ;;
 	'base key') echo '--replace --key' ;;
 	'plan check') echo '--app --tag' ;;
+	'plan new') echo '--at --to --release-version --title --print' ;;
 	'log '*) echo '--follow' ;;
 	'cancel '* | 'stop '* | 'resume '*) echo '--base' ;;
 	'rollback '*) echo '--to --base' ;;

@@ -102,7 +102,8 @@ typedef struct {
 	gint64 accepted_utc;
 	char *job;
 	char *reason;
-	char *tagger;
+	char *tagger, *pusher;
+	char *signer;       /* "SHA256:…"; NULL: the tag is not signed */
 	GPtrArray *targets; /* PublishTarget */
 } PublishRelease;
 PublishRelease *publish_release(Central *central, const char *app, const char *release,

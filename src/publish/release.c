@@ -112,6 +112,8 @@ void publish_release_free(PublishRelease *release)
 	g_free(release->job);
 	g_free(release->reason);
 	g_free(release->tagger);
+	g_free(release->pusher);
+	g_free(release->signer);
 	g_free(release->cut_off);
 	g_ptr_array_unref(release->gates);
 	g_ptr_array_unref(release->targets);
@@ -297,6 +299,8 @@ static void fold_decision(PublishRelease *release, const LibraryDecision *decisi
 	set_text(&release->version, text, "Version");
 	set_text(&release->job, text, "Job");
 	set_text(&release->tagger, text, "Tagger");
+	set_text(&release->pusher, text, "Pusher");
+	set_text(&release->signer, text, "Signer");
 	if (strcmp(decision->decision, "build-failed") == 0 ||
 	    strcmp(decision->decision, "refused") == 0)
 		set_text(&release->reason, text, "Reason");

@@ -55,6 +55,22 @@ static gboolean road_read(TagRoad *road, GError **error)
 	return TRUE;
 }
 
+/* For people; whether that key may is another matter. NULL: not signed. */
+static char *signer_of(const TagRoad *road)
+{
+	if (!road->tag->signature)
+		return NULL;
+	gsize len = 0;
+	const char *raw = g_bytes_get_data(road->raw, &len);
+	const char *signature = g_strstr_len(raw, (gssize)len, road->tag->signature);
+	char *signer = signature
+			   ? util_sshsig_signer(UTIL_SSHSIG_NS_GIT, raw, (gsize)(signature - raw),
+						road->tag->signature, NULL)
+			   : NULL;
+	return signer ? signer
+		      : g_strdup("a key that is not known (no SSH signature, or a wrong one)");
+}
+
 static void add_gate(UtilTrailers *text, const Central *central, const PlanTable *table)
 {
 	g_autofree char *gate = plan_gate_format(table->gate, table->quorum_percent);
@@ -84,7 +100,9 @@ static UtilTrailers *accepted_text(TagRoad *road, const PlanTable *table)
 	util_trailers_add_time(text, "Pushed", job->created_utc);
 	util_trailers_add(text, "Job", job->id);
 	util_trailers_add(text, "Tagger", road->tag->tagger);
+	g_autofree char *signer = signer_of(road);
 	util_trailers_add(text, "Pusher", job->pusher);
+	util_trailers_add(text, "Signer", signer);
 	util_trailers_add(text, "Override", table->override);
 	for (guint i = 0; i < table->targets->len; i++) {
 		const PlanTarget *target = g_ptr_array_index(table->targets, i);

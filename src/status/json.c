@@ -165,6 +165,8 @@ void status_release_to_json(const PublishRelease *release, JsonBuilder *builder)
 	add_text(builder, "reason", release->reason);
 	add_text(builder, "job", release->job);
 	add_text(builder, "tagger", release->tagger);
+	add_text(builder, "pusher", release->pusher);
+	add_text(builder, "signer", release->signer);
 	add_time(builder, "accepted", release->accepted_utc);
 	add_bool(builder, "now", release->is_now);
 	json_builder_set_member_name(builder, "targets");

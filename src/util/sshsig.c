@@ -123,6 +123,31 @@ static char *memory_path(const char *name, const char *text, int *ret_fd, GError
 	return g_strdup_printf("/proc/%d/fd/%d", (int)getpid(), fd);
 }
 
+char *util_sshsig_signer(const char *name_space, const void *data, gsize len, const char *signature,
+			 GError **error)
+{
+	util_autofd int signature_fd = -1;
+	g_autofree char *path = memory_path("signature", signature, &signature_fd, error);
+	if (!path)
+		return NULL;
+	const char *argv[] = {"ssh-keygen", "-Y", "check-novalidate", "-n", name_space, "-s",
+			      path,         NULL};
+	g_autoptr(GBytes) input = g_bytes_new(data, len);
+	g_autoptr(GBytes) output = NULL;
+	g_autoptr(GError) failed = NULL;
+	gboolean ok = keygen(argv, input, &output, &failed);
+	gsize size = 0;
+	const char *text = output ? g_bytes_get_data(output, &size) : "";
+	g_autofree char *copy = g_strndup(text, size);
+	/* Good "git" signature with ED25519 key SHA256:… */
+	const char *print = ok ? strstr(copy, "SHA256:") : NULL;
+	if (print)
+		return g_strndup(print, strcspn(print, " \n"));
+	util_error_set(error, TS_ERROR_NOT_AUTHENTIC, "%s",
+		       failed ? failed->message : "ssh-keygen names no key");
+	return NULL;
+}
+
 gboolean util_sshsig_verify(const char *const *keys, const char *name_space, const void *data,
 			    gsize len, const char *signature, GError **error)
 {

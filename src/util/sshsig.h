@@ -27,6 +27,11 @@ gboolean util_sshsig_check_key_file(const char *path, GError **error);
 char *util_sshsig_sign(const char *key_path, const char *name_space, const void *data, gsize len,
 		       GError **error);
 
+/* "SHA256:…" of whatever key made this signature over exactly these bytes in this namespace: who it
+ * says it is, not whom we trust. NOT_AUTHENTIC if it is wrong or none of ssh's. */
+char *util_sshsig_signer(const char *name_space, const void *data, gsize len, const char *signature,
+			 GError **error);
+
 /* NOT_AUTHENTIC unless one of the keys (NULL-terminated "ssh-ed25519 AAAA…") signed exactly these
  * bytes in this namespace. */
 gboolean util_sshsig_verify(const char *const *keys, const char *name_space, const void *data,

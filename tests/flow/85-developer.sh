@@ -60,7 +60,32 @@ answers 'plan list' 0 'berlin' ana tagship plan list
 printf 'T\n\nRelease-At: now\nRelease-To: berlin\n' | as ana tagship plan check --app shop > "$W/out" 2>&1
 is 'plan check' $? 0
 ok 'has the table' has "$W/out" 'berlin  20'
+answers 'a template' 0 'Release-At: 2099-01-01 02:00 base-local' ana tagship plan new --print --at "'2099-01-01 02:00 base-local'"
+answers 'no editor at central' 2 'prints its template' ana tagship plan new
+answers 'no file of central is written' 2 'prints its template' ana tagship plan new --print /tmp/x
 answers 'no file of central' 2 'standard input' ana tagship plan check /etc/passwd
+
+# what comes: who tagged, signed and pushed it, and what is too near
+ssh-keygen -q -t ed25519 -N '' -f "$W/signer"
+git -C "$SRC" config gpg.format ssh
+git -C "$SRC" config user.signingkey "$W/signer"
+for tag in one two; do
+	printf 'Plan\n\nRelease-At: 2097-01-01T02:00:0%dZ\nRelease-To: all\nRelease-Version: v1\n' ${#tag} > "$W/message"
+	git -C "$SRC" tag -s -F "$W/message" --cleanup=verbatim plan/$tag
+done
+git -C "$SRC" push -q origin plan/one plan/two > "$W/push" 2>&1
+answers 'plan list has both' 0 'plan/two' ana tagship plan list shop
+ok 'and who' grep -q 'plan/one .*, signed' "$W/out"
+ok 'and the conflict' grep -q '^! shop at berlin: v1 (plan.*) and v1 (plan.*) are 0 s apart' "$W/out"
+answers 'the log names the key' 0 "signed by $(ssh-keygen -lf "$W/signer" | cut -d ' ' -f 2)" ana tagship log shop plan/one
+
+# the editor, and what it wrote
+printf '#!/bin/sh\nsed -i "s/^What is new.*/Shop 2/" "$1"\n' > "$W/editor"
+chmod +x "$W/editor"
+is 'plan new' "$(EDITOR=$W/editor GIT_EDITOR='' VISUAL='' script -qec "$BUILD/tagship plan new --release-version v1 $W/new-plan" /dev/null > "$W/out" 2>&1; echo $?)" 0
+is 'its first line' "$(head -n 1 "$W/new-plan")" 'Shop 2'
+ok 'without comments' sh -c "! grep -q '^#' '$W/new-plan'"
+ok 'a plan' tagship -q plan check "$W/new-plan"
 
 answers 'a reader cancels nothing' 3 'adds who may to operators' ana tagship cancel shop v1
 answers 'nor stops' 3 'operators' ana tagship stop shop why

@@ -100,6 +100,11 @@ static gboolean check_plan(const Door *door, GError **error)
 		return util_error_set(error, TS_ERROR_USAGE,
 				      "plan check reads standard input here: ssh ... tagship plan "
 				      "check < FILE");
+	/* neither an editor nor a file here */
+	if (g_strcmp0(verb, "new") == 0 &&
+	    (file || !g_strv_contains((const char *const *)door->args, "--print")))
+		return util_error_set(error, TS_ERROR_USAGE,
+				      "plan new prints its template here: plan new --print");
 	return !door->app_option || may(door, door->app_option, error);
 }
 
@@ -148,7 +153,8 @@ static gboolean check_option(const char *arg, GError **error)
 
 static gboolean take_args(Door *door, GError **error)
 {
-	static const char *const valued[] = {"--base", "--app", "--tag", NULL};
+	static const char *const valued[] = {
+	    "--base", "--app", "--tag", "--at", "--to", "--release-version", "--title", NULL};
 	door->names = g_ptr_array_new();
 	for (guint i = 1; door->args[i]; i++) {
 		const char *arg = door->args[i];

@@ -175,9 +175,12 @@ static int show_release(Cmd *cmd, Central *central, GError **error)
 	}
 	g_autofree char *title = util_text_printable(release->title ? release->title : "", -1);
 	g_autofree char *tagger = util_text_printable(release->tagger ? release->tagger : "", -1);
-	g_print("%s %s: %s\n  %s\n  tag %s by %s, release %s, job %s\n", release->app,
-		release->version, release->state, title, release->tag, tagger, release->release,
-		release->job ? release->job : "-");
+	g_print("%s %s: %s\n  %s\n  tag %s by %s, release %s, job %s\n  pushed by %s, %s%s\n",
+		release->app, release->version, release->state, title, release->tag, tagger,
+		release->release, release->job ? release->job : "-",
+		release->pusher && *release->pusher ? release->pusher : "somebody",
+		release->signer ? "signed by " : "not signed",
+		release->signer ? release->signer : "");
 	g_autoptr(GPtrArray) decisions =
 	    library_decisions(central->library, release->app, release->release, error);
 	if (!decisions)

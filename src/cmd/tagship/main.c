@@ -15,7 +15,7 @@ static const CmdEntry commands[] = {
     {"app", "add|list|show|remove [NAME] [REPO]", "the web applications", cmd_app},
     {"base", "add|list|show|key|remove [NAME]", "the remote sites", cmd_base},
     {"hook", "install|check|remove REPO", "the hooks of a source repository", cmd_hook},
-    {"plan", "check [FILE] | list [APP]", "release plans", cmd_plan},
+    {"plan", "new [FILE] | check [FILE] | list [APP]", "release plans", cmd_plan},
     {"status", "[APP]", "what runs where, what comes, what went wrong", cmd_status},
     {"log", "[JOB | APP VERSION]", "jobs, a job's log, a release's record", cmd_log},
     {"wait", "JOB", "follow a job; its exit status is the build's", cmd_wait},

@@ -4,6 +4,16 @@
 #include "cmd/tagship/tagship.h"
 #include "status/status.h"
 
+static char *without_comments(const char *text)
+{
+	g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+	g_autoptr(GString) kept = g_string_new(NULL);
+	for (guint i = 0; lines[i]; i++)
+		if (lines[i][0] != '#' && (lines[i + 1] || *lines[i]))
+			g_string_append_printf(kept, "%s\n", lines[i]);
+	return g_string_free(g_steal_pointer(&kept), FALSE);
+}
+
 /* The message from FILE or standard input; comment lines of git's editor are left out. */
 static char *read_message(const char *path, GError **error)
 {
@@ -17,12 +27,7 @@ static char *read_message(const char *path, GError **error)
 		if (!util_fs_read_full(STDIN_FILENO, text, PLAN_MESSAGE_MAX * 2, &len, error))
 			return NULL;
 	}
-	g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-	g_autoptr(GString) kept = g_string_new(NULL);
-	for (guint i = 0; lines[i]; i++)
-		if (lines[i][0] != '#' && (lines[i + 1] || *lines[i]))
-			g_string_append_printf(kept, "%s\n", lines[i]);
-	return g_string_free(g_steal_pointer(&kept), FALSE);
+	return without_comments(text);
 }
 
 static int compile_here(Cmd *cmd, const Plan *plan, const char *app, const char *tag,
@@ -75,25 +80,117 @@ static gboolean is_open(const PublishTarget *target, char **bases)
 	       g_strv_contains((const char *const *)bases, target->base);
 }
 
-static void list_release(CmdTable *table, JsonBuilder *json, const PublishRelease *release,
-			 char **bases, gint64 now)
+/* "Ann Example, signed" */
+static char *by_text(const PublishRelease *release)
 {
-	gboolean open = FALSE;
+	const char *tagger = release->tagger ? release->tagger : "";
+	const char *mail = strstr(tagger, " <");
+	g_autofree char *name = mail ? g_strndup(tagger, (gsize)(mail - tagger)) : g_strdup(tagger);
+	return g_strconcat(name, release->signer ? ", signed" : "", NULL);
+}
+
+/* What is to come at one base. */
+typedef struct {
+	const PublishRelease *release;
+	const PublishTarget *target;
+} Coming;
+
+static void add_coming(GArray *coming, const PublishRelease *release, char **bases)
+{
 	for (guint i = 0; i < release->targets->len; i++) {
 		const PublishTarget *target = g_ptr_array_index(release->targets, i);
 		if (!is_open(target, bases) || strcmp(release->state, "cancelled") == 0 ||
 		    strcmp(release->state, "build-failed") == 0)
 			continue;
-		open = TRUE;
-		g_autofree char *utc = util_time_format_utc(target->at_utc);
-		g_autofree char *left = util_text_duration(target->at_utc - now);
-		cmd_table_row(table, release->app, release->version, target->base,
-			      release->is_now ? "now" : target->local_text,
-			      release->is_now ? "" : utc, release->is_now ? "" : left,
-			      release->state, release->tag, NULL);
+		const Coming one = {release, target};
+		g_array_append_val(coming, one);
 	}
-	if (open)
-		status_release_to_json(release, json);
+}
+
+static gint soonest_first(gconstpointer a, gconstpointer b)
+{
+	const Coming *x = a, *y = b;
+	if (x->target->at_utc != y->target->at_utc)
+		return x->target->at_utc < y->target->at_utc ? -1 : 1;
+	return strcmp(x->target->base, y->target->base);
+}
+
+static void add_row(CmdTable *table, const Coming *one, gint64 now)
+{
+	const PublishRelease *release = one->release;
+	const PublishTarget *target = one->target;
+	g_autofree char *utc = util_time_format_utc(target->at_utc);
+	g_autofree char *left = util_text_duration(target->at_utc - now);
+	g_autofree char *by = by_text(release);
+	g_autofree char *wave = release->waves > 1 ? g_strdup_printf("%u", target->wave) : NULL;
+	const PublishGate *gate = publish_release_gate(release, target->wave);
+	const char *state = target->state == CENTRAL_STAGED         ? "staged"
+			    : target->state == CENTRAL_CANCEL_ASKED ? "cancel-asked"
+								    : release->state;
+	g_autofree char *shown = !plan_is_gated(release->gate, target->wave) || (gate && gate->open)
+				     ? g_strdup(state)
+				     : g_strdup_printf("%s, %s", state, gate ? "shut" : "waits");
+	cmd_table_row(table, release->app, release->version, target->base,
+		      release->is_now ? "now" : target->local_text, release->is_now ? "" : utc,
+		      release->is_now ? "" : left, wave ? wave : "", shown, release->tag, by,
+		      release->pusher ? release->pusher : "", NULL);
+}
+
+/* Two releases of an app within an outage of each other at one base, and bundles that come late. */
+static void print_conflicts(const GArray *coming)
+{
+	for (guint i = 0; i < coming->len; i++) {
+		const Coming *one = &g_array_index(coming, Coming, i);
+		const PublishTarget *target = one->target;
+		if (!one->release->is_now && target->arrival_utc > target->at_utc &&
+		    target->state == CENTRAL_ORDERED) {
+			g_autofree char *late =
+			    util_text_duration(target->arrival_utc - target->at_utc);
+			g_print("! %s %s at %s: its bundle was expected %s after its time\n",
+				one->release->app, one->release->version, target->base, late);
+		}
+		for (guint n = i + 1; n < coming->len; n++) {
+			const Coming *other = &g_array_index(coming, Coming, n);
+			if (strcmp(other->release->app, one->release->app) != 0 ||
+			    strcmp(other->target->base, target->base) != 0 ||
+			    other->target->at_utc - target->at_utc > CONF_MAX_OUTAGE_S)
+				continue;
+			g_autofree char *apart =
+			    util_text_duration(other->target->at_utc - target->at_utc);
+			g_print("! %s at %s: %s (%s) and %s (%s) are %s apart\n", one->release->app,
+				target->base, one->release->version, one->release->tag,
+				other->release->version, other->release->tag, apart);
+		}
+	}
+}
+
+static void print_list(const GArray *coming, gint64 now)
+{
+	static const char *const heads[] = {"APP", "VERSION", "BASE",   "LOCAL TIME",
+					    "UTC", "LEFT",    "WAVE",   "STATE",
+					    "TAG", "TAGGER",  "PUSHER", NULL};
+	g_autoptr(CmdTable) table = cmd_table_new(heads);
+	for (guint i = 0; i < coming->len; i++)
+		add_row(table, &g_array_index(coming, Coming, i), now);
+	cmd_table_print(table);
+	print_conflicts(coming);
+}
+
+static void print_list_json(const GPtrArray *lists, char **bases)
+{
+	g_autoptr(JsonBuilder) json = json_builder_new();
+	json_builder_begin_array(json);
+	for (guint l = 0; l < lists->len; l++) {
+		const GPtrArray *releases = lists->pdata[l];
+		for (guint i = 0; i < releases->len; i++) {
+			g_autoptr(GArray) coming = g_array_new(FALSE, FALSE, sizeof(Coming));
+			add_coming(coming, releases->pdata[i], bases);
+			if (coming->len > 0)
+				status_release_to_json(releases->pdata[i], json);
+		}
+	}
+	json_builder_end_array(json);
+	cmd_print_json(json);
 }
 
 static int plan_list(Cmd *cmd, GError **error)
@@ -103,33 +200,124 @@ static int plan_list(Cmd *cmd, GError **error)
 	g_autoptr(Central) central = central_open(cmd->dir, error);
 	g_auto(GStrv) apps = central ? conf_app_names(central->dirfd, error) : NULL;
 	g_auto(GStrv) bases = apps ? conf_peer_names(central->dirfd, error) : NULL;
-	if (!bases)
+	const char *const one_app[] = {cmd->argc > 1 ? cmd->argv[1] : NULL, NULL};
+	if (!bases || (one_app[0] && !cmd_check_apps(central, one_app, error)))
 		return 1;
-	static const char *const heads[] = {"APP",  "VERSION", "BASE", "LOCAL TIME", "UTC",
-					    "LEFT", "STATE",   "TAG",  NULL};
-	g_autoptr(CmdTable) table = cmd_table_new(heads);
-	g_autoptr(JsonBuilder) json = json_builder_new();
-	json_builder_begin_array(json);
+	g_autoptr(GPtrArray) lists =
+	    g_ptr_array_new_with_free_func((GDestroyNotify)g_ptr_array_unref);
+	g_autoptr(GArray) coming = g_array_new(FALSE, FALSE, sizeof(Coming));
 	for (guint a = 0; apps[a]; a++) {
-		if (cmd->argc > 1 && strcmp(cmd->argv[1], apps[a]) != 0)
+		if (one_app[0] && strcmp(one_app[0], apps[a]) != 0)
 			continue;
-		g_autoptr(GPtrArray) releases = publish_releases(central, apps[a], 0, error);
+		GPtrArray *releases = publish_releases(central, apps[a], 0, error);
 		if (!releases)
 			return 1;
+		g_ptr_array_add(lists, releases);
 		for (guint i = 0; i < releases->len; i++)
-			list_release(table, json, g_ptr_array_index(releases, i), bases,
-				     util_clock_now_utc(central->clock));
+			add_coming(coming, releases->pdata[i], bases);
 	}
-	json_builder_end_array(json);
+	g_array_sort(coming, soonest_first);
 	if (cmd->json)
-		cmd_print_json(json);
+		print_list_json(lists, bases);
 	else
-		cmd_table_print(table);
+		print_list(coming, util_clock_now_utc(central->clock));
+	return 0;
+}
+
+/* ---- plan new ---- */
+
+#define TEMPLATE                                                                               \
+	"%s\n\nRelease-At: %s\nRelease-To: %s\n%s%s%s"                                         \
+	"# When, in each base's own time, and where: bases, @groups, all, -base to leave one " \
+	"out.\n"                                                                               \
+	"# Further trailers, each on a line of its own right below the others "                \
+	"(tagship-plan(5)):\n"                                                                 \
+	"#   Release-Waves: haikou; @asia +30m; all +2h\n"                                     \
+	"#   Release-Gate: all-staged\n"                                                       \
+	"#   Release-Grace: 30m\n"                                                             \
+	"#   Release-Max-Outage: 5m\n"                                                         \
+	"# Lines that begin with # are left out. Then: git tag -a -F FILE --cleanup=verbatim " \
+	"NAME\n"
+
+/* The text in the caller's editor, as git does it; FALSE if that fails. */
+static gboolean edit(char **text, GError **error)
+{
+	static const char *const names[] = {"GIT_EDITOR", "VISUAL", "EDITOR"};
+	const char *editor = "vi";
+	g_autofree char *path = NULL, *after = NULL;
+	for (guint i = G_N_ELEMENTS(names); i > 0; i--)
+		if (g_getenv(names[i - 1]) && *g_getenv(names[i - 1]))
+			editor = g_getenv(names[i - 1]);
+	util_autofd int fd = g_file_open_tmp("tagship-plan-XXXXXX", &path, error);
+	if (fd < 0 || !util_fs_write_all(fd, *text, strlen(*text), error))
+		return FALSE;
+	/* the editor's line may have arguments of its own: a shell, as git has it */
+	g_autofree char *line = g_strconcat(editor, " \"$1\"", NULL);
+	char *argv[] = {(char[]){"/bin/sh"}, (char[]){"-c"}, line, (char[]){"sh"}, path, NULL};
+	int status = 0;
+	gboolean ok = g_spawn_sync(NULL, argv, NULL, G_SPAWN_CHILD_INHERITS_STDIN, NULL, NULL, NULL,
+				   NULL, &status, error) &&
+		      g_spawn_check_wait_status(status, error) &&
+		      g_file_get_contents(path, &after, NULL, error);
+	(void)unlink(path); /* ours; whatever came of it */
+	if (!ok)
+		return FALSE;
+	g_free(*text);
+	*text = g_steal_pointer(&after);
+	return TRUE;
+}
+
+static int plan_new(Cmd *cmd, GError **error)
+{
+	g_autofree char *at = NULL, *to = NULL, *version = NULL, *title = NULL;
+	gboolean print = FALSE;
+	const GOptionEntry own[] = {
+	    {"at", 0, 0, G_OPTION_ARG_STRING, &at, "Release-At (default: tomorrow, 02:00)", "TIME"},
+	    {"to", 0, 0, G_OPTION_ARG_STRING, &to, "Release-To (default: all)", "BASES"},
+	    {"release-version", 0, 0, G_OPTION_ARG_STRING, &version, "Release-Version", "TAG"},
+	    {"title", 0, 0, G_OPTION_ARG_STRING, &title, "First line", "TEXT"},
+	    {"print", 0, 0, G_OPTION_ARG_NONE, &print, "Print it, start no editor", NULL},
+	    G_OPTION_ENTRY_NULL};
+	if (!cmd_options(cmd, own, 0, 1, error))
+		return 2;
+	g_autoptr(GDateTime) now = g_date_time_new_now_local();
+	g_autoptr(GDateTime) tomorrow = g_date_time_add_days(now, 1);
+	g_autofree char *day = g_date_time_format(tomorrow, "%Y-%m-%d 02:00 base-local");
+	g_autofree char *text = g_strdup_printf(
+	    TEMPLATE, title ? title : "What is new, in a line", at ? at : day, to ? to : "all",
+	    version ? "Release-Version: " : "", version ? version : "", version ? "\n" : "");
+	if (print || !isatty(STDIN_FILENO)) {
+		g_print("%s", text);
+		return 0;
+	}
+	if (!edit(&text, error))
+		return 1;
+	g_autofree char *message = without_comments(text);
+	g_autoptr(Plan) plan = NULL;
+	const char *file = cmd->argc > 1 ? cmd->argv[1] : "-";
+	CmdFile out;
+	/* kept also if it is wrong: nobody types it twice */
+	gboolean kept = cmd_file_make(&out, file, FALSE, error) &&
+			util_fs_write_all(out.fd, message, strlen(message), error) &&
+			cmd_file_keep(&out, error);
+	cmd_file_clear(&out);
+	if (!kept)
+		return 1;
+	if (!plan_parse(message, strlen(message), &plan, error))
+		return 3;
+	if (!plan) {
+		util_error_set(error, TS_ERROR_REFUSED, "%s: no plan in it", file);
+		return 3;
+	}
+	if (strcmp(file, "-") != 0)
+		cmd_say(cmd, "git tag -a -F %s --cleanup=verbatim NAME && git push origin NAME",
+			file);
 	return 0;
 }
 
 int cmd_plan(Cmd *cmd, GError **error)
 {
-	static const CmdVerb verbs[] = {{"check", plan_check}, {"list", plan_list}, {NULL, NULL}};
+	static const CmdVerb verbs[] = {
+	    {"new", plan_new}, {"check", plan_check}, {"list", plan_list}, {NULL, NULL}};
 	return cmd_verb(cmd, verbs, error);
 }
