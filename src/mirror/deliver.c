@@ -21,6 +21,8 @@ static gint oldest_first(gconstpointer a, gconstpointer b)
 		return x->report->event_utc < y->report->event_utc ? -1 : 1;
 	if (x->report->seq != y->report->seq)
 		return x->report->seq < y->report->seq ? -1 : 1;
+	if (x->report->round != y->report->round)
+		return x->report->round < y->report->round ? -1 : 1;
 	/* within one second: staged before live */
 	gboolean x_ends = report_event_ends(x->report->event);
 	if (x_ends != report_event_ends(y->report->event))

@@ -189,6 +189,7 @@ typedef struct {
 	gint64 incarnation;
 	char *release;
 	guint64 seq;
+	gint64 round; /* 1, and one more each time the order is taken up again after its end */
 	char *app;
 	char *version;
 	char *root;        /* of the order */
@@ -208,6 +209,7 @@ char *report_format(const Report *report);
 Report *report_parse(const char *text, gsize len, GError **error);
 /* In the order of names; strings are copied. */
 void report_add_node(Report *report, const ReportNode *node);
-/* "RELEASE.SEQ.EVENT", its identity within one base and a file name ("-" for a NULL release). Of
- * event "nodes" there may be several, so that 8 digits of what it says stand behind it. */
+/* "RELEASE.SEQ.EVENT", its identity within one base and a file name ("-" for a NULL release). From
+ * its second round on "-ROUND" stands behind it. Of event "nodes" there may be several, so that 8
+ * digits of what it says stand there. */
 char *report_key(const Report *report);

@@ -2,6 +2,7 @@
 #include "order/order-private.h"
 
 #define FORMAT "Tagship-Report"
+#define ROUND_MAX 1000000
 #define OUTAGE_MAX_MS (G_GINT64_CONSTANT(31) * 24 * 3600 * 1000)
 
 static const struct {
@@ -16,9 +17,9 @@ static const struct {
     [REPORT_UNHELD] = {"unheld", FALSE},          [REPORT_NODES] = {"nodes", FALSE},
 };
 
-static const char *const report_keys[] = {"Base",      "Incarnation", "Release", "Seq",  "App",
-					  "Version",   "Root",        "Event",   "Time", "Serves",
-					  "Outage-Ms", "Detail",      "Log-End", "Node", NULL};
+static const char *const report_keys[] = {
+    "Base",  "Incarnation", "Release", "Seq",       "Round",  "App",     "Version", "Root",
+    "Event", "Time",        "Serves",  "Outage-Ms", "Detail", "Log-End", "Node",    NULL};
 
 const char *report_event_name(ReportEvent event)
 {
@@ -54,6 +55,7 @@ Report *report_new(void)
 	Report *report = g_new0(Report, 1);
 	report->nodes = g_ptr_array_new_with_free_func(node_free);
 	report->outage_ms = -1;
+	report->round = 1;
 	return report;
 }
 
@@ -131,6 +133,8 @@ char *report_format(const Report *report)
 	util_trailers_add_int(t, "Incarnation", report->incarnation);
 	util_trailers_add(t, "Release", or_dash(report->release));
 	util_trailers_add_int(t, "Seq", (gint64)report->seq);
+	if (report->round > 1)
+		util_trailers_add_int(t, "Round", report->round);
 	util_trailers_add(t, "App", report->app);
 	util_trailers_add(t, "Version", or_dash(report->version));
 	util_trailers_add(t, "Root", or_dash(report->root));
@@ -174,6 +178,8 @@ static void read_order(FieldReader *reader, Report *report)
 	gint64 least = whole_app ? 0 : 1, most = whole_app ? 0 : G_MAXINT64;
 	field_text(reader, "Release", whole_app ? is_dash : field_is_oid, FALSE, &report->release);
 	field_uint(reader, "Seq", least, most, &report->seq);
+	if (reader->ok && util_trailers_get(reader->trailers, "Round"))
+		field_int(reader, "Round", 2, ROUND_MAX, &report->round);
 	field_text(reader, "App", field_is_name, FALSE, &report->app);
 	field_text(reader, "Version", whole_app ? is_dash : field_is_version, FALSE,
 		   &report->version);
@@ -265,8 +271,11 @@ static char *nodes_digest(const Report *report)
 
 char *report_key(const Report *report)
 {
-	g_autofree char *digest =
-	    report->event == REPORT_NODES ? nodes_digest(report) : g_strdup("");
+	g_autofree char *suffix = NULL;
+	if (report->event == REPORT_NODES)
+		suffix = nodes_digest(report);
+	else if (report->round > 1)
+		suffix = g_strdup_printf("-%" G_GINT64_FORMAT, report->round);
 	return g_strdup_printf("%s.%" G_GUINT64_FORMAT ".%s%s", or_dash(report->release),
-			       report->seq, report_event_name(report->event), digest);
+			       report->seq, report_event_name(report->event), suffix ? suffix : "");
 }

@@ -72,6 +72,7 @@ typedef struct {
 	CentralState state;
 	ReportEvent event; /* newest report, if reported */
 	gboolean reported;
+	gint64 round; /* that report's */
 	gint64 event_utc;
 	gint64 outage_ms;
 	char *detail;

@@ -329,6 +329,14 @@ static void fold_report(PublishTarget *target, const Report *report)
 		fold_nodes(target, report);
 		return;
 	}
+	/* one that was delayed says nothing of what came after it */
+	if (report->round < target->round)
+		return;
+	if (report->round > target->round) {
+		target->round = report->round;
+		g_clear_pointer(&target->detail, g_free);
+		g_clear_pointer(&target->log_end, g_free);
+	}
 	if (report->event != REPORT_TOO_LATE || !target->reported) {
 		target->event = report->event;
 		target->event_utc = report->event_utc;

@@ -145,6 +145,26 @@ static void test_whole_app(void)
 	g_assert_error(error, TS_ERROR, TS_ERROR_CORRUPT);
 }
 
+/* What an order did after its end has an identity of its own. */
+static void test_round(void)
+{
+	gsize len = 0;
+	g_autofree char *text = golden("report-round-1.txt", &len);
+	g_autoptr(GError) error = NULL;
+	g_autoptr(Report) report = report_parse(text, len, &error);
+	g_assert_no_error(error);
+	g_autofree char *again = report_format(report);
+	g_assert_cmpstr(again, ==, text);
+	g_assert_cmpint(report->round, ==, 3);
+	g_autofree char *key = report_key(report);
+	g_assert_true(g_str_has_suffix(key, ".12.live-3"));
+	report->round = 1;
+	g_autofree char *first = report_key(report);
+	g_assert_true(g_str_has_suffix(first, ".12.live"));
+	g_autofree char *without = report_format(report);
+	g_assert_null(strstr(without, "Round"));
+}
+
 static void test_damage(void)
 {
 	static const struct {
@@ -160,6 +180,8 @@ static void test_damage(void)
 	    {"Release: " OID, "Release: -", TS_ERROR_CORRUPT, "Release"},
 	    {"Seq: 3", "Seq: 0", TS_ERROR_CORRUPT, "Seq"},
 	    {"Seq: 3", "Seq: 03", TS_ERROR_CORRUPT, "line 5"},
+	    {"Seq: 3", "Seq: 3\nRound: 1", TS_ERROR_CORRUPT, "Round"},
+	    {"Seq: 3", "Seq: 3\nRound: two", TS_ERROR_CORRUPT, "Round"},
 	    {"App: shop\n", "", TS_ERROR_CORRUPT, "App is missing"},
 	    {"Version: v1", "Version: -", TS_ERROR_CORRUPT, "Version"},
 	    {"Root: " ROOT, "Root: -", TS_ERROR_CORRUPT, "Root"},
@@ -286,6 +308,7 @@ int main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/report/golden", test_golden);
 	g_test_add_func("/report/events", test_events);
+	g_test_add_func("/report/round", test_round);
 	g_test_add_func("/report/small", test_small);
 	g_test_add_func("/report/log", test_log);
 	g_test_add_func("/report/whole-app", test_whole_app);

@@ -88,6 +88,32 @@ static void test_road(World *world, gconstpointer data)
 	g_assert_cmpstr(last->release, ==, back);
 }
 
+/* What a base did with an order after its end replaces that end; what comes late does not. */
+static void test_rounds(World *world, gconstpointer data)
+{
+	(void)data;
+	g_autoptr(GError) error = NULL;
+	world_add_base(world, "haikou");
+	g_assert_true(publish_look(world->central, "shop", NULL));
+	g_autofree char *plan = world_plan("now", "all", NULL);
+	g_autofree char *release = world_tag(world, "v1", plan);
+	world_work(world);
+	g_autoptr(GPtrArray) orders = world_orders(world);
+	const Order *order = ((LedgerEntry *)g_ptr_array_index(orders, 0))->order;
+	world_report(world, release, REPORT_ROLLED_BACK, order->root, "-");
+	expect_state(world, release, "rolled-back");
+	world_report_round(world, release, REPORT_LIVE, 2, order->root, order->root);
+	expect_state(world, release, "live");
+	g_autoptr(PublishRelease) folded = publish_release(world->central, "shop", release, &error);
+	const PublishTarget *target = g_ptr_array_index(folded->targets, 0);
+	g_assert_null(target->detail);
+	g_assert_null(target->log_end);
+	world_report(world, release, REPORT_MISSED, order->root, "-");
+	expect_state(world, release, "live");
+	world_report_round(world, release, REPORT_ROLLED_BACK, 3, order->root, "-");
+	expect_state(world, release, "rolled-back");
+}
+
 static void test_cancel(World *world, gconstpointer data)
 {
 	(void)data;
@@ -260,7 +286,7 @@ int main(int argc, char **argv)
 		     {"road", test_road},     {"cancel", test_cancel},
 		     {"replan", test_replan}, {"failed-build", test_failed_build},
 		     {"want", test_want},     {"rollback-and-gc", test_rollback_and_gc},
-		     {"settle", test_settle}};
+		     {"settle", test_settle}, {"rounds", test_rounds}};
 	g_test_init(&argc, &argv, NULL);
 	for (guint i = 0; i < G_N_ELEMENTS(tests); i++) {
 		g_autofree char *path = g_strconcat("/publish/", tests[i].name, NULL);
