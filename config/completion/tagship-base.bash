@@ -81,7 +81,7 @@ _tagship_base() {
 		_tagship_base_words 'add list remove join'
 	elif [[ $position == 0 ]]; then
 		case "$command${verb:+ $verb}" in
-		stage | status | log | hold | unhold | rollback)
+		stage | status | log | activate | hold | unhold | rollback)
 			_tagship_base_words "$(_tagship_base_apps)"
 			;;
 		'node remove' | serve) _tagship_base_words "$(_tagship_base_nodes)" ;;

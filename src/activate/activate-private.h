@@ -32,6 +32,12 @@ gboolean activate_reports_missing(const ActivateSpec *spec, const GPtrArray *rec
 /* TRUE if central wants a report of this record, which is then made and noted. */
 gboolean activate_is_reportable(const UtilTrailers *record);
 
+/* due.c */
+/* Finishes or undoes what the journal shows as begun. */
+gboolean activate_end_open(ActivateApp *app, GError **error);
+/* `after` of every order that ended and had `before` or more. */
+gboolean activate_owed_after(ActivateApp *app, GError **error);
+
 /* phase.c */
 typedef struct {
 	const ActivateSpec *spec;
@@ -82,14 +88,15 @@ gboolean activate_tree_id(const ActivateApp *app, const char *path, guint64 *ret
 			  guint64 *ret_ino);
 
 /* run.c */
-/* One activation: of an order, or an operator's way back. */
+/* One activation: of an order (when it is due, or by hand), or an operator's way back. */
 typedef struct {
 	ActivateApp *app;
 	char *release, *version, *root, *tree;
 	guint64 seq;
 	gint64 at_utc;
 	gint64 max_outage_s;
-	char *by; /* operator's rollback: who; else NULL */
+	char *by;      /* the operator who does it by hand, or NULL */
+	gboolean back; /* his rollback; else the order is gone forward to */
 	CurrentTree from;
 	gboolean stopped, migrated, switched, started; /* as DecideOpen */
 	gboolean take_back; /* operator's rollback: the release that is left migrated data */

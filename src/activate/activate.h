@@ -49,6 +49,11 @@
  * (`after`: the order's end; in undo "undo"; else empty). Working folder: APP. A server that start
  * leaves running is never killed, unless start hits its deadline.
  *
+ * By hand an operator activates at any time, whatever is held, what is staged or ended without
+ * serving (decide_app_by_hand). It takes this road from `check` on, with `before` if that did not
+ * run; if `check` or `before` fail, the order stays as it was. Who did it stands in the intent and
+ * in what is reported. The round of an order that had ended is reported as one of its own.
+ *
  * An operator's rollback takes the same road, with unmigrate in the place of migrate if the release
  * that is left ran it (refused if there is no unmigrate), and migrate in that of unmigrate in its
  * undo.
@@ -59,7 +64,7 @@
  * ends as `failed`. If the files of the version that is left were altered by hand, the report says
  * so.
  *
- * Crash: see decide_recovery; activate_due and activate_rollback first end an open activation.
+ * Crash: see decide_recovery; activate_due and what an operator does first end an open activation.
  * Recovery after the switch runs stop (if start was called), start and health once more; before it,
  * undo also runs stop, as a stop command of before the crash may still be at work. The outage
  * is then counted by the wall clock from intent.
@@ -131,6 +136,9 @@ gboolean activate_prepare(const ActivateSpec *spec, const Order *order, const ch
  * again (0: nothing in sight). Returns FALSE only if this base cannot work (journal, disk);
  * a rolled-back release is TRUE and said. */
 gboolean activate_due(ActivateApp *app, gint64 *ret_next_utc, GError **error);
+/* The order that an operator means by a version (NULL: the only one that may be), now. REFUSED,
+ * with why, or which there are: nothing was done. FAILED: as for activate_rollback. */
+gboolean activate_by_hand(ActivateApp *app, const char *version, const char *who, GError **error);
 /* Back to the last good tree now, as an operator's act; REFUSED if there is none. TRUE: done and
  * journaled as rolled-back of the release that was live; FAILED: the tree did not become
  * healthy, what was live before serves again or the app is down, as said. */

@@ -228,6 +228,8 @@ static void complete_record(ActivateApp *app, UtilTrailers *record)
 		util_trailers_add(record, "Version", order->order->version);
 	if (!activate_is_reportable(record))
 		return;
+	if (order->round > 1)
+		util_trailers_add_int(record, "Round", order->round);
 	const char *live = decide_app_live_root(app->state);
 	util_trailers_add(record, "Order-Version", order->order->version);
 	util_trailers_add(record, "Order-Root", order->order->root);

@@ -64,8 +64,7 @@ static gboolean bookkeep(ActivateApp *app, const DecideStep *step, GError **erro
 	g_assert_not_reached();
 }
 
-/* `after` of every order that ended and had `before` or more. */
-static gboolean run_owed_after(ActivateApp *app, GError **error)
+gboolean activate_owed_after(ActivateApp *app, GError **error)
 {
 	const DecideOrder *owed = NULL;
 	while ((owed = decide_app_owes_after(app->state))) {
@@ -202,7 +201,7 @@ static gboolean activate_order(ActivateApp *app, const DecideOrder *order, GErro
 	return activation_run(a, NULL, error);
 }
 
-static gboolean recover(ActivateApp *app, GError **error)
+gboolean activate_end_open(ActivateApp *app, GError **error)
 {
 	DecideOpen open;
 	decide_app_open(app->state, &open);
@@ -229,7 +228,7 @@ static gboolean take_step(ActivateApp *app, gboolean *activated, gboolean *ret_d
 		*ret_done = TRUE;
 		return TRUE;
 	case STEP_RECOVER:
-		return recover(app, error);
+		return activate_end_open(app, error);
 	case STEP_CANCEL:
 	case STEP_TOO_LATE:
 	case STEP_SUPERSEDE:
@@ -252,7 +251,7 @@ gboolean activate_due(ActivateApp *app, gint64 *ret_next_utc, GError **error)
 {
 	gboolean activated = FALSE, done = FALSE;
 	for (guint i = 0; i < STEPS_MAX; i++) {
-		if (!run_owed_after(app, error) ||
+		if (!activate_owed_after(app, error) ||
 		    !take_step(app, &activated, &done, ret_next_utc, error))
 			return FALSE;
 		if (done)
@@ -260,112 +259,6 @@ gboolean activate_due(ActivateApp *app, gint64 *ret_next_utc, GError **error)
 	}
 	return util_error_set(error, TS_ERROR_FAILED, "%s: no end of steps to take",
 			      app->spec.app->name);
-}
-
-/* A tree the journal calls good and that is still on this disk. */
-static Activation *find_way_back(ActivateApp *app, GError **error)
-{
-	guint64 seq = 0;
-	const char *release = decide_app_last_release(app->state, &seq);
-	const char *tree = decide_app_last_good_tree(app->state);
-	if (!release || !tree) {
-		util_error_set(error, TS_ERROR_REFUSED,
-			       "%s: no version was live before this one, so there is none to go "
-			       "back to",
-			       app->spec.app->name);
-		return NULL;
-	}
-	g_autoptr(Activation) a = activation_new(app, release, seq);
-	const DecideOrder *order = decide_app_find(app->state, release);
-	a->tree = g_strdup(tree);
-	a->root = g_strdup(decide_app_tree_root(app->state, tree));
-	a->version = g_strdup(decide_app_tree_version(app->state, tree));
-	a->at_utc = order ? order->order->at_utc : util_clock_now_utc(app->spec.clock);
-	g_autofree char *path = activate_find_tree(app, tree);
-	if (path && a->root && a->version)
-		return g_steal_pointer(&a);
-	util_error_set(error, TS_ERROR_REFUSED,
-		       "%s: the last good version, %s, is not on this disk any more; ask central "
-		       "for it with a plan tag",
-		       app->spec.app->name, tree);
-	return NULL;
-}
-
-/* Did this release migrate data, and was that not taken back since? */
-static gboolean migration_in_effect(const ActivateApp *app, const char *release)
-{
-	const GPtrArray *records = store_journal_records(app->journal);
-	for (guint i = records->len; i > 0; i--) {
-		const UtilTrailers *record = records->pdata[i - 1];
-		const char *event = util_trailers_get(record, "Event");
-		if (g_strcmp0(util_trailers_get(record, "Release"), release) == 0 &&
-		    (strcmp(event, "migrated") == 0 || strcmp(event, "unmigrated") == 0))
-			return strcmp(event, "migrated") == 0;
-	}
-	return FALSE;
-}
-
-static gboolean check_data(Activation *a, GError **error)
-{
-	a->take_back = migration_in_effect(a->app, a->release);
-	if (!a->take_back || phase_has(&a->app->spec, CONF_PHASE_UNMIGRATE))
-		return TRUE;
-	return util_error_set(error, TS_ERROR_REFUSED,
-			      "%s: migrate ran for what is live, and base.cfg has no unmigrate: "
-			      "%s must not run on that data. Give it one (/bin/true, if the data "
-			      "fits both)",
-			      a->app->spec.app->name, a->version);
-}
-
-/* What serves now, and what is to be said about both trees. */
-static gboolean look_back(Activation *a, GError **error)
-{
-	g_autoptr(GError) altered = NULL;
-	g_autofree char *path = activate_find_tree(a->app, a->tree);
-	if (!current_tree_read(a->app, &a->from, error))
-		return FALSE;
-	if (a->from.note)
-		activation_note(a, "%s", a->from.note);
-	/* a way back is gone also if its files were altered */
-	if (path && !activate_check_tree(a->app, path, a->root, &altered))
-		activation_note(a, "%s", altered->message);
-	return TRUE;
-}
-
-static gboolean before_way_back(const Activation *a, GError **error)
-{
-	g_auto(ActivationEnv) env = {0};
-	g_auto(PhaseResult) result = {0};
-	activation_env(a, FALSE, &env);
-	if (phase_run(&env.env, CONF_PHASE_BEFORE, 0, &result))
-		return TRUE;
-	return util_error_set(
-	    error, TS_ERROR_FAILED,
-	    "%s: %s; nothing was stopped. To go back without it, take `before` out "
-	    "of base.cfg",
-	    a->app->spec.app->name, result.reason);
-}
-
-gboolean activate_rollback(ActivateApp *app, const char *who, GError **error)
-{
-	DecideOpen open;
-	gboolean reached = FALSE;
-	decide_app_open(app->state, &open);
-	if ((open.order && !recover(app, error)) || !activate_open_dir(app, error))
-		return FALSE;
-	g_autoptr(Activation) a = find_way_back(app, error);
-	if (!a || !check_data(a, error) || !look_back(a, error))
-		return FALSE;
-	a->by = g_strdup(who);
-	if (!before_way_back(a, error) || !activation_run(a, &reached, error) ||
-	    !run_owed_after(app, error))
-		return FALSE;
-	if (reached)
-		return TRUE;
-	return util_error_set(error, TS_ERROR_FAILED, "%s: %s did not become healthy; %s",
-			      app->spec.app->name, a->version,
-			      decide_app_is_down(app->state) ? "the app is down"
-							     : "what was live serves again");
 }
 
 gboolean activate_prepare(const ActivateSpec *spec, const Order *order, const char *tree,

@@ -32,15 +32,17 @@ static char *detail_of(const UtilTrailers *record)
 static Report *report_of(const ActivateSpec *spec, const UtilTrailers *record)
 {
 	g_autoptr(Report) report = report_new();
-	gint64 seq = 0;
+	gint64 seq = 0, round = 1;
 	if (!report_event_of(record, &report->event) ||
 	    !util_trailers_need_int(record, "Seq", 1, G_MAXINT64, &seq, NULL) ||
+	    !util_trailers_opt_int(record, "Round", 1, G_MAXINT64, 1, &round, NULL) ||
 	    !util_trailers_need_time(record, "Time", &report->event_utc, NULL) ||
 	    !util_trailers_opt_int(record, "Outage-Ms", -1, G_MAXINT64, -1, &report->outage_ms,
 				   NULL) ||
 	    !util_trailers_get(record, "Order-Version") || !util_trailers_get(record, "Order-Root"))
 		return NULL;
 	report->seq = (guint64)seq;
+	report->round = round;
 	report->base = g_strdup(spec->conf->name);
 	report->incarnation = spec->incarnation;
 	report->release = g_strdup(util_trailers_get(record, "Release"));

@@ -42,13 +42,16 @@ Activation *activation_from_open(ActivateApp *app, const DecideOpen *open)
 	a->root = g_strdup(util_trailers_get(intent, "Root"));
 	a->tree = g_strdup(open->tree);
 	a->by = g_strdup(util_trailers_get(intent, "By"));
+	a->back = open->back;
+	if (util_trailers_get(intent, "Detail"))
+		g_string_append(a->detail, util_trailers_get(intent, "Detail"));
 	a->from.target = g_strdup(util_trailers_get(intent, "From-Target"));
 	a->from.tree = g_strdup(open->from_tree);
 	a->from.root = g_strdup(open->from_root);
 	a->from.version = g_strdup(util_trailers_get(intent, "From-Version"));
 	a->from.dev = id_of(intent, "From-Dev");
 	a->from.ino = id_of(intent, "From-Ino");
-	if (!a->by && open->order->order->max_outage_s > 0)
+	if (!a->back && open->order->order->max_outage_s > 0)
 		a->max_outage_s = open->order->order->max_outage_s;
 	a->stopped = open->stopped;
 	a->migrated = open->migrated;
@@ -114,6 +117,12 @@ static gboolean journal_intent(Activation *a, GError **error)
 	util_trailers_add_time(record, "At", a->at_utc);
 	util_trailers_add_int(record, "Attempt", a->attempt);
 	util_trailers_add(record, "By", a->by);
+	if (a->by && !a->back)
+		util_trailers_add(record, "Hand", "yes");
+	if (a->migrated && a->attempt == 1)
+		util_trailers_add(record, "Migrated", "yes");
+	if (a->detail->len)
+		util_trailers_add(record, "Detail", a->detail->str);
 	if (path && activate_tree_id(a->app, path, &dev, &ino))
 		add_id(record, "Dev", dev, "Ino", ino);
 	util_trailers_add(record, "From-Target", a->from.target);
@@ -208,12 +217,12 @@ static gboolean stop_old(Activation *a, char **ret_reason)
 
 ConfPhase activation_data_phase(const Activation *a, gboolean undo)
 {
-	return (a->by != NULL) == undo ? CONF_PHASE_MIGRATE : CONF_PHASE_UNMIGRATE;
+	return a->back == undo ? CONF_PHASE_MIGRATE : CONF_PHASE_UNMIGRATE;
 }
 
 const char *activation_data_event(const Activation *a, gboolean undo)
 {
-	return (a->by != NULL) == undo ? "migrated" : "unmigrated";
+	return a->back == undo ? "migrated" : "unmigrated";
 }
 
 /* An operator's way back only takes back what the release that is left did. */
@@ -221,7 +230,7 @@ static gboolean migrate(Activation *a, char **ret_reason)
 {
 	gint64 wall_ms = 0;
 	ConfPhase phase = activation_data_phase(a, FALSE);
-	if (a->by ? !a->take_back : !phase_has(&a->app->spec, phase))
+	if (a->back ? !a->take_back : !phase_has(&a->app->spec, phase))
 		return TRUE;
 	a->migrated = TRUE;
 	activation_phase(a, activation_data_event(a, FALSE), NULL);
@@ -265,24 +274,24 @@ static gboolean reached(Activation *a, GError **error)
 	gint64 outage_ms = activation_outage_ms(a);
 	/* what was changed there by hand is not in the new version: people want to know */
 	activation_look_at_old(a);
-	g_autoptr(UtilTrailers) record = activation_record(a, a->by ? "rolled-back" : "live");
+	g_autoptr(UtilTrailers) record = activation_record(a, a->back ? "rolled-back" : "live");
 	util_trailers_add(record, "Root", a->root);
 	util_trailers_add(record, "Tree", a->tree);
 	util_trailers_add_time(record, "At", a->at_utc);
 	util_trailers_add_int(record, "Outage-Ms", outage_ms);
 	util_trailers_add(record, "Serves", a->root);
-	if (a->by) {
+	util_trailers_add(record, "By", a->by);
+	if (a->back) {
 		g_autofree char *reason =
 		    g_strdup_printf("operator %s: from %s back to %s", a->by,
 				    a->from.version ? a->from.version : "nothing", a->version);
 		util_trailers_add(record, "Reason", reason);
-		util_trailers_add(record, "By", a->by);
 		util_trailers_add(record, "Serves-Version", a->version);
 	}
 	if (a->detail->len)
 		util_trailers_add(record, "Detail", a->detail->str);
 	activate_say(&a->app->spec, a->version, "%s, outage %.1f s",
-		     a->by ? "serves again" : "live", (double)outage_ms / 1000);
+		     a->back ? "serves again" : "live", (double)outage_ms / 1000);
 	return activate_record(a->app, record, error);
 }
 

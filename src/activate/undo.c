@@ -81,7 +81,7 @@ void activation_look_at_old(Activation *a)
 static gboolean rolled_back(Activation *a, const char *reason, gint64 outage_ms, GError **error)
 {
 	/* an operator's rollback that did not work leaves the release as it was: live */
-	gboolean still_live = a->by && a->from.tree && a->from.root;
+	gboolean still_live = a->back && a->from.tree && a->from.root;
 	g_autoptr(UtilTrailers) record = util_trailers_new();
 	util_trailers_add(record, "Event", still_live ? "live" : "rolled-back");
 	util_trailers_add(record, "Release", a->release);

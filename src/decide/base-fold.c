@@ -129,8 +129,11 @@ static gboolean fold_intent(Fold *f, GError **error)
 		memset(&app->open, 0, sizeof app->open);
 		copy_record(app, f->record);
 		app->open.intent_utc = f->time_utc;
+		app->open.migrated = util_trailers_get(f->record, "Migrated") != NULL;
 		app->open_entry = f->entry;
 	}
+	if (order_state_ended(f->entry->pub.state))
+		f->entry->pub.round++;
 	app->open.attempt = attempt;
 	f->entry->pub.state = ORDER_ACTIVATING;
 	f->entry->pub.after_owed = TRUE;
@@ -255,6 +258,7 @@ static gboolean fold_after(Fold *f, GError **error)
 {
 	(void)error; /* nothing can be missing */
 	f->entry->pub.after_owed = FALSE;
+	f->entry->pub.before_done = FALSE; /* in another round it runs again */
 	return TRUE;
 }
 

@@ -90,6 +90,7 @@ DecideEntry *decide_entry_for(DecideApp *app, const char *release)
 	entry = g_new0(DecideEntry, 1);
 	entry->release = g_strdup(release);
 	entry->pub.outage_ms = -1;
+	entry->pub.round = 1;
 	g_hash_table_insert(app->entries, entry->release, entry);
 	return entry;
 }
@@ -279,6 +280,8 @@ void decide_app_open(const DecideApp *app, DecideOpen *ret_open)
 	*ret_open = app->open;
 	ret_open->order = &app->open_entry->pub;
 	ret_open->intent = app->intent;
+	ret_open->back =
+	    util_trailers_get(app->intent, "By") && !util_trailers_get(app->intent, "Hand");
 	ret_open->tree = util_trailers_get(app->intent, "Tree");
 	ret_open->from_tree = util_trailers_get(app->intent, "From-Tree");
 	ret_open->from_root = util_trailers_get(app->intent, "From-Root");

@@ -22,8 +22,11 @@
  *   before        [Reason]                     `before` ran (Reason: it failed)
  *   intent        Root Tree [At] Attempt [From-Target] [From-Tree] [From-Root] [From-Version]
  *                 [Dev Ino] [From-Dev From-Ino]
- *                 [By]                         the commit point: "activating" from here on;
- *                                              By: an operator goes back to Tree
+ *                 [By] [Hand] [Migrated] [Detail]
+ *                                              the commit point: "activating" from here on;
+ *                                              By: an operator goes back to Tree, or with "Hand:
+ *                                              yes" activates the order; "Migrated: yes": the
+ *                                              data is the new version's already
  *   stopped                                    `stop` has ended
  *   migrated                                   `migrate` begins: data may change from here on; in
  *                                              the undo of an operator's way back: it was migrated
@@ -33,7 +36,7 @@
  *   switched                                   current points to Tree
  *   started                                    `start` begins: the new version may run
  *   undo          Reason                       undo begins
- *   live          Root Tree [At] Outage-Ms     At: go-live time, else Time
+ *   live          Root Tree [At] Outage-Ms [By]    At: go-live time, else Time
  *   rolled-back   [Root Tree Serves-Version] Outage-Ms Reason [By]   what serves now
  *   down          Reason                       nothing healthy serves
  *   failed        Reason                       never switched, the old version was not touched
@@ -44,7 +47,9 @@
  *   reported      Key Commit                   central has it
  *   pruned        Tree                         removed from disk
  *
- * Records that are reported may also carry Detail, Log-End, Serves, Order-Version and Order-Root.
+ * Records that are reported may also carry Detail, Log-End, Serves, Order-Version, Order-Root and,
+ * from the second on, Round: an intent of an order that has ended begins a new round of it, whose
+ * end replaces the one before.
  *
  * An unknown event is CORRUPT. An event that cannot follow (an end for an order that has ended) is
  * read and changes nothing; a phase without its intent, and an intent within another one, are
@@ -56,7 +61,8 @@
  * soon as it is staged, and missed 24 h after its time. A hold stops activation only; an order held
  * beyond its grace is missed. A cancel before `intent` ends the order, after it it is too late. A
  * newer revision of an order that has ended changes nothing. A revision with another root needs
- * staging again.
+ * staging again. An operator may activate, at any time and whatever is held, what is staged and
+ * what ended without serving, unless it was cancelled or a later order serves.
  *
  * An order that is gated waits for central's gate entry: open, it goes at its time; shut, it is
  * missed at once. A base that has read no ledger since the order's gate time is cut off: then the
@@ -104,6 +110,7 @@ typedef struct {
 	gboolean too_late_said;
 	gboolean before_done; /* `before` ran */
 	gboolean after_owed;  /* `before` or more ran, and `after` did not yet */
+	gint64 round;         /* 1, and one more each time it is taken up again after its end */
 } DecideOrder;
 
 typedef struct DecideApp DecideApp;
@@ -153,12 +160,17 @@ const DecideOrder *decide_app_owes_after(const DecideApp *app);
 typedef struct {
 	const DecideOrder *order;                               /* NULL: none open */
 	gboolean stopped, migrated, switched, started, undoing; /* migrated: and not taken back */
+	gboolean back; /* an operator goes back to `tree` */
 	gint64 attempt;
 	const char *tree, *from_tree, *from_root; /* from_*: NULL if unknown */
 	gint64 intent_utc;
 	const UtilTrailers *intent; /* the whole record of the first attempt */
 } DecideOpen;
 void decide_app_open(const DecideApp *app, DecideOpen *ret_open);
+
+/* The order an operator means by a version (NULL: the only one there is) and may activate now. Else
+ * NULL and REFUSED, which says why, or which there are. The disk is not looked at. */
+const DecideOrder *decide_app_by_hand(const DecideApp *app, const char *version, GError **error);
 
 typedef struct {
 	gint64 now_utc;

@@ -108,8 +108,10 @@ int base_stage(Cmd *cmd, GError **error)
 
 int base_activate(Cmd *cmd, GError **error)
 {
-	if (!cmd_options(cmd, NULL, 0, 0, error))
+	if (!cmd_options(cmd, NULL, 0, 2, error))
 		return 2;
+	if (cmd->argc > 1)
+		return base_activate_by_hand(cmd, error);
 	g_autoptr(Base) base = base_open(cmd, error);
 	if (!base)
 		return 1;

@@ -25,6 +25,9 @@ int base_authorized_keys(Cmd *cmd, GError **error);
 int base_doctor(Cmd *cmd, GError **error);
 int base_gc(Cmd *cmd, GError **error);
 
+/* `activate APP [VERSION]` */
+int base_activate_by_hand(Cmd *cmd, GError **error);
+
 /* An opened ROOT. */
 typedef struct {
 	char *root;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* What an operator does by hand: hold, unhold, rollback. All of it works with the line down. */
+/* What an operator does by hand: hold, unhold, activate, rollback. All of it works with the line
+ * down. */
 #include "cmd/tagship-base/base.h"
 
 #define LOCK_WAIT_MS (10 * 1000)
@@ -62,10 +63,12 @@ int base_unhold(Cmd *cmd, GError **error)
 	return 0;
 }
 
-int base_rollback(Cmd *cmd, GError **error)
+/* Opens the app named in argv[1], acts, and tells central. */
+static int by_hand(Cmd *cmd,
+		   gboolean (*act)(ActivateApp *app, const char *version, const char *who,
+				   GError **error),
+		   GError **error)
 {
-	if (!cmd_options(cmd, NULL, 1, 1, error))
-		return 2;
 	g_autoptr(Base) base = base_open(cmd, error);
 	const ConfBaseApp *app = base ? base_find_app(base, cmd->argv[1], error) : NULL;
 	if (!app)
@@ -73,9 +76,26 @@ int base_rollback(Cmd *cmd, GError **error)
 	ActivateSpec spec = base_activate_spec(base, app);
 	g_autoptr(ActivateApp) opened = activate_open(&spec, LOCK_WAIT_MS, error);
 	g_autofree char *who = cmd_who();
-	if (!opened || !activate_rollback(opened, who, error))
-		return 1;
+	gboolean done = opened && act(opened, cmd->argc > 2 ? cmd->argv[2] : NULL, who, error);
 	g_clear_pointer(&opened, activate_close);
-	base_deliver_quietly(cmd, base);
-	return 0;
+	/* also what went wrong is told; of what was refused there is nothing to tell */
+	if (done || !g_error_matches(*error, TS_ERROR, TS_ERROR_REFUSED))
+		base_deliver_quietly(cmd, base);
+	return done ? 0 : 1;
+}
+
+static gboolean roll_back(ActivateApp *app, const char *version, const char *who, GError **error)
+{
+	(void)version; /* the last good one */
+	return activate_rollback(app, who, error);
+}
+
+int base_rollback(Cmd *cmd, GError **error)
+{
+	return cmd_options(cmd, NULL, 1, 1, error) ? by_hand(cmd, roll_back, error) : 2;
+}
+
+int base_activate_by_hand(Cmd *cmd, GError **error)
+{
+	return by_hand(cmd, activate_by_hand, error);
 }

@@ -292,14 +292,16 @@ static inline const char *world_state(World *world, const char *version)
 	return order ? order_state_name(order->state) : "none";
 }
 
-/* A report in pending/, its signature checked; NULL if it is not there. */
-static inline Report *world_report(World *world, const char *version, const char *event)
+/* A report in pending/, its signature checked; NULL if it is not there. `round` 1: the first. */
+static inline Report *world_report_of(World *world, const char *version, const char *event,
+				      guint round)
 {
 	g_autoptr(GError) error = NULL;
 	g_autofree char *release = release_of(version);
+	g_autofree char *suffix = round > 1 ? g_strdup_printf("-%u", round) : g_strdup("");
 	for (guint seq = 1; seq <= world->accepted->len + 10; seq++) {
 		g_autofree char *path =
-		    g_strdup_printf("root/pending/%s.%u.%s", release, seq, event);
+		    g_strdup_printf("root/pending/%s.%u.%s%s", release, seq, event, suffix);
 		g_autofree char *sig_path = g_strconcat(path, ".sig", NULL);
 		g_autofree char *text = world_get(world, path);
 		g_autofree char *sig = world_get(world, sig_path);
@@ -314,6 +316,15 @@ static inline Report *world_report(World *world, const char *version, const char
 		return report;
 	}
 	return NULL;
+}
+
+/* That of the latest round. */
+static inline Report *world_report(World *world, const char *version, const char *event)
+{
+	Report *report = NULL;
+	for (guint round = 9; round > 0 && !report; round--)
+		report = world_report_of(world, version, event, round);
+	return report;
 }
 
 static inline void assert_serving(const World *world, const char *content)

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: ISC */
+/* What an operator does by hand: back to the last good version, or on to one that waits or ended
+ * without serving. */
+#include "activate/activate-private.h"
+
+/* ---- rollback ---- */
+
+/* A tree the journal calls good and that is still on this disk. */
+static Activation *find_way_back(ActivateApp *app, GError **error)
+{
+	guint64 seq = 0;
+	const char *release = decide_app_last_release(app->state, &seq);
+	const char *tree = decide_app_last_good_tree(app->state);
+	if (!release || !tree) {
+		util_error_set(error, TS_ERROR_REFUSED,
+			       "%s: no version was live before this one, so there is none to go "
+			       "back to",
+			       app->spec.app->name);
+		return NULL;
+	}
+	g_autoptr(Activation) a = activation_new(app, release, seq);
+	const DecideOrder *order = decide_app_find(app->state, release);
+	a->tree = g_strdup(tree);
+	a->root = g_strdup(decide_app_tree_root(app->state, tree));
+	a->version = g_strdup(decide_app_tree_version(app->state, tree));
+	a->at_utc = order ? order->order->at_utc : util_clock_now_utc(app->spec.clock);
+	g_autofree char *path = activate_find_tree(app, tree);
+	if (path && a->root && a->version)
+		return g_steal_pointer(&a);
+	util_error_set(error, TS_ERROR_REFUSED,
+		       "%s: the last good version, %s, is not on this disk any more; ask central "
+		       "for it with a plan tag",
+		       app->spec.app->name, tree);
+	return NULL;
+}
+
+/* Did this release migrate data, and was that not taken back since? */
+static gboolean migration_in_effect(const ActivateApp *app, const char *release)
+{
+	const GPtrArray *records = store_journal_records(app->journal);
+	for (guint i = records->len; i > 0; i--) {
+		const UtilTrailers *record = records->pdata[i - 1];
+		const char *event = util_trailers_get(record, "Event");
+		if (g_strcmp0(util_trailers_get(record, "Release"), release) == 0 &&
+		    (strcmp(event, "migrated") == 0 || strcmp(event, "unmigrated") == 0))
+			return strcmp(event, "migrated") == 0;
+	}
+	return FALSE;
+}
+
+static gboolean check_data(Activation *a, GError **error)
+{
+	a->take_back = migration_in_effect(a->app, a->release);
+	if (!a->take_back || phase_has(&a->app->spec, CONF_PHASE_UNMIGRATE))
+		return TRUE;
+	return util_error_set(error, TS_ERROR_REFUSED,
+			      "%s: migrate ran for what is live, and base.cfg has no unmigrate: "
+			      "%s must not run on that data. Give it one (/bin/true, if the data "
+			      "fits both)",
+			      a->app->spec.app->name, a->version);
+}
+
+/* What serves now, and what is to be said about both trees. */
+static gboolean look_back(Activation *a, GError **error)
+{
+	g_autoptr(GError) altered = NULL;
+	g_autofree char *path = activate_find_tree(a->app, a->tree);
+	if (!current_tree_read(a->app, &a->from, error))
+		return FALSE;
+	if (a->from.note)
+		activation_note(a, "%s", a->from.note);
+	/* a way back is gone also if its files were altered */
+	if (path && !activate_check_tree(a->app, path, a->root, &altered))
+		activation_note(a, "%s", altered->message);
+	return TRUE;
+}
+
+static gboolean run_before(const Activation *a, GError **error)
+{
+	g_auto(ActivationEnv) env = {0};
+	g_auto(PhaseResult) result = {0};
+	activation_env(a, FALSE, &env);
+	if (phase_run(&env.env, CONF_PHASE_BEFORE, 0, &result))
+		return TRUE;
+	return util_error_set(error, TS_ERROR_FAILED,
+			      "%s: %s; nothing was stopped. To go on without it, take `before` out "
+			      "of base.cfg",
+			      a->app->spec.app->name, result.reason);
+}
+
+static gboolean not_healthy(const Activation *a, GError **error)
+{
+	return util_error_set(error, TS_ERROR_FAILED, "%s: %s did not become healthy; %s",
+			      a->app->spec.app->name, a->version,
+			      decide_app_is_down(a->app->state) ? "the app is down"
+								: "what was live serves again");
+}
+
+gboolean activate_rollback(ActivateApp *app, const char *who, GError **error)
+{
+	DecideOpen open;
+	gboolean reached = FALSE;
+	decide_app_open(app->state, &open);
+	if ((open.order && !activate_end_open(app, error)) || !activate_open_dir(app, error))
+		return FALSE;
+	g_autoptr(Activation) a = find_way_back(app, error);
+	if (!a || !check_data(a, error) || !look_back(a, error))
+		return FALSE;
+	a->by = g_strdup(who);
+	a->back = TRUE;
+	if (!run_before(a, error) || !activation_run(a, &reached, error) ||
+	    !activate_owed_after(app, error))
+		return FALSE;
+	return reached || not_healthy(a, error);
+}
+
+/* ---- activate ---- */
+
+/* "operator alice: by hand (it was missed)" */
+static void note_hand(Activation *a, const DecideOrder *order)
+{
+	const char *hold = NULL;
+	gboolean held = decide_app_held(a->app->state, &hold) || order->held;
+	const char *reason = order->held ? order->hold_reason : hold;
+	gboolean because = held && reason && *reason;
+	activation_note(a, "operator %s: by hand (it was %s%s%s%s)", a->by,
+			order_state_name(order->state), held ? ", held" : "", because ? ": " : "",
+			because ? reason : "");
+}
+
+/* Where undo goes to. After `down` current may point at what is activated now; then it is what was
+ * live before that. */
+static gboolean find_from(Activation *a, GError **error)
+{
+	DecideApp *state = a->app->state;
+	const char *good = decide_app_last_good_tree(state);
+	if (!current_tree_read(a->app, &a->from, error))
+		return FALSE;
+	if (a->from.note)
+		activation_note(a, "%s", a->from.note);
+	if (!a->was_down || g_strcmp0(a->from.tree, a->tree) != 0)
+		return TRUE;
+	current_tree_clear(&a->from);
+	g_autofree char *target = good ? g_strconcat("releases/", good, NULL) : NULL;
+	if (!target || !activate_tree_id(a->app, target, &a->from.dev, &a->from.ino))
+		return TRUE;
+	/* its data may be the new version's since then */
+	a->migrated = migration_in_effect(a->app, a->release);
+	a->from.target = g_steal_pointer(&target);
+	a->from.tree = g_strdup(good);
+	a->from.root = g_strdup(decide_app_tree_root(state, good));
+	a->from.version = g_strdup(decide_app_tree_version(state, good));
+	return TRUE;
+}
+
+/* The tree is there, and as it was ordered. */
+static gboolean check_staged(const Activation *a, GError **error)
+{
+	g_autofree char *path = activate_find_tree(a->app, a->tree);
+	g_autoptr(GError) altered = NULL;
+	if (path && activate_check_tree(a->app, path, a->root, &altered))
+		return TRUE;
+	return util_error_set(error, TS_ERROR_REFUSED,
+			      "%s %s: %s; ask central for it with a plan tag (Release-Version)",
+			      a->app->spec.app->name, a->version,
+			      altered ? altered->message : "its tree is not on this disk any more");
+}
+
+static Activation *hand_activation(ActivateApp *app, const DecideOrder *order, const char *who)
+{
+	Activation *a = activation_new(app, order->order->release, order->order->seq);
+	a->by = g_strdup(who);
+	a->version = g_strdup(order->order->version);
+	a->root = g_strdup(order->order->root);
+	a->tree = g_strdup(order->tree);
+	a->at_utc = order->order->at_utc;
+	if (order->order->max_outage_s > 0)
+		a->max_outage_s = order->order->max_outage_s;
+	return a;
+}
+
+gboolean activate_by_hand(ActivateApp *app, const char *version, const char *who, GError **error)
+{
+	DecideOpen open;
+	gboolean reached = FALSE;
+	decide_app_open(app->state, &open);
+	if ((open.order && !activate_end_open(app, error)) || !activate_open_dir(app, error))
+		return FALSE;
+	const DecideOrder *order = decide_app_by_hand(app->state, version, error);
+	if (!order)
+		return FALSE;
+	gboolean before_done = order->before_done;
+	g_autoptr(Activation) a = hand_activation(app, order, who);
+	if (!check_staged(a, error))
+		return FALSE;
+	note_hand(a, order);
+	if (!find_from(a, error) || (!before_done && !run_before(a, error)) ||
+	    !activation_run(a, &reached, error) || !activate_owed_after(app, error))
+		return FALSE;
+	return reached || not_healthy(a, error);
+}

@@ -1,0 +1,66 @@
+#!/bin/sh
+# What an operator does at one base at 02:00, with the line down: what waits, was missed or undone
+# goes live by hand. Central hears of all of it when the line is back.
+. "$(dirname "$0")/../lib/world.sh"
+world_new
+trap world_end EXIT
+world_central shop 'sh build.sh' dist
+sed -i 's/^#* *worker = .*/worker = "service";/' "$STATE/central.cfg"
+world_base berlin Europe/Berlin
+ROOT=$W/berlin/root
+base() { tagship-base -C "$ROOT" "$@"; }
+push() { # VERSION AT [COMMIT]
+	world_commit "$1"
+	printf 'Shop %s\n\nRelease-At: %s\nRelease-To: all\n' "$1" "$2" | world_tag "v$1"
+	git -C "$SRC" push -q -o nowait origin main "v$1" > "$W/push" 2>&1
+	tagship -C "$STATE" worker --once > "$W/worker" 2>&1
+}
+line_down() { mv "$STATE" "$STATE.away"; }
+line_up() { mv "$STATE.away" "$STATE"; }
+refused() { # TEXT PATTERN COMMAND...
+	_what=$1 _pattern=$2
+	shift 2
+	"$@" > "$W/refused" 2>&1
+	is "$_what: exit status" $? 3
+	ok "$_what: says why" has "$W/refused" "$_pattern"
+}
+
+push 1 now
+base -q pull > "$W/pull" 2>&1
+base activate > /dev/null 2>&1
+is 'v1 serves' "$(world_answer berlin)" 1
+push 2 '2098-01-01 02:00 base-local'
+touch "$SRC/sick"
+push 3 '2098-01-02 02:00 base-local'
+rm "$SRC/sick"
+base -q pull > "$W/pull" 2>&1
+line_down
+
+# ---- activate ----
+refused 'two could be meant' 'say which version: v2 (staged), v3 (staged)' base activate shop
+refused 'an unknown version' 'no order names it; there is: v2' base activate shop v9
+refused 'what is live' 'it is live' base activate shop v1
+base hold shop 'the fair' > /dev/null
+base activate shop v2 > "$W/hand" 2>&1
+is 'v2 goes live by hand, ahead of its time' $? 0
+is 'and serves' "$(world_answer berlin)" 2
+ok 'the hold stays' sh -c "tagship-base -C '$ROOT' status | grep 'HELD  the fair'"
+base unhold shop > /dev/null
+base activate shop v3 > "$W/hand" 2>&1
+is 'a sick v3 by hand fails' $? 1
+ok 'and says what serves' has "$W/hand" 'what was live serves again'
+is 'v2 still serves' "$(world_answer berlin)" 2
+base rollback shop > /dev/null 2>&1
+is 'back to v1' "$(world_answer berlin)" 1
+base activate shop v2 > /dev/null 2>&1
+is 'and to v2 again' "$(world_answer berlin)" 2
+
+# ---- the line is back ----
+line_up
+base -q pull > "$W/pull" 2>&1
+tagship -C "$STATE" log shop v2 > "$W/log2"
+is 'central: v2 is live' "$(world_state shop v2 berlin)" live
+ok 'by whom, it says' has "$W/log2" 'by hand (it was rolled-back)'
+is 'central: v3 rolled back' "$(world_state shop v3 berlin)" rolled-back
+is 'each of the four ends is in the ledger' "$(git -C "$STATE/ledger/berlin.git" log --format=%s reports | grep -c ' v[23] \(live\|rolled-back\),')" 4
+done_testing
