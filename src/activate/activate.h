@@ -96,6 +96,9 @@ typedef struct {
 /* The number in ROOT/incarnation, 1 if there is no such file. */
 gboolean activate_incarnation(int root_dirfd, gint64 *ret_incarnation, GError **error);
 
+/* The manifest of a tree this base holds, its root checked. */
+Manifest *activate_manifest(int root_dirfd, const char *root, GError **error);
+
 /* An app's state, loaded under its lock. */
 typedef struct ActivateApp ActivateApp;
 /* wait_ms as util_fs_lock; AGAIN if somebody else is at it. Copies the spec, not what it points

@@ -168,13 +168,13 @@ char *activate_find_tree(const ActivateApp *app, const char *tree)
 	return NULL;
 }
 
-static Manifest *load_manifest(const ActivateApp *app, const char *root, GError **error)
+Manifest *activate_manifest(int root_dirfd, const char *root, GError **error)
 {
 	g_autofree char *path = g_strdup_printf("trees/%s.manifest", root);
 	g_autofree char *text = NULL;
 	gsize len = 0;
 	char found[UTIL_SHA256_HEX];
-	if (!util_fs_read_file(app->spec.root_dirfd, path, MANIFEST_MAX, &text, &len, error))
+	if (!util_fs_read_file(root_dirfd, path, MANIFEST_MAX, &text, &len, error))
 		return NULL;
 	g_autoptr(Manifest) manifest = manifest_parse(text, len, error);
 	if (!manifest) {
@@ -196,7 +196,7 @@ gboolean activate_check_tree(const ActivateApp *app, const char *path, const cha
 	g_autofree char *stat_path = g_strdup_printf("trees/%s.stat", root);
 	g_autofree char *stats = NULL;
 	gsize len = 0;
-	g_autoptr(Manifest) manifest = load_manifest(app, root, error);
+	g_autoptr(Manifest) manifest = activate_manifest(app->spec.root_dirfd, root, error);
 	util_autofd int dirfd = manifest ? util_fs_open_dir(app->app_dirfd, path, error) : -1;
 	if (dirfd < 0)
 		return FALSE;

@@ -70,8 +70,23 @@ guint64 manifest_bytes(const Manifest *manifest);
 /* Relative, no empty, "." or ".." component, no NUL, at most MANIFEST_PATH_MAX bytes, components at
  * most 255; not ".tagship-bundle" at the top (the header of plain bundles). */
 gboolean manifest_path_check(const char *path, GError **error);
-/* A link may point only to something inside the tree: relative, never above the top. */
+/* A link may point only to something inside the tree: relative, never above the top. The one
+ * exception is manifest_is_shared_link. */
 gboolean manifest_link_check(const char *path, const char *target, GError **error);
+/* ---- what a base keeps from version to version ----
+ *
+ * A tree stands in a folder of a folder of the app's folder (APP/releases/TREE,
+ * APP/pre-release/TREE). A link at PATH to SHARED_FOLDER/PATH of the app's folder is good in any
+ * tree, and is the only link that may leave it; other links must not lead through it. */
+#define MANIFEST_SHARED_FOLDER "shared"
+/* The only target it may have: "../../shared/uploads" for "uploads"; caller frees. */
+char *manifest_shared_target(const char *path);
+gboolean manifest_is_shared_link(const ManifestEntry *entry);
+/* A sealed copy with such a link at each of the paths, whose folders are made where missing. An
+ * empty folder there is replaced. REFUSED, by name and with what to do, if the tree has anything
+ * else there. */
+Manifest *manifest_with_shared(const Manifest *manifest, const char *const *paths, GError **error);
+
 /* Same type, mode, content, target; mtime is not looked at. */
 gboolean manifest_entry_same(const ManifestEntry *a, const ManifestEntry *b);
 

@@ -47,6 +47,27 @@ static gboolean refuse_link(const char *path, const char *target, const char *wh
 	return util_error_set(error, TS_ERROR_REFUSED, "%s -> %s: %s", name, to, why);
 }
 
+char *manifest_shared_target(const char *path)
+{
+	GString *target = g_string_new("../../");
+	for (const char *p = path; *p; p++)
+		if (*p == '/')
+			g_string_append(target, "../");
+	g_string_append_printf(target, MANIFEST_SHARED_FOLDER "/%s", path);
+	return g_string_free(target, FALSE);
+}
+
+static gboolean is_shared(const char *path, const char *target)
+{
+	g_autofree char *shared = manifest_shared_target(path);
+	return strcmp(shared, target) == 0;
+}
+
+gboolean manifest_is_shared_link(const ManifestEntry *entry)
+{
+	return entry->type == MANIFEST_LINK && is_shared(entry->path, entry->target);
+}
+
 gboolean manifest_link_check(const char *path, const char *target, GError **error)
 {
 	if (!target || !*target)
@@ -55,6 +76,8 @@ gboolean manifest_link_check(const char *path, const char *target, GError **erro
 		return refuse_link(path, target, "its target is too long", error);
 	if (*target == '/')
 		return refuse_link(path, target, "links must be relative", error);
+	if (is_shared(path, target))
+		return TRUE;
 	int depth = 0;
 	for (const char *p = path; *p; p++)
 		depth += *p == '/';
@@ -93,6 +116,8 @@ static gboolean walk_up(GString *here)
 
 gboolean manifest_link_resolves(const Manifest *manifest, const ManifestEntry *link, GError **error)
 {
+	if (manifest_is_shared_link(link))
+		return TRUE;
 	g_autoptr(GPtrArray) todo = g_ptr_array_new_with_free_func(g_free);
 	g_autoptr(GString) here = g_string_new(NULL);
 	push_components(todo, link->path);

@@ -22,6 +22,18 @@ static gboolean run_build(JobRun *run, const char *repo_path, const char *commit
 	return build_run(&spec, ret_result, error);
 }
 
+/* What bases keep from version to version becomes links in the tree. */
+static gboolean mount_shared(const JobRun *run, BuildResult *built, GError **error)
+{
+	Manifest *with =
+	    manifest_with_shared(built->manifest, (const char *const *)run->app->shared, error);
+	if (!with)
+		return FALSE;
+	manifest_free(built->manifest);
+	built->manifest = with;
+	return TRUE;
+}
+
 /* The newest version's manifest: what mtimes are assigned against. NULL if there is none. */
 static Manifest *previous_manifest(JobRun *run, const char *version, GError **error)
 {
@@ -41,7 +53,8 @@ gboolean publish_build(JobRun *run, const char *repo_path, const char *commit, c
 {
 	g_autoptr(BuildResult) built = NULL;
 	if (!job_phase(run, "build", error) ||
-	    !run_build(run, repo_path, commit, version, tag_utc, TRUE, &built, error))
+	    !run_build(run, repo_path, commit, version, tag_utc, TRUE, &built, error) ||
+	    !mount_shared(run, built, error))
 		return FALSE;
 	g_autoptr(GError) failed = NULL;
 	g_autoptr(Manifest) previous = previous_manifest(run, version, &failed);
@@ -75,8 +88,10 @@ gboolean publish_job_branch(JobRun *run, GError **error)
 	const char *name = run->job->ref + strlen("refs/heads/");
 	job_say(run, "checking branch %s at %.12s", name, run->job->oid);
 	g_autoptr(BuildResult) built = NULL;
-	if (!job_phase(run, "build", error) || !run_build(run, repo_path(repo), run->job->oid, name,
-							  commit->time_utc, FALSE, &built, error))
+	if (!job_phase(run, "build", error) ||
+	    !run_build(run, repo_path(repo), run->job->oid, name, commit->time_utc, FALSE, &built,
+		       error) ||
+	    !mount_shared(run, built, error))
 		return FALSE;
 	job_say(run, "branch %s builds: %u files; nothing is stored for branches", name,
 		manifest_files(built->manifest));

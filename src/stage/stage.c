@@ -124,6 +124,26 @@ static gboolean tree_is_intact(Run *run, StageTree *tree, const Manifest *manife
 	return FALSE;
 }
 
+/* The folders that the tree's shared links lead to; what is there already is left alone. */
+static gboolean make_shared(const Run *run, const Manifest *manifest, GError **error)
+{
+	for (guint i = 0; i < manifest_count(manifest); i++) {
+		const ManifestEntry *entry = manifest_entry(manifest, i);
+		struct stat st;
+		if (!manifest_is_shared_link(entry))
+			continue;
+		g_autofree char *path = g_build_filename(MANIFEST_SHARED_FOLDER, entry->path, NULL);
+		if (fstatat(run->app_dirfd, path, &st, 0) == 0)
+			continue;
+		if (!util_fs_mkdir_parents(run->app_dirfd, path, 0755, error)) {
+			g_prefix_error(error, "%s/%s, which the app shares between versions: ",
+				       run->spec->app->dir, path);
+			return FALSE;
+		}
+	}
+	return TRUE;
+}
+
 /* The ordered tree is here already: nothing is transferred. TRUE if so. */
 static gboolean use_held(Run *run, GError **error)
 {
@@ -139,7 +159,7 @@ static gboolean use_held(Run *run, GError **error)
 		if (manifest && tree_is_intact(run, tree, manifest, &failed)) {
 			run->result->tree = g_strdup(tree->name);
 			run->result->how = g_strdup("held");
-			return TRUE;
+			return make_shared(run, manifest, error);
 		}
 		if (failed && !g_error_matches(failed, TS_ERROR, TS_ERROR_CORRUPT)) {
 			g_propagate_error(error, g_steal_pointer(&failed));
@@ -209,7 +229,7 @@ static gboolean keep_tree(Run *run, const char *tmp, int tree_dirfd, const Manif
 		return util_error_errno(error, errno, "%s", tmp);
 	if (!tree_check(tree_dirfd, manifest, NULL, error) ||
 	    !stage_manifest_keep(spec, root, manifest, error) ||
-	    !util_fs_syncfs(tree_dirfd, error) ||
+	    !make_shared(run, manifest, error) || !util_fs_syncfs(tree_dirfd, error) ||
 	    !stage_stat_keep(spec, root, tree_dirfd, manifest, error))
 		return FALSE;
 	g_autofree char *name = free_tree_name(run);

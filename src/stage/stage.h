@@ -13,6 +13,9 @@
  *   stage_need(&spec, &need, error)      what to download or ask for, if anything
  *   stage_run(&spec, &result, error)     under ROOT/lock/stage: one at a time
  *
+ *   APP/shared/PATH                made for the tree's links to it (manifest.h), never touched
+ * again
+ *
  * A tree is held if its folder is in releases/ or pre-release/ and its manifest in ROOT/trees.
  * Built under APP/pre-release/.tmp-…, checked whole, synced once, renamed. A crash leaves a
  * temporary folder that the next run removes.

@@ -5,9 +5,11 @@
 world_new
 trap world_end EXIT
 world_central shop 'sh build.sh' dist
+sed -i 's/^shared = .*/shared = [ "uploads", "data\/media" ];/' "$STATE/apps.d/shop.cfg"
 sed -i 's/^#* *worker = .*/worker = "service";/' "$STATE/central.cfg"
 world_base berlin Europe/Berlin
 ROOT=$W/berlin/root
+APPDIR=$W/berlin/app
 base() { tagship-base -C "$ROOT" "$@"; }
 push() { # VERSION AT [COMMIT]
 	world_commit "$1"
@@ -29,6 +31,19 @@ push 1 now
 base -q pull > "$W/pull" 2>&1
 base activate > /dev/null 2>&1
 is 'v1 serves' "$(world_answer berlin)" 1
+# ---- shared ----
+ok 'the tree links to what all versions share' [ "$(readlink "$APPDIR/current/data/media")" = ../../../shared/data/media ]
+echo "a user's" > "$APPDIR/shared/uploads/file.txt"
+is 'and it is served' "$(world_answer berlin uploads/file.txt)" "a user's"
+rmdir "$APPDIR/shared/data/media"
+base doctor > "$W/doctor" 2>&1
+ok 'doctor misses a shared folder' has "$W/doctor" "$APPDIR/shared/data/media is missing"
+sed -i 's/^mkdir -p dist/mkdir -p dist\/uploads; echo x > dist\/uploads\/x.txt; &/' "$SRC/build.sh"
+push 0-bad now
+tagship -C "$STATE" log > "$W/jobs"
+ok 'a build with files there is refused, by name' has "$W/jobs" 'uploads is shared: each base keeps its own, but the built tree has uploads/x.txt;'
+git -C "$SRC" checkout -q HEAD~1 -- build.sh
+
 push 2 '2098-01-01 02:00 base-local'
 touch "$SRC/sick"
 push 3 '2098-01-02 02:00 base-local'
@@ -49,6 +64,7 @@ base unhold shop > /dev/null
 base activate shop v3 > "$W/hand" 2>&1
 is 'a sick v3 by hand fails' $? 1
 ok 'and says what serves' has "$W/hand" 'what was live serves again'
+is "the user's file, too" "$(world_answer berlin uploads/file.txt)" "a user's"
 is 'v2 still serves' "$(world_answer berlin)" 2
 base rollback shop > /dev/null 2>&1
 is 'back to v1' "$(world_answer berlin)" 1

@@ -54,6 +54,30 @@ static void check_disk(CmdDoctor *doctor, const Base *base)
 			   "disk");
 }
 
+/* What the live tree's shared links lead to. */
+static void check_shared(CmdDoctor *doctor, const Base *base, const ConfBaseApp *app,
+			 const char *root)
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(Manifest) manifest = activate_manifest(base->dirfd, root, &error);
+	if (!manifest) {
+		cmd_finding(doctor, FALSE, "app %s: %s", app->name, error->message);
+		return;
+	}
+	for (guint i = 0; i < manifest_count(manifest); i++) {
+		const ManifestEntry *entry = manifest_entry(manifest, i);
+		if (!manifest_is_shared_link(entry))
+			continue;
+		g_autofree char *path =
+		    g_build_filename(app->dir, MANIFEST_SHARED_FOLDER, entry->path, NULL);
+		gboolean there = g_file_test(path, G_FILE_TEST_IS_DIR);
+		cmd_finding(doctor, there, "app %s: %s%s", app->name, path,
+			    there ? ": shared by all versions"
+				  : " is missing or no folder, and the live version's link leads "
+				    "to it: make it, for the account that the app runs as");
+	}
+}
+
 static void check_app(CmdDoctor *doctor, const Base *base, const ConfBaseApp *app)
 {
 	g_autoptr(GError) error = NULL;
@@ -76,6 +100,8 @@ static void check_app(CmdDoctor *doctor, const Base *base, const ConfBaseApp *ap
 	else
 		cmd_finding(doctor, TRUE, "app %s: %s", app->name,
 			    live ? live : "nothing live yet");
+	if (decide_app_live_root(state))
+		check_shared(doctor, base, app, decide_app_live_root(state));
 	const char *reason = NULL;
 	if (decide_app_held(state, &reason))
 		cmd_finding(doctor, FALSE, "app %s is held: %s", app->name, reason ? reason : "");

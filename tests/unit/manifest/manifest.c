@@ -256,6 +256,95 @@ static void test_links(void)
 }
 
 /* Links that look harmless one by one leave the tree together. */
+/* The one link that may leave a tree: by its own path and target only. */
+static void test_shared_links(void)
+{
+	static const struct {
+		const char *path, *target;
+		gboolean good;
+	} rows[] = {
+	    {"uploads", "../../shared/uploads", TRUE},
+	    {"data/media", "../../../shared/data/media", TRUE},
+	    {"a/b/c", "../../../../shared/a/b/c", TRUE},
+	    {"shared", "../../shared/shared", TRUE},
+	    {"uploads", "../../shared/other", FALSE},
+	    {"uploads", "../../shared", FALSE},
+	    {"uploads", "../../shared/", FALSE},
+	    {"uploads", "../../shared/uploads/", FALSE},
+	    {"uploads", "../../shared/uploads/..", FALSE},
+	    {"uploads", "../../shared/./uploads", FALSE},
+	    {"uploads", "../..//shared/uploads", FALSE},
+	    {"uploads", "../../../shared/uploads", FALSE},
+	    {"uploads", "../shared/uploads", FALSE},
+	    {"uploads", "../../releases/uploads", FALSE},
+	    {"data/media", "../../shared/data/media", FALSE},
+	    {"data/media", "../../../shared/media", FALSE},
+	    {"uploads", "/shared/uploads", FALSE},
+	};
+	for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+		g_autoptr(GError) error = NULL;
+		if (manifest_link_check(rows[i].path, rows[i].target, &error) != rows[i].good)
+			g_error("row %u", i);
+		g_autofree char *target = manifest_shared_target(rows[i].path);
+		g_assert_true((strcmp(target, rows[i].target) == 0) == rows[i].good);
+	}
+	/* no other link leads through it */
+	Manifest *through = manifest_new();
+	add(through, MANIFEST_LINK, "uploads", "../../shared/uploads");
+	add(through, MANIFEST_LINK, "logo", "uploads/logo.png");
+	assert_refused(through, "logo -> uploads/logo.png: followed through other links");
+	/* nor is a tree's own folder reached by a link on the way */
+	Manifest *beneath = manifest_new();
+	add(beneath, MANIFEST_LINK, "data", "lib");
+	add(beneath, MANIFEST_DIR, "lib", NULL);
+	add(beneath, MANIFEST_LINK, "data/media", "../../../shared/data/media");
+	assert_refused(beneath, "data/media: its folder is no folder");
+}
+
+static void test_with_shared(void)
+{
+	static const char *const paths[] = {"uploads", "data/media", "data/x/y", "there", NULL};
+	static const struct {
+		const char *path;
+		ManifestType type;
+		const char *words;
+	} bad[] = {
+	    {"uploads/a.txt", MANIFEST_FILE, "has uploads/a.txt; let the build leave it out"},
+	    {"uploads", MANIFEST_FILE, "uploads is shared"},
+	    {"uploads", MANIFEST_LINK, "uploads is shared"},
+	    {"data", MANIFEST_FILE,
+	     "data/media is shared: each base keeps its own, but the "
+	     "built tree has data;"}};
+	g_autoptr(GError) error = NULL;
+	g_autoptr(Manifest) built = manifest_new();
+	add_file(built, "index.html", 0644, "hi", 1700000000);
+	add(built, MANIFEST_DIR, "uploads", NULL); /* empty: replaced */
+	add(built, MANIFEST_LINK, "there", "../../shared/there");
+	g_assert_true(manifest_seal(built, &error));
+	g_autoptr(Manifest) with = manifest_with_shared(built, paths, &error);
+	g_assert_no_error(error);
+	g_autoptr(GBytes) text = manifest_format(with);
+	g_autoptr(Manifest) again =
+	    manifest_parse(g_bytes_get_data(text, NULL), g_bytes_get_size(text), &error);
+	g_assert_no_error(error);
+	g_assert_cmpuint(manifest_count(again), ==, 7); /* index.html, data, data/x, four links */
+	for (guint i = 0; paths[i]; i++)
+		g_assert_true(manifest_is_shared_link(manifest_find(again, paths[i])));
+	g_assert_cmpint(manifest_find(again, "data/x")->type, ==, MANIFEST_DIR);
+	for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
+		g_autoptr(Manifest) tree = manifest_new();
+		g_autoptr(GError) refused = NULL;
+		if (strchr(bad[i].path, '/'))
+			add(tree, MANIFEST_DIR, "uploads", NULL);
+		add(tree, bad[i].type, bad[i].path, bad[i].type == MANIFEST_LINK ? "x" : NULL);
+		g_assert_true(manifest_seal(tree, NULL));
+		g_assert_null(manifest_with_shared(tree, paths, &refused));
+		g_assert_error(refused, TS_ERROR, TS_ERROR_REFUSED);
+		if (!strstr(refused->message, bad[i].words))
+			g_error("\"%s\" not in \"%s\"", bad[i].words, refused->message);
+	}
+}
+
 static void test_link_chains(void)
 {
 	Manifest *manifest = manifest_new();
@@ -365,6 +454,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/manifest/quote", test_quote);
 	g_test_add_func("/manifest/links", test_links);
 	g_test_add_func("/manifest/link-chains", test_link_chains);
+	g_test_add_func("/manifest/shared-links", test_shared_links);
+	g_test_add_func("/manifest/with-shared", test_with_shared);
 	g_test_add_func("/manifest/seal-refusals", test_seal_refusals);
 	g_test_add_func("/manifest/order", test_order);
 	g_test_add_func("/manifest/mtimes", test_mtimes);

@@ -401,11 +401,50 @@ static void test_confined(World *world, gconstpointer data)
 		g_assert_cmpint(WEXITSTATUS(status), ==, 0);
 }
 
+/* What all versions share is made once, and never touched again. */
+static void test_shared(World *world, gconstpointer data)
+{
+	(void)data;
+	g_autoptr(GError) error = NULL;
+	g_assert_true(util_fs_mkdir(world->dirfd, "shop/v1", 0755, &error));
+	g_assert_true(util_fs_mkdir(world->dirfd, "shop/v1/data", 0755, &error));
+	g_assert_true(
+	    util_fs_symlink(world->dirfd, "../../shared/uploads", "shop/v1/uploads", &error));
+	g_assert_true(util_fs_symlink(world->dirfd, "../../../shared/data/media",
+				      "shop/v1/data/media", &error));
+	g_autofree char *root = make_version(world, "v1", "one");
+	g_autoptr(BundleInfo) info = make_bundle(world, NULL, "v1");
+	new_order(world, "v1", root);
+	add_bundle(world, info);
+	put(world, "app/shared", "in the way");
+	stage_fails(world, TS_ERROR_FAILED, "which the app shares between versions");
+	g_assert_true(util_fs_unlink(world->dirfd, "app/shared", NULL));
+	g_assert_true(util_fs_mkdir(world->dirfd, "app/shared", 0755, &error));
+	g_assert_true(util_fs_mkdir(world->dirfd, "app/shared/uploads", 0700, &error));
+	put(world, "app/shared/uploads/mine.txt", "a user's");
+	g_autoptr(StageResult) first = stage(world);
+	assert_tree(world, "pre-release", first->tree, root);
+	g_autofree char *media = g_strdup_printf("app/pre-release/%s/data/media/clip", first->tree);
+	put(world, media, "through the link"); /* not in the tree */
+	g_autofree char *clip = NULL;
+	g_assert_true(
+	    util_fs_read_file(world->dirfd, "app/shared/data/media/clip", 100, &clip, NULL, NULL));
+	struct stat st;
+	g_assert_cmpint(fstatat(world->dirfd, "app/shared/uploads", &st, 0), ==, 0);
+	g_assert_cmpint(st.st_mode & 0777, ==, 0700);
+	/* held already, and the folders gone: made again */
+	g_assert_true(util_fs_remove_tree(world->dirfd, "app/shared", NULL));
+	g_autoptr(StageResult) again = stage(world);
+	g_assert_cmpstr(again->how, ==, "held");
+	g_assert_cmpint(fstatat(world->dirfd, "app/shared/data/media", &st, 0), ==, 0);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/stage/names", test_names);
 #define ADD(name, function) g_test_add("/stage/" name, World, NULL, setup, function, teardown)
+	ADD("shared", test_shared);
 	ADD("confined", test_confined);
 	ADD("plain-then-delta", test_plain_then_delta);
 	ADD("held", test_held);
