@@ -74,14 +74,16 @@ _tagship_base() {
 	if [[ -z $command && $cur == -* ]]; then
 		_tagship_base_words '-C -q -v --json --help --version'
 	elif [[ -z $command ]]; then
-		_tagship_base_words 'init pull stage activate watch run status log hold unhold rollback import export doctor gc node serve authorized-keys'
+		_tagship_base_words 'init pull stage activate watch run status log hold unhold rollback pin unpin maintenance import export doctor gc node serve authorized-keys'
 	elif [[ $cur == -* ]]; then
 		_tagship_base_words "$(_tagship_base_options "$command" "$verb")"
 	elif [[ $command == node && -z $verb ]]; then
 		_tagship_base_words 'add list remove join'
+	elif [[ $command == maintenance && $position == 1 ]]; then
+		_tagship_base_words 'on off'
 	elif [[ $position == 0 ]]; then
 		case "$command${verb:+ $verb}" in
-		stage | status | log | activate | hold | unhold | rollback)
+		stage | status | log | activate | hold | unhold | rollback | pin | unpin | maintenance)
 			_tagship_base_words "$(_tagship_base_apps)"
 			;;
 		'node remove' | serve) _tagship_base_words "$(_tagship_base_nodes)" ;;

@@ -77,6 +77,10 @@ gboolean current_tree_read(ActivateApp *app, CurrentTree *ret_current, GError **
 /* Absolute path of a link target of `current`; NULL for NULL. */
 char *activate_target_path(const ActivateSpec *spec, const char *target);
 
+/* Names of all trees on this disk (char *), of both folders. */
+GPtrArray *activate_trees(const ActivateApp *app);
+/* By the journal, else by its name; caller frees. */
+char *activate_tree_version(const ActivateApp *app, const char *tree);
 /* Where a tree stands beneath APP: pre-release/TREE (just staged) or releases/TREE; NULL: gone. */
 char *activate_find_tree(const ActivateApp *app, const char *tree);
 /* Is the tree of this root at `path` (beneath APP) what its manifest says? CORRUPT names files. */

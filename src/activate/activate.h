@@ -10,6 +10,8 @@
  *   ROOT/pending/          reports for central: KEY, and KEY.sig written before it
  *   ROOT/log/APP/UTC-VERSION-PHASE.log    output of lifecycle commands
  *   APP/current            symlink to releases/TREE, replaced by rename
+ *   APP/maintenance        there while an operator has the app in maintenance: why, since when.
+ *                          Activations leave it as it is
  *
  *   ActivateApp *app = activate_open(&spec, 0, error);
  *   activate_due(app, &next_utc, error);
@@ -46,7 +48,8 @@
  * Environment: PATH, LANG, HOME=/, TAGSHIP_APP, TAGSHIP_PHASE, TAGSHIP_VERSION and TAGSHIP_TREE
  * (absolute folder: what is being gone to; in undo the old tree, in `after` what serves, empty if
  * nothing does), TAGSHIP_PREVIOUS_TREE (what is being left; may be empty), TAGSHIP_OUTCOME
- * (`after`: the order's end; in undo "undo"; else empty). Working folder: APP. A server that start
+ * (`after`: the order's end; in undo "undo"; else empty), TAGSHIP_MAINTENANCE ("on" if
+ * APP/maintenance is there, else empty). Working folder: APP. A server that start
  * leaves running is never killed, unless start hits its deadline.
  *
  * By hand an operator activates at any time, whatever is held, what is staged or ended without
@@ -117,6 +120,8 @@ void activate_facts(const ActivateSpec *spec, const DecideApp *state, DecideFact
 /* When an authentic ledger was last read here, by the line or a file; 0: never. */
 gint64 activate_heard_utc(const ActivateSpec *spec);
 
+/* Is the flag file there? */
+gboolean activate_in_maintenance(const ActivateSpec *spec);
 /* Is there anything for activate_due to do? Read only, no lock. */
 typedef enum {
 	ACTIVATE_IDLE,   /* until *ret_next_utc (0: nothing in sight) */
@@ -146,3 +151,12 @@ gboolean activate_by_hand(ActivateApp *app, const char *version, const char *who
  * journaled as rolled-back of the release that was live; FAILED: the tree did not become
  * healthy, what was live before serves again or the app is down, as said. */
 gboolean activate_rollback(ActivateApp *app, const char *who, GError **error);
+/* Keeps the trees of a version from being removed; REFUSED, with the list of those that are here,
+ * if there is none. */
+gboolean activate_pin(ActivateApp *app, const char *version, const char *who, GError **error);
+/* REFUSED, with the list of those that are, if it is not pinned. */
+gboolean activate_unpin(ActivateApp *app, const char *version, const char *who, GError **error);
+/* Journals it, then makes or removes the flag file: after a crash in between, the same again.
+ * reason may be NULL. */
+gboolean activate_maintenance(ActivateApp *app, gboolean on, const char *reason, const char *who,
+			      GError **error);

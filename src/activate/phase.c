@@ -23,9 +23,13 @@ static char **phase_environment(const PhaseEnv *env, ConfPhase phase)
 {
 	const struct {
 		const char *name, *value;
-	} values[] = {{"APP", env->spec->app->name},    {"PHASE", conf_phase_name(phase)},
-		      {"VERSION", env->version},        {"TREE", env->tree},
-		      {"PREVIOUS_TREE", env->previous}, {"OUTCOME", env->outcome}};
+	} values[] = {{"APP", env->spec->app->name},
+		      {"PHASE", conf_phase_name(phase)},
+		      {"VERSION", env->version},
+		      {"TREE", env->tree},
+		      {"PREVIOUS_TREE", env->previous},
+		      {"OUTCOME", env->outcome},
+		      {"MAINTENANCE", activate_in_maintenance(env->spec) ? "on" : NULL}};
 	g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
 	g_strv_builder_add(builder, PATH_ENV);
 	g_strv_builder_add(builder, "LANG=C.UTF-8");

@@ -155,6 +155,30 @@ gboolean current_tree_read(ActivateApp *app, CurrentTree *ret_current, GError **
 	return TRUE;
 }
 
+GPtrArray *activate_trees(const ActivateApp *app)
+{
+	static const char *const folders[] = {"releases", "pre-release"};
+	GPtrArray *trees = g_ptr_array_new_with_free_func(g_free);
+	for (guint i = 0; i < G_N_ELEMENTS(folders); i++) {
+		/* not there: nothing is in it */
+		g_autoptr(GPtrArray) names = util_fs_list(app->app_dirfd, folders[i], NULL);
+		for (guint n = 0; names && n < names->len; n++) {
+			struct stat st;
+			g_autofree char *path = g_build_filename(folders[i], names->pdata[n], NULL);
+			if (fstatat(app->app_dirfd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+			    S_ISDIR(st.st_mode))
+				g_ptr_array_add(trees, g_strdup(names->pdata[n]));
+		}
+	}
+	return trees;
+}
+
+char *activate_tree_version(const ActivateApp *app, const char *tree)
+{
+	const char *known = decide_app_tree_version(app->state, tree);
+	return known ? g_strdup(known) : version_by_name(tree);
+}
+
 char *activate_find_tree(const ActivateApp *app, const char *tree)
 {
 	static const char *const folders[] = {"pre-release", "releases"};

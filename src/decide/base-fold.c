@@ -268,11 +268,51 @@ static gboolean fold_report(Fold *f, GError **error)
 	return util_trailers_need(f->record, "Key", &key, error);
 }
 
+static void drop_pin(DecideApp *app, const char *tree)
+{
+	for (guint i = app->pins->len; i > 0; i--) {
+		const DecidePin *pin = app->pins->pdata[i - 1];
+		if (strcmp(pin->tree, tree) == 0)
+			g_ptr_array_remove_index(app->pins, i - 1);
+	}
+}
+
+/* pinned, unpinned */
+static gboolean fold_pin(Fold *f, GError **error)
+{
+	const char *event = util_trailers_get(f->record, "Event");
+	const char *tree = NULL, *version = NULL;
+	gboolean pins = strcmp(event, "pinned") == 0;
+	if (!util_trailers_need(f->record, "Tree", &tree, error) ||
+	    (pins && !util_trailers_need(f->record, "Version", &version, error)))
+		return FALSE;
+	drop_pin(f->app, tree);
+	if (!pins)
+		return TRUE;
+	DecidePin *pin = g_new0(DecidePin, 1);
+	pin->tree = g_strdup(tree);
+	pin->version = g_strdup(version);
+	g_ptr_array_add(f->app->pins, pin);
+	return TRUE;
+}
+
+/* maintenance-on, maintenance-off */
+static gboolean fold_maintenance(Fold *f, GError **error)
+{
+	(void)error; /* nothing can be missing */
+	const char *event = util_trailers_get(f->record, "Event");
+	gboolean on = strcmp(event, "maintenance-on") == 0;
+	f->app->maintenance_utc = on ? f->time_utc : 0;
+	decide_set_text(&f->app->maintenance_reason, on ? f->reason : NULL);
+	return TRUE;
+}
+
 static gboolean fold_pruned(Fold *f, GError **error)
 {
 	const char *tree = NULL;
 	if (!util_trailers_need(f->record, "Tree", &tree, error))
 		return FALSE;
+	drop_pin(f->app, tree);
 	for (guint i = f->app->history->len; i > 0; i--) {
 		DecideLive *live = f->app->history->pdata[i - 1];
 		if (strcmp(live->tree, tree) == 0)
@@ -319,6 +359,10 @@ static const struct {
     {"report", FALSE, ANY, fold_report},
     {"reported", FALSE, ANY, fold_report},
     {"pruned", FALSE, ANY, fold_pruned},
+    {"pinned", FALSE, ANY, fold_pin},
+    {"unpinned", FALSE, ANY, fold_pin},
+    {"maintenance-on", FALSE, ANY, fold_maintenance},
+    {"maintenance-off", FALSE, ANY, fold_maintenance},
 };
 
 static gboolean fold_record(DecideApp *app, guint event, const UtilTrailers *record, GError **error)

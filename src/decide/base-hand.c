@@ -99,6 +99,12 @@ static const DecideOrder *only_one(const DecideApp *app, const char *list, GErro
 const DecideOrder *decide_app_by_hand(const DecideApp *app, const char *version, GError **error)
 {
 	const char *why = NULL;
+	if (app->stopped) {
+		g_autofree char *stopped =
+		    g_strdup_printf("central stopped it%s%s; \"tagship resume\" there ends that",
+				    *app->stop_reason ? ": " : "", app->stop_reason);
+		return refuse(app, NULL, stopped, error);
+	}
 	g_autofree char *list = list_allowed(app);
 	g_autofree char *allowed =
 	    *list ? g_strdup_printf("there is: %s", list)

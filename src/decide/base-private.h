@@ -37,6 +37,9 @@ struct DecideApp {
 	guint64 rank_seq;
 	char *down_release; /* whose activation ended in `down` */
 	guint64 down_seq;
+	GPtrArray *pins;        /* DecidePin */
+	gint64 maintenance_utc; /* since; 0: none */
+	char *maintenance_reason;
 	/* the open activation */
 	DecideEntry *open_entry;
 	UtilTrailers *intent;

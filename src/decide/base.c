@@ -57,6 +57,14 @@ void decide_set_text(char **text, const char *value)
 	*text = g_strdup(value);
 }
 
+static void pin_free(gpointer data)
+{
+	DecidePin *pin = data;
+	g_free(pin->tree);
+	g_free(pin->version);
+	g_free(pin);
+}
+
 DecideApp *decide_app_new(const char *name)
 {
 	DecideApp *app = g_new0(DecideApp, 1);
@@ -64,6 +72,7 @@ DecideApp *decide_app_new(const char *name)
 	app->entries = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, entry_free);
 	app->orders = g_ptr_array_new();
 	app->history = g_ptr_array_new_with_free_func(live_tree_free);
+	app->pins = g_ptr_array_new_with_free_func(pin_free);
 	return app;
 }
 
@@ -73,6 +82,8 @@ void decide_app_free(DecideApp *app)
 		return;
 	g_ptr_array_unref(app->orders);
 	g_ptr_array_unref(app->history);
+	g_ptr_array_unref(app->pins);
+	g_free(app->maintenance_reason);
 	g_hash_table_unref(app->entries);
 	util_trailers_free(app->intent);
 	g_free(app->hold_reason);
@@ -257,6 +268,18 @@ const char *decide_app_tree_root(const DecideApp *app, const char *tree)
 {
 	const DecideLive *live = decide_history_find(app, tree);
 	return live ? live->root : NULL;
+}
+
+const GPtrArray *decide_app_pins(const DecideApp *app)
+{
+	return app->pins;
+}
+
+gint64 decide_app_maintenance(const DecideApp *app, const char **ret_reason)
+{
+	if (ret_reason)
+		*ret_reason = app->maintenance_reason;
+	return app->maintenance_utc;
 }
 
 const DecideOrder *decide_app_owes_after(const DecideApp *app)

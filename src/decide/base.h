@@ -46,6 +46,10 @@
  *   report        Key                          the report of that key was put into ROOT/pending
  *   reported      Key Commit                   central has it
  *   pruned        Tree                         removed from disk
+ *   pinned        Tree Version [By]            not to be removed until unpinned
+ *   unpinned      Tree [Version] [By]
+ *   maintenance-on   [Reason] [By]             the flag file is to be there
+ *   maintenance-off  [By]
  *
  * Records that are reported may also carry Detail, Log-End, Serves, Order-Version, Order-Root and,
  * from the second on, Round: an intent of an order that has ended begins a new round of it, whose
@@ -61,8 +65,9 @@
  * soon as it is staged, and missed 24 h after its time. A hold stops activation only; an order held
  * beyond its grace is missed. A cancel before `intent` ends the order, after it it is too late. A
  * newer revision of an order that has ended changes nothing. A revision with another root needs
- * staging again. An operator may activate, at any time and whatever is held, what is staged and
- * what ended without serving, unless it was cancelled or a later order serves.
+ * staging again. An operator may activate, at any time and whatever is held here, what is staged
+ * and what ended without serving, unless it was cancelled, a later order serves, or central stopped
+ * the app.
  *
  * An order that is gated waits for central's gate entry: open, it goes at its time; shut, it is
  * missed at once. A base that has read no ledger since the order's gate time is cut off: then the
@@ -153,6 +158,13 @@ const char *decide_app_last_release(const DecideApp *app, guint64 *ret_seq);
 /* Version and root of a tree that was live here, NULL if it never was or is pruned. */
 const char *decide_app_tree_version(const DecideApp *app, const char *tree);
 const char *decide_app_tree_root(const DecideApp *app, const char *tree);
+/* Trees an operator wants kept: DecidePin array, in the order of pinning. */
+typedef struct {
+	char *tree, *version;
+} DecidePin;
+const GPtrArray *decide_app_pins(const DecideApp *app);
+/* Since when an operator has the app in maintenance, 0: he has not. */
+gint64 decide_app_maintenance(const DecideApp *app, const char **ret_reason);
 /* An order that has ended and whose `after` did not run yet, or NULL. */
 const DecideOrder *decide_app_owes_after(const DecideApp *app);
 

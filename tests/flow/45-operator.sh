@@ -71,6 +71,25 @@ is 'back to v1' "$(world_answer berlin)" 1
 base activate shop v2 > /dev/null 2>&1
 is 'and to v2 again' "$(world_answer berlin)" 2
 
+# ---- pin ----
+sed -i 's|^  dir = .*|&\n  keep = 0;|' "$ROOT/base.cfg"
+refused 'a version that is not here' 'not on this disk; here are: v1, v2, v3' base pin shop v9
+base pin shop v3 > /dev/null
+ok 'status shows what is pinned' sh -c "tagship-base -C '$ROOT' status | grep '^  pins  v3$'"
+base gc > "$W/gc" 2>&1
+ok 'gc leaves it alone' test -d "$(echo "$APPDIR"/releases/v3-*)"
+base unpin shop v3 > /dev/null
+base gc > "$W/gc" 2>&1
+ok 'unpinned it goes' not test -d "$(echo "$APPDIR"/releases/v3-*)"
+refused 'a tree that is gone' 'its tree is not on this disk any more' base activate shop v3
+
+# ---- maintenance ----
+base -q maintenance shop on 'moving the database'
+ok 'the flag says why' has "$APPDIR/maintenance" 'moving the database'
+is 'status, too' "$(base --json status | perl -MJSON::PP -0777 -e 'print decode_json(<STDIN>)->[0]{maintenance}')" 'moving the database'
+base -q maintenance shop off
+ok 'and it is gone' not test -e "$APPDIR/maintenance"
+
 # ---- the line is back ----
 line_up
 base -q pull > "$W/pull" 2>&1

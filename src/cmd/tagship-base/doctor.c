@@ -102,6 +102,12 @@ static void check_app(CmdDoctor *doctor, const Base *base, const ConfBaseApp *ap
 			    live ? live : "nothing live yet");
 	if (decide_app_live_root(state))
 		check_shared(doctor, base, app, decide_app_live_root(state));
+	gboolean flag = activate_in_maintenance(&spec);
+	if (flag != (decide_app_maintenance(state, NULL) != 0))
+		cmd_finding(doctor, FALSE,
+			    "app %s: %s/maintenance was %s by hand; tagship-base maintenance %s on "
+			    "or off says which is meant",
+			    app->name, app->dir, flag ? "made" : "removed", app->name);
 	const char *reason = NULL;
 	if (decide_app_held(state, &reason))
 		cmd_finding(doctor, FALSE, "app %s is held: %s", app->name, reason ? reason : "");

@@ -129,6 +129,8 @@ static gboolean gc_app(Gc *gc, const ConfBaseApp *app, GError **error)
 	const GPtrArray *orders = decide_app_orders(state);
 	for (guint i = 0; i < orders->len; i++)
 		keep_order(gc, needed, g_ptr_array_index(orders, i));
+	for (guint i = 0; i < decide_app_pins(state)->len; i++)
+		add_needed(needed, ((DecidePin *)decide_app_pins(state)->pdata[i])->tree);
 	add_needed(needed, decide_app_live_tree(state));
 	add_needed(needed, decide_app_last_good_tree(state));
 	/* and whatever `current` points at, in case somebody changed it by hand */

@@ -120,6 +120,23 @@ static void print_gate(const Base *base, const DecideOrder *next)
 	}
 }
 
+/* What an operator has put there; nothing is printed if he has not. */
+static void print_marks(const char *name, const DecideApp *state)
+{
+	const char *reason = NULL;
+	gint64 since_utc = decide_app_maintenance(state, &reason);
+	const GPtrArray *pins = decide_app_pins(state);
+	if (since_utc) {
+		g_autofree char *since = util_time_format_utc(since_utc);
+		g_print("  MAINTENANCE since %s%s%s (tagship-base maintenance %s off)\n", since,
+			reason ? ": " : "", reason ? reason : "", name);
+	}
+	for (guint i = 0; i < pins->len; i++)
+		g_print("%s%s", i == 0 ? "  pins  " : ", ", ((DecidePin *)pins->pdata[i])->version);
+	if (pins->len > 0)
+		g_print("\n");
+}
+
 static void print_app(const Base *base, const char *name, const DecideApp *state)
 {
 	gint64 now = util_clock_now_utc(base->clock);
@@ -160,6 +177,7 @@ static void print_app(const Base *base, const char *name, const DecideApp *state
 			last->reason ? ": " : "", last->reason ? last->reason : "");
 	else
 		g_print("  wrong nothing\n");
+	print_marks(name, state);
 }
 
 static void json_text(JsonBuilder *json, const char *name, const char *value)
@@ -170,6 +188,21 @@ static void json_text(JsonBuilder *json, const char *name, const char *value)
 		json_builder_add_string_value(json, safe);
 	else
 		json_builder_add_null_value(json);
+}
+
+static void json_marks(JsonBuilder *json, const DecideApp *state)
+{
+	const char *reason = NULL;
+	gint64 since_utc = decide_app_maintenance(state, &reason);
+	const GPtrArray *pins = decide_app_pins(state);
+	g_autofree char *since = since_utc ? util_time_format_utc(since_utc) : NULL;
+	json_text(json, "maintenance", since_utc ? (reason ? reason : "") : NULL);
+	json_text(json, "maintenance_since", since);
+	json_builder_set_member_name(json, "pinned");
+	json_builder_begin_array(json);
+	for (guint i = 0; i < pins->len; i++)
+		json_builder_add_string_value(json, ((DecidePin *)pins->pdata[i])->version);
+	json_builder_end_array(json);
 }
 
 static void json_app(JsonBuilder *json, const char *name, const DecideApp *state)
@@ -185,6 +218,7 @@ static void json_app(JsonBuilder *json, const char *name, const DecideApp *state
 	json_text(json, "live_root", decide_app_live_root(state));
 	json_text(json, "live_since", since);
 	json_text(json, "held", held ? (hold ? hold : "") : NULL);
+	json_marks(json, state);
 	json_builder_set_member_name(json, "orders");
 	json_builder_begin_array(json);
 	const GPtrArray *orders = decide_app_orders(state);

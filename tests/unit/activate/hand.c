@@ -228,6 +228,86 @@ static void test_killed(World *world, gconstpointer data)
 	g_assert_nonnull(world_report_of(world, "v2", "live", untouched ? 2 : 3));
 }
 
+static void pin(World *world, const char *version, gboolean on, const char *expected_error)
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(ActivateApp) app = world_open(world);
+	gboolean ok = on ? activate_pin(app, version, "alice", &error)
+			 : activate_unpin(app, version, "alice", &error);
+	g_assert_true(ok == (expected_error == NULL));
+	if (!expected_error)
+		return;
+	g_assert_error(error, TS_ERROR, TS_ERROR_REFUSED);
+	g_assert_nonnull(strstr(error->message, expected_error));
+}
+
+static guint pins(World *world)
+{
+	ActivateSpec spec = world_spec(world);
+	g_autoptr(DecideApp) state = activate_read(&spec, NULL);
+	return decide_app_pins(state)->len;
+}
+
+static void test_pin(World *world, gconstpointer data)
+{
+	(void)data;
+	pin(world, "v1", TRUE, "here are: none");
+	world_v1_live(world);
+	world_release(world, "v2", "two", NOON + 60);
+	pin(world, "v3", TRUE, "shop v3: not on this disk; here are: v1, v2");
+	pin(world, "v1", TRUE, NULL);
+	pin(world, "v1", TRUE, NULL); /* twice is once */
+	pin(world, "v2", TRUE, NULL); /* also what only stands beside it */
+	g_assert_cmpuint(pins(world), ==, 2);
+	/* a version that is held under the name of another of the same content */
+	ActivateSpec spec = world_spec(world);
+	g_autoptr(DecideApp) state = activate_read(&spec, NULL);
+	AcceptedOrder *same =
+	    world_order(world, "release/v1.0", decide_app_live_root(state), NOON + 70);
+	world_accept(world);
+	world_staged(world, same, decide_app_live_tree(state));
+	pin(world, "release/v1.0", TRUE, NULL);
+	pin(world, "v1", FALSE, "pinned are: release/v1.0, v2");
+	pin(world, "release/v1.0", FALSE, NULL);
+	pin(world, "v2", FALSE, NULL);
+	pin(world, "v2", FALSE, "pinned are: none");
+	g_assert_cmpuint(pins(world), ==, 0);
+}
+
+static void maintenance(World *world, gboolean on, const char *reason)
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(ActivateApp) app = world_open(world);
+	(void)activate_maintenance(app, on, reason, "alice", &error);
+	g_assert_no_error(error);
+}
+
+/* The flag is there through an activation, and commands are told. */
+static void test_maintenance(World *world, gconstpointer data)
+{
+	(void)data;
+	world_put(world, "do-start", "echo \"[$TAGSHIP_MAINTENANCE]\" > \"$W/told\"\n");
+	world_v1_live(world);
+	g_autofree char *told = world_get(world, "told");
+	g_assert_cmpstr(told, ==, "[]\n");
+	maintenance(world, TRUE, "moving house");
+	g_autofree char *flag = world_get(world, "app/maintenance");
+	g_assert_cmpstr(flag, ==, "moving house\nsince 2027-01-15T08:00:00Z\n");
+	world_release(world, "v2", "two", NOON);
+	world_due(world);
+	g_assert_cmpstr(world_state(world, "v2"), ==, "live");
+	g_autofree char *still = world_get(world, "app/maintenance");
+	g_assert_cmpstr(still, ==, flag);
+	g_autofree char *told_on = world_get(world, "told");
+	g_assert_cmpstr(told_on, ==, "[on]\n");
+	maintenance(world, TRUE, NULL);
+	g_autofree char *bare = world_get(world, "app/maintenance");
+	g_assert_cmpstr(bare, ==, "since 2027-01-15T08:00:00Z\n");
+	maintenance(world, FALSE, NULL);
+	maintenance(world, FALSE, NULL);
+	g_assert_null(world_get(world, "app/maintenance"));
+}
+
 int main(int argc, char **argv)
 {
 	static const char *const phases[] = {"before", "stop",   "migrate",
@@ -244,5 +324,7 @@ int main(int argc, char **argv)
 	ADD("rolled-back", test_rolled_back);
 	ADD("stays", test_stays);
 	ADD("down", test_down);
+	ADD("pin", test_pin);
+	ADD("maintenance", test_maintenance);
 	return g_test_run();
 }

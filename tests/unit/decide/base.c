@@ -1,66 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "decide/base.h"
-
-#define NOON G_GINT64_CONSTANT(1800000000)
-#define GRACE 1800
-
-static const char root_a[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
-static const char root_b[] = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
-
-/* "1" -> forty times that digit */
-static char *release_id(char digit)
-{
-	return g_strnfill(40, digit);
-}
-
-static Order *make_order(char digit, gint64 at_utc, guint64 seq)
-{
-	Order *order = order_new(ORDER_KIND_ORDER);
-	order->release = release_id(digit);
-	order->app = g_strdup("shop");
-	order->version = g_strdup_printf("v%c", digit);
-	order->root = g_strdup(root_a);
-	order->at_utc = at_utc;
-	order->grace_s = GRACE;
-	order->seq = seq;
-	return order;
-}
-
-static void give(DecideApp *app, char digit, gint64 at_utc, guint64 seq)
-{
-	g_autoptr(Order) order = make_order(digit, at_utc, seq);
-	decide_app_order(app, order, FALSE, 0, NULL);
-}
-
-/* Folds "Event" and further keys, given as "Key", "value", ..., NULL. */
-static gboolean record(DecideApp *app, char digit, const char *event, ...)
-{
-	g_autoptr(UtilTrailers) t = util_trailers_new();
-	g_autofree char *release = release_id(digit);
-	g_autoptr(GError) error = NULL;
-	util_trailers_add(t, "Event", event);
-	util_trailers_add_time(t, "Time", NOON);
-	if (digit != '-') {
-		util_trailers_add(t, "Release", release);
-		util_trailers_add_int(t, "Seq", 1);
-	}
-	va_list args;
-	va_start(args, event);
-	for (const char *key = NULL; (key = va_arg(args, const char *));)
-		util_trailers_add(t, key, va_arg(args, const char *));
-	va_end(args);
-	gboolean ok = decide_app_record(app, t, &error);
-	if (!ok)
-		g_assert_error(error, TS_ERROR, TS_ERROR_CORRUPT);
-	return ok;
-}
-
-/* Every key that any event wants. */
-static gboolean event(DecideApp *app, char digit, const char *name)
-{
-	return record(app, digit, name, "Root", root_a, "Tree", "v1-aaaaaaaa", "Attempt", "1", "At",
-		      "2027-01-15T08:00:00Z", "Outage-Ms", "5", "Reason", "why", "Key", "k", NULL);
-}
+#include "world.h"
 
 /* What the journal holds for release 1 in each state. */
 static const struct {
@@ -85,15 +24,36 @@ static const struct {
 	const char *event;
 	const char *after;
 } table[] = {
-    {"staged", "S........."},     {"stage-failed", ".O........"},  {"refused", "FF........"},
-    {"held", ".........."},       {"unheld", ".........."},        {"before", ".........."},
-    {"intent", "AA.AAAAAAA"},     {"stopped", "!!.!!!!!!!"},       {"migrated", "!!.!!!!!!!"},
-    {"unmigrated", "!!.!!!!!!!"}, {"switched", "!!.!!!!!!!"},      {"started", "!!.!!!!!!!"},
-    {"undo", "!!.!!!!!!!"},       {"live", "LLL......."},          {"rolled-back", "RRR......."},
-    {"down", "DDD......."},       {"failed", "FFF......."},        {"missed", "MM........"},
-    {"cancelled", "CC........"},  {"superseded", "XX........"},    {"too-late", ".........."},
-    {"after", ".........."},      {"report", ".........."},        {"reported", ".........."},
-    {"pruned", ".........."},     {"something new", "!!!!!!!!!!"},
+    {"staged", "S........."},
+    {"stage-failed", ".O........"},
+    {"refused", "FF........"},
+    {"held", ".........."},
+    {"unheld", ".........."},
+    {"before", ".........."},
+    {"intent", "AA.AAAAAAA"},
+    {"stopped", "!!.!!!!!!!"},
+    {"migrated", "!!.!!!!!!!"},
+    {"unmigrated", "!!.!!!!!!!"},
+    {"switched", "!!.!!!!!!!"},
+    {"started", "!!.!!!!!!!"},
+    {"undo", "!!.!!!!!!!"},
+    {"live", "LLL......."},
+    {"rolled-back", "RRR......."},
+    {"down", "DDD......."},
+    {"failed", "FFF......."},
+    {"missed", "MM........"},
+    {"cancelled", "CC........"},
+    {"superseded", "XX........"},
+    {"too-late", ".........."},
+    {"after", ".........."},
+    {"report", ".........."},
+    {"reported", ".........."},
+    {"pruned", ".........."},
+    {"pinned", ".........."},
+    {"unpinned", ".........."},
+    {"maintenance-on", ".........."},
+    {"maintenance-off", ".........."},
+    {"something new", "!!!!!!!!!!"},
 };
 
 static void test_table(void)
@@ -118,14 +78,6 @@ static void test_table(void)
 			g_assert_cmpstr(order_state_name(state), ==, order_state_name(expected));
 		}
 	}
-}
-
-static DecideStep next(const DecideApp *app, gint64 now_utc, gboolean stage)
-{
-	DecideFacts facts = {.now_utc = now_utc, .clock_trusted = TRUE};
-	DecideStep step;
-	decide_app_next(app, &facts, stage, &step);
-	return step;
 }
 
 /* The step in each state: without and with a cancel; before, at, and after time and grace. */
@@ -363,21 +315,6 @@ static void test_held_stages(void)
 	g_assert_cmpint(next(app, NOON - 100, TRUE).kind, ==, STEP_STAGE);
 }
 
-static void go_live(DecideApp *app, char digit, gint64 at_utc)
-{
-	g_autofree char *at = util_time_format_utc(at_utc);
-	g_autofree char *tree = g_strdup_printf("v%c-aaaaaaaa", digit);
-	g_autofree char *version = g_strdup_printf("v%c", digit);
-	g_assert_true(record(app, digit, "live", "Root", root_a, "Tree", tree, "At", at, "Version",
-			     version, "Outage-Ms", "10", NULL));
-}
-
-static OrderState state_of(const DecideApp *app, char digit)
-{
-	g_autofree char *id = release_id(digit);
-	return decide_app_find(app, id)->state;
-}
-
 static void test_supersede(void)
 {
 	g_autoptr(DecideApp) app = decide_app_new("shop");
@@ -572,135 +509,6 @@ static void test_after_owed(void)
 	g_assert_null(decide_app_owes_after(other));
 }
 
-/* May an operator activate it, and why not: every state, with and without its tree, cancelled, and
- * with a later one live. */
-static void test_by_hand(void)
-{
-	static const struct {
-		const char *events[3];
-		const char *reason;    /* NULL: he may */
-		const char *overtaken; /* the same with a later one live */
-	} rows[] = {
-	    {{NULL}, "not staged yet", "not staged yet"},
-	    {{"staged"}, NULL, "a later one is live"},
-	    {{"staged", "intent"}, "being activated", NULL},
-	    {{"staged", "intent", "live"}, "it is live", "live before"},
-	    {{"staged", "intent", "rolled-back"}, NULL, "a later one is live"},
-	    {{"staged", "intent", "down"}, NULL, "a later one is live"},
-	    {{"staged", "failed"}, NULL, "a later one is live"},
-	    {{"staged", "missed"}, NULL, "a later one is live"},
-	    {{"staged", "cancelled"}, "cancelled", "cancelled"},
-	    {{"staged", "superseded"}, "a later one went live", "a later one went live"},
-	    {{"missed"}, "never staged", "never staged"},
-	    {{"refused"}, "never staged", "never staged"},
-	};
-	for (guint r = 0; r < G_N_ELEMENTS(rows); r++) {
-		for (guint overtaken = 0; overtaken < 2; overtaken++) {
-			const char *why = overtaken ? rows[r].overtaken : rows[r].reason;
-			g_autoptr(DecideApp) app = decide_app_new("shop");
-			g_autoptr(GError) error = NULL;
-			for (guint i = 0; i < 3 && rows[r].events[i]; i++) {
-				gboolean back = strcmp(rows[r].events[i], "rolled-back") == 0;
-				record(app, '1', rows[r].events[i], "Root", root_a, "Tree",
-				       back ? "v0-bbbbbbbb" : "v1-aaaaaaaa", "Attempt", "1", NULL);
-			}
-			if (overtaken && !why)
-				continue; /* no other goes live within */
-			if (overtaken)
-				go_live(app, '2', NOON + 1);
-			give(app, '1', NOON, 1);
-			give(app, '2', NOON + 1, 1);
-			if (r % 2)
-				event(app, '-', "held"); /* changes nothing here */
-			const DecideOrder *order = decide_app_by_hand(app, "v1", &error);
-			g_test_message("row %u: %s", r, error ? error->message : "may");
-			g_assert_true((order != NULL) == (why == NULL));
-			if (!why)
-				continue;
-			g_assert_error(error, TS_ERROR, TS_ERROR_REFUSED);
-			g_assert_nonnull(strstr(error->message, why));
-		}
-	}
-}
-
-static void refuse_by_hand(const DecideApp *app, const char *version, const char *why)
-{
-	g_autoptr(GError) error = NULL;
-	g_assert_null(decide_app_by_hand(app, version, &error));
-	g_assert_error(error, TS_ERROR, TS_ERROR_REFUSED);
-	g_test_message("%s", error->message);
-	g_assert_nonnull(strstr(error->message, why));
-}
-
-static void test_by_hand_which(void)
-{
-	g_autoptr(DecideApp) app = decide_app_new("shop");
-	refuse_by_hand(app, NULL, "nothing is staged here");
-	record(app, '1', "staged", "Root", root_a, "Tree", "v1-aaaaaaaa", NULL);
-	record(app, '2', "staged", "Root", root_a, "Tree", "v2-aaaaaaaa", NULL);
-	give(app, '1', NOON, 1);
-	g_assert_nonnull(decide_app_by_hand(app, NULL, NULL));
-	give(app, '2', NOON + 1, 1);
-	refuse_by_hand(app, NULL, "v1 (staged), v2 (staged)");
-	refuse_by_hand(app, "v3", "v1 (staged), v2 (staged)");
-	g_assert_cmpstr(decide_app_by_hand(app, "v1", NULL)->order->version, ==, "v1");
-	/* a cancel that was accepted and not yet written down */
-	g_autoptr(Order) cancelled = make_order('2', NOON + 1, 2);
-	decide_app_order(app, cancelled, TRUE, 3, "no");
-	refuse_by_hand(app, "v2", "cancelled");
-	g_assert_cmpstr(decide_app_by_hand(app, NULL, NULL)->order->version, ==, "v1");
-	/* a revision with another tree, after the end */
-	event(app, '1', "missed");
-	g_autoptr(Order) other = make_order('1', NOON, 5);
-	g_free(other->root);
-	other->root = g_strdup(root_b);
-	decide_app_order(app, other, FALSE, 0, NULL);
-	refuse_by_hand(app, "v1", "never staged");
-}
-
-/* A second life: its end replaces the first one, and has a number of its own. */
-static void test_rounds(void)
-{
-	static const char *const ends[] = {"live", "rolled-back", "down", "failed"};
-	static const OrderState end_states[] = {ORDER_LIVE, ORDER_ROLLED_BACK, ORDER_DOWN,
-						ORDER_FAILED};
-	static const char *const firsts[] = {"missed", "rolled-back", "down", "failed", "live"};
-	for (guint f = 0; f < G_N_ELEMENTS(firsts); f++) {
-		for (guint e = 0; e < G_N_ELEMENTS(ends); e++) {
-			g_autoptr(DecideApp) app = decide_app_new("shop");
-			DecideOpen open;
-			event(app, '1', "staged");
-			event(app, '1', firsts[f]);
-			event(app, '1', "after");
-			give(app, '1', NOON, 1);
-			g_autofree char *id = release_id('1');
-			g_assert_cmpint(decide_app_find(app, id)->round, ==, 1);
-			record(app, '1', "intent", "Root", root_a, "Tree", "v1-aaaaaaaa", "Attempt",
-			       "1", "By", "alice", "Hand", "yes", NULL);
-			g_assert_cmpint(state_of(app, '1'), ==, ORDER_ACTIVATING);
-			decide_app_open(app, &open);
-			g_assert_false(open.back);
-			g_assert_cmpint(next(app, NOON, FALSE).kind, ==, STEP_RECOVER);
-			event(app, '1', "switched");
-			/* after a crash: the same round goes on */
-			record(app, '1', "intent", "Root", root_a, "Tree", "v1-aaaaaaaa", "Attempt",
-			       "2", "By", "alice", "Hand", "yes", NULL);
-			g_assert_cmpint(decide_app_find(app, id)->round, ==, 2);
-			event(app, '1', ends[e]);
-			g_assert_cmpint(state_of(app, '1'), ==, end_states[e]);
-			g_assert_cmpint(decide_app_find(app, id)->round, ==, 2);
-			g_assert_nonnull(decide_app_owes_after(app));
-			g_assert_cmpint(next(app, NOON + 2 * GRACE, FALSE).kind, ==, STEP_NONE);
-		}
-	}
-	g_autoptr(DecideApp) app = decide_app_new("shop");
-	DecideOpen open;
-	record(app, '1', "intent", "Root", root_a, "Tree", "v1-aaaaaaaa", "Attempt", "1", "By",
-	       "alice", "Migrated", "yes", NULL);
-	decide_app_open(app, &open);
-	g_assert_true(open.back && open.migrated);
-}
-
 static void test_bad_records(void)
 {
 	g_autoptr(DecideApp) app = decide_app_new("shop");
@@ -712,6 +520,9 @@ static void test_bad_records(void)
 	g_assert_false(record(app, '1', "live", "Tree", "t", NULL));
 	g_assert_false(record(app, '1', "live", "Root", root_a, "Tree", "t", "At", "soon", NULL));
 	g_assert_false(record(app, '-', "pruned", NULL));
+	g_assert_false(record(app, '-', "pinned", "Tree", "t", NULL));
+	g_assert_false(record(app, '-', "pinned", "Version", "v1", NULL));
+	g_assert_false(record(app, '-', "unpinned", NULL));
 	g_assert_false(record(app, '-', "reported", NULL));
 	g_autoptr(GError) error = NULL;
 	g_autoptr(UtilTrailers) empty = util_trailers_new();
@@ -740,9 +551,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/decide/base/open", test_open);
 	g_test_add_func("/decide/base/recovery", test_recovery);
 	g_test_add_func("/decide/base/after-owed", test_after_owed);
-	g_test_add_func("/decide/base/by-hand", test_by_hand);
-	g_test_add_func("/decide/base/by-hand-which", test_by_hand_which);
-	g_test_add_func("/decide/base/rounds", test_rounds);
 	g_test_add_func("/decide/base/bad-records", test_bad_records);
 	return g_test_run();
 }
