@@ -111,7 +111,10 @@ typedef struct {
 	gint64 start_us;  /* monotonic, when stop was called (or recovery began) */
 	gint64 before_ms; /* outage before start_us, by the wall clock (recovery) */
 	gint64 stop_ms, start_ms;
-	GString *detail; /* notes for the report */
+	GPtrArray *bridge; /* DecideBridge: what the bridge is to lead to */
+	char *bridge_link; /* what its link is to be, "-": none; NULL: it stays as it is */
+	char *bridge_was;  /* what it was; NULL: none */
+	GString *detail;   /* notes for the report */
 	char *log_end;
 } Activation;
 
@@ -135,6 +138,17 @@ gboolean activation_recover(Activation *activation, DecideRecovery how, gboolean
 ConfPhase activation_data_phase(const Activation *activation, gboolean undo);
 /* The event that notes it. */
 const char *activation_data_event(const Activation *activation, gboolean undo);
+
+/* bridge.c. What cannot be done is noted: a bridge never stops an activation. */
+/* Before the intent: what it is to be; made, unless staging did. */
+void activation_bridge_plan(Activation *activation);
+void activation_bridge_intent(const Activation *activation, UtilTrailers *record);
+void activation_bridge_from_open(Activation *activation, const UtilTrailers *intent);
+/* Right before `current` is switched, and right after it is switched back. */
+void activation_bridge_go(Activation *activation);
+void activation_bridge_back(Activation *activation);
+/* The new tree serves: a bridge that is to be none goes. */
+void activation_bridge_reached(Activation *activation);
 
 /* undo.c */
 /* Back to what was there; journals rolled-back or down (for an operator's rollback: live or down).

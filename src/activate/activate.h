@@ -10,8 +10,10 @@
  *   ROOT/pending/          reports for central: KEY, and KEY.sig written before it
  *   ROOT/log/APP/UTC-VERSION-PHASE.log    output of lifecycle commands
  *   APP/current            symlink to releases/TREE, replaced by rename
- *   APP/maintenance        there while an operator has the app in maintenance: why, since when.
- *                          Activations leave it as it is
+ *   APP/bridge             symlink to bridges/NAME, replaced by rename right before `current`:
+ * links to what the new version lacks of those that were left (decide/base.h); NAME is made ahead,
+ * or before the intent, and taken back in undo APP/maintenance        there while an operator has
+ * the app in maintenance: why, since when. Activations leave it as it is
  *
  *   ActivateApp *app = activate_open(&spec, 0, error);
  *   activate_due(app, &next_utc, error);
@@ -160,3 +162,10 @@ gboolean activate_unpin(ActivateApp *app, const char *version, const char *who, 
  * reason may be NULL. */
 gboolean activate_maintenance(ActivateApp *app, gboolean on, const char *reason, const char *who,
 			      GError **error);
+/* Makes the bridge for a tree just staged, so that its activation finds it. No lock, nothing
+ * journaled; FALSE: it could not, and activation tries again. */
+gboolean activate_bridge_ahead(const ActivateSpec *spec, const char *tree, const char *root,
+			       GError **error);
+/* Ends the bridge whose time is over, and removes what no bridge or waiting order needs. While an
+ * activation is open nothing is done. */
+gboolean activate_bridge_gc(ActivateApp *app, gboolean dry_run, GError **error);

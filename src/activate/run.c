@@ -53,6 +53,7 @@ Activation *activation_from_open(ActivateApp *app, const DecideOpen *open)
 	a->from.ino = id_of(intent, "From-Ino");
 	if (!a->back && open->order->order->max_outage_s > 0)
 		a->max_outage_s = open->order->order->max_outage_s;
+	activation_bridge_from_open(a, intent);
 	a->stopped = open->stopped;
 	a->migrated = open->migrated;
 	a->switched = open->switched;
@@ -73,6 +74,9 @@ void activation_free(Activation *a)
 	g_free(a->tree);
 	g_free(a->by);
 	current_tree_clear(&a->from);
+	g_clear_pointer(&a->bridge, g_ptr_array_unref);
+	g_free(a->bridge_link);
+	g_free(a->bridge_was);
 	g_string_free(a->detail, TRUE);
 	g_free(a->log_end);
 	g_free(a);
@@ -131,6 +135,7 @@ static gboolean journal_intent(Activation *a, GError **error)
 	util_trailers_add(record, "From-Version", a->from.version);
 	if (a->from.target)
 		add_id(record, "From-Dev", a->from.dev, "From-Ino", a->from.ino);
+	activation_bridge_intent(a, record);
 	return activate_record(a->app, record, error);
 }
 
@@ -242,6 +247,7 @@ static gboolean switch_to_new(Activation *a, char **ret_reason)
 	g_autoptr(GError) failed = NULL;
 	g_autofree char *target = g_strconcat("releases/", a->tree, NULL);
 	a->switched = TRUE;
+	activation_bridge_go(a);
 	if (util_fs_symlink_replace(a->app->app_dirfd, target, "current", &failed)) {
 		activation_phase(a, "switched", NULL);
 		return TRUE;
@@ -272,6 +278,7 @@ static gboolean start_and_check(Activation *a, char **ret_reason)
 static gboolean reached(Activation *a, GError **error)
 {
 	gint64 outage_ms = activation_outage_ms(a);
+	activation_bridge_reached(a);
 	/* what was changed there by hand is not in the new version: people want to know */
 	activation_look_at_old(a);
 	g_autoptr(UtilTrailers) record = activation_record(a, a->back ? "rolled-back" : "live");
@@ -331,6 +338,7 @@ gboolean activation_run(Activation *a, gboolean *ret_reached, GError **error)
 		return util_error_set(error, TS_ERROR_NO_SPACE,
 				      "%s: no room for the journal in %s/journal: make room there",
 				      a->app->spec.app->name, a->app->spec.root_path);
+	activation_bridge_plan(a);
 	a->intent_utc = util_clock_now_utc(a->app->spec.clock);
 	if (!journal_intent(a, error))
 		return FALSE;

@@ -162,6 +162,7 @@ gboolean activation_undo(Activation *a, const char *reason, GError **error)
 		return down_because(a, reason, why, error);
 	if (!switch_back(a, &failed))
 		return down_because(a, reason, failed->message, error);
+	activation_bridge_back(a);
 	if (!a->from.target)
 		return nothing_to_go_back_to(a, reason, error);
 	if (!restart_old(a, &env, new_stopped, &why))

@@ -74,6 +74,13 @@ static const ConfKey app_keys[] = {
      .offset = APP_AT(keep),
      .max = 1000,
      .fallback = 2},
+    {.name = "bridge",
+     .help = "How long files that a new version lacks stay reachable under dir/bridge, e.g. "
+	     "\"24h\"; \"0\": not",
+     .kind = CONF_TEXT,
+     .offset = APP_AT(bridge),
+     .fallback_text = "0",
+     .check = conf_check_duration},
     {.name = "on_altered",
      .help = "If the live files were altered by hand: \"want\" another bundle, or a \"plain\" one",
      .kind = CONF_TEXT,
@@ -310,6 +317,11 @@ gint64 conf_base_pull_every_s(const ConfBase *base)
 gint64 conf_base_rate_kbit(const ConfBase *base, gint64 utc)
 {
 	return conf_hours_number(base->rate_hours, utc, base->rate_kbit);
+}
+
+gint64 conf_app_bridge_s(const ConfBaseApp *app)
+{
+	return app->bridge ? conf_duration_s(app->bridge) : 0;
 }
 
 const ConfBaseApp *conf_base_app(const ConfBase *base, const char *name)

@@ -133,6 +133,34 @@ gboolean conf_check_command(const char *const *argv, GError **error)
 	return TRUE;
 }
 
+#define DURATION_MAX_S (31 * 24 * 3600)
+
+/* -1: it is none. */
+gint64 conf_duration_s(const char *value)
+{
+	static const struct {
+		const char *unit;
+		gint64 s;
+	} units[] = {{"s", 1}, {"m", 60}, {"h", 3600}, {"d", 24 * 3600}};
+	gsize digits = strspn(value, "0123456789");
+	if (g_str_equal(value, "0"))
+		return 0;
+	for (guint i = 0; digits > 0 && digits < 9 && i < G_N_ELEMENTS(units); i++)
+		if (g_str_equal(value + digits, units[i].unit)) {
+			gint64 s = g_ascii_strtoll(value, NULL, 10) * units[i].s;
+			return s <= DURATION_MAX_S ? s : -1;
+		}
+	return -1;
+}
+
+gboolean conf_check_duration(const char *value, GError **error)
+{
+	if (conf_duration_s(value) >= 0)
+		return TRUE;
+	return bad(error, "% is no duration up to 31 days; write 0, or as 90s, 30m, 24h, 7d",
+		   value);
+}
+
 gboolean conf_check_apart(const char *const *paths, GError **error)
 {
 	for (const char *const *a = paths; *a; a++)

@@ -100,6 +100,9 @@ gboolean conf_check_ssh_url(const char *value, GError **error);
 gboolean conf_check_serve_url(const char *value, GError **error);
 /* An ssh URL or an absolute path. */
 gboolean conf_check_upstream(const char *value, GError **error);
+/* "0", or a number with s, m, h or d, at most 31 days. */
+gboolean conf_check_duration(const char *value, GError **error);
+gint64 conf_duration_s(const char *value);
 gboolean conf_check_command(const char *const *argv, GError **error);
 /* "02:00-06:00" (hours.c). */
 gboolean conf_check_hours(const char *value, GError **error);

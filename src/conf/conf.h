@@ -162,6 +162,7 @@ typedef struct {
 	gint64 health_every_ms; /* default 1000 */
 	gint64 max_outage_s;    /* default CONF_MAX_OUTAGE_S */
 	gint64 keep;            /* trees kept beside live and last good; default 2 */
+	char *bridge;           /* "24h", see conf_app_bridge_s; default "0" */
 	char *on_altered;       /* "want" (ask for another bundle) or "plain"; default "want" */
 } ConfBaseApp;
 
@@ -199,6 +200,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(ConfBase, conf_base_free)
 gint64 conf_base_pull_every_s(const ConfBase *base);
 /* kbit/s that downloads may take at this time; 0: all. */
 gint64 conf_base_rate_kbit(const ConfBase *base, gint64 utc);
+/* Seconds for which files of versions that were left stay reachable; 0: they do not. */
+gint64 conf_app_bridge_s(const ConfBaseApp *app);
 /* The app of that name or NULL. */
 const ConfBaseApp *conf_base_app(const ConfBase *base, const char *name);
 /* Hours of the day in this machine's zone, "FROM-TO" or "FROM-TO NUMBER": from is inclusive, to is

@@ -129,6 +129,8 @@ static gboolean fold_intent(Fold *f, GError **error)
 		memset(&app->open, 0, sizeof app->open);
 		copy_record(app, f->record);
 		app->open.intent_utc = f->time_utc;
+		if (!decide_fold_bridge(app, f->record, error))
+			return FALSE;
 		app->open.migrated = util_trailers_get(f->record, "Migrated") != NULL;
 		app->open_entry = f->entry;
 	}
@@ -199,6 +201,8 @@ static gboolean fold_live(Fold *f, GError **error)
 	history_push(f, tree, root, util_trailers_get(f->record, "Version"));
 	decide_set_text(&decide_history_top(app)->release, f->entry->release);
 	decide_history_top(app)->seq = seq;
+	if (app->open_entry == f->entry)
+		decide_adopt_bridge(app, tree);
 	app->down = FALSE;
 	end_entry(f, ORDER_LIVE);
 	return TRUE;
@@ -220,6 +224,8 @@ static gboolean fold_rolled_back(Fold *f, GError **error)
 		history_push(f, tree, root, util_trailers_get(f->record, "Serves-Version"));
 	if (util_trailers_get(f->record, "By") && decide_history_top(app))
 		decide_history_top(app)->since_utc = f->time_utc;
+	if (app->open_entry == f->entry)
+		decide_adopt_bridge(app, tree);
 	app->down = FALSE;
 	end_entry(f, ORDER_ROLLED_BACK);
 	return TRUE;
@@ -307,6 +313,13 @@ static gboolean fold_maintenance(Fold *f, GError **error)
 	return TRUE;
 }
 
+static gboolean fold_unbridged(Fold *f, GError **error)
+{
+	(void)error; /* nothing can be missing */
+	g_ptr_array_set_size(f->app->bridge, 0);
+	return TRUE;
+}
+
 static gboolean fold_pruned(Fold *f, GError **error)
 {
 	const char *tree = NULL;
@@ -363,6 +376,7 @@ static const struct {
     {"unpinned", FALSE, ANY, fold_pin},
     {"maintenance-on", FALSE, ANY, fold_maintenance},
     {"maintenance-off", FALSE, ANY, fold_maintenance},
+    {"unbridged", FALSE, ANY, fold_unbridged},
 };
 
 static gboolean fold_record(DecideApp *app, guint event, const UtilTrailers *record, GError **error)

@@ -40,7 +40,9 @@ struct DecideApp {
 	GPtrArray *pins;        /* DecidePin */
 	gint64 maintenance_utc; /* since; 0: none */
 	char *maintenance_reason;
+	GPtrArray *bridge; /* DecideBridge */
 	/* the open activation */
+	GPtrArray *open_bridge; /* NULL: it leaves the bridge as it is */
 	DecideEntry *open_entry;
 	UtilTrailers *intent;
 	DecideOpen open;
@@ -52,5 +54,9 @@ DecideEntry *decide_entry_for(DecideApp *app, const char *release);
 /* NULL if there is none. */
 DecideLive *decide_history_top(const DecideApp *app);
 DecideLive *decide_history_find(const DecideApp *app, const char *tree);
+/* Reads the intent's bridge; at the end of an activation whose tree serves, makes it the one in
+ * effect. */
+gboolean decide_fold_bridge(DecideApp *app, const UtilTrailers *intent, GError **error);
+void decide_adopt_bridge(DecideApp *app, const char *tree);
 /* <0, 0, >0 */
 gint decide_compare_rank(gint64 at_a, guint64 seq_a, gint64 at_b, guint64 seq_b);

@@ -73,6 +73,7 @@ DecideApp *decide_app_new(const char *name)
 	app->orders = g_ptr_array_new();
 	app->history = g_ptr_array_new_with_free_func(live_tree_free);
 	app->pins = g_ptr_array_new_with_free_func(pin_free);
+	app->bridge = g_ptr_array_new_with_free_func((GDestroyNotify)decide_bridge_free);
 	return app;
 }
 
@@ -83,6 +84,8 @@ void decide_app_free(DecideApp *app)
 	g_ptr_array_unref(app->orders);
 	g_ptr_array_unref(app->history);
 	g_ptr_array_unref(app->pins);
+	g_ptr_array_unref(app->bridge);
+	g_clear_pointer(&app->open_bridge, g_ptr_array_unref);
 	g_free(app->maintenance_reason);
 	g_hash_table_unref(app->entries);
 	util_trailers_free(app->intent);

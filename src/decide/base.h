@@ -22,11 +22,12 @@
  *   before        [Reason]                     `before` ran (Reason: it failed)
  *   intent        Root Tree [At] Attempt [From-Target] [From-Tree] [From-Root] [From-Version]
  *                 [Dev Ino] [From-Dev From-Ino]
- *                 [By] [Hand] [Migrated] [Detail]
+ *                 [By] [Hand] [Migrated] [Detail] [Bridge-Link Bridge-Was Bridge...]
  *                                              the commit point: "activating" from here on;
  *                                              By: an operator goes back to Tree, or with "Hand:
  *                                              yes" activates the order; "Migrated: yes": the
- *                                              data is the new version's already
+ *                                              data is the new version's already; Bridge-*: what
+ *                                              the bridge is to be, see DecideBridge
  *   stopped                                    `stop` has ended
  *   migrated                                   `migrate` begins: data may change from here on; in
  *                                              the undo of an operator's way back: it was migrated
@@ -50,6 +51,7 @@
  *   unpinned      Tree [Version] [By]
  *   maintenance-on   [Reason] [By]             the flag file is to be there
  *   maintenance-off  [By]
+ *   unbridged                                  no tree is kept for the bridge any more
  *
  * Records that are reported may also carry Detail, Log-End, Serves, Order-Version, Order-Root and,
  * from the second on, Round: an intent of an order that has ended begins a new round of it, whose
@@ -165,6 +167,28 @@ typedef struct {
 const GPtrArray *decide_app_pins(const DecideApp *app);
 /* Since when an operator has the app in maintenance, 0: he has not. */
 gint64 decide_app_maintenance(const DecideApp *app, const char **ret_reason);
+/* The bridge: files of versions that were left and that the new one lacks stay reachable for a
+ * while, so that pages that are open go on working. Its sources are trees, newest first; each as
+ * trailer value "TREE ROOT UNTIL". The intent names those that are to be; once its tree serves,
+ * they are. */
+typedef struct {
+	char *tree, *root;
+	gint64 until_utc;
+} DecideBridge;
+#define DECIDE_BRIDGE_MAX 20
+void decide_bridge_free(DecideBridge *bridge);
+char *decide_bridge_format(const DecideBridge *bridge);
+/* The sources in effect (DecideBridge array). */
+const GPtrArray *decide_app_bridge(const DecideApp *app);
+/* This tree is a source, or one of an activation that is open: it must not be removed. */
+gboolean decide_app_bridges(const DecideApp *app, const char *tree);
+/* What they become when `to_tree` takes the place of a tree (NULL: of none that is known) with the
+ * bridge as long as this; 0: none. Free with g_ptr_array_unref. */
+GPtrArray *decide_app_bridge_next(const DecideApp *app, const char *from_tree,
+				  const char *from_root, const char *to_tree, gint64 now_utc,
+				  gint64 bridge_s);
+/* There are sources, and the time of all is over. */
+gboolean decide_app_bridge_is_over(const DecideApp *app, gint64 now_utc);
 /* An order that has ended and whose `after` did not run yet, or NULL. */
 const DecideOrder *decide_app_owes_after(const DecideApp *app);
 

@@ -7,11 +7,13 @@ trap world_end EXIT
 world_central shop 'sh build.sh' dist
 sed -i 's/^shared = .*/shared = [ "uploads", "data\/media" ];/' "$STATE/apps.d/shop.cfg"
 sed -i 's/^#* *worker = .*/worker = "service";/' "$STATE/central.cfg"
-world_base berlin Europe/Berlin
+world_base berlin Europe/Berlin 'bridge = "24h";'
 ROOT=$W/berlin/root
 APPDIR=$W/berlin/app
 base() { tagship-base -C "$ROOT" "$@"; }
 push() { # VERSION AT [COMMIT]
+	rm -f "$SRC"/web/only-*
+	echo "only in $1" > "$SRC/web/only-$1.css"
 	world_commit "$1"
 	printf 'Shop %s\n\nRelease-At: %s\nRelease-To: all\n' "$1" "$2" | world_tag "v$1"
 	git -C "$SRC" push -q -o nowait origin main "v$1" > "$W/push" 2>&1
@@ -59,12 +61,15 @@ base hold shop 'the fair' > /dev/null
 base activate shop v2 > "$W/hand" 2>&1
 is 'v2 goes live by hand, ahead of its time' $? 0
 is 'and serves' "$(world_answer berlin)" 2
+is 'an open page of v1 still finds its file' "$(cat "$APPDIR/bridge/assets/only-1.css")" 'only in 1'
+ok 'status tells of the bridge' sh -c "tagship-base -C '$ROOT' status | grep 'bridge to 1 earlier version'"
 ok 'the hold stays' sh -c "tagship-base -C '$ROOT' status | grep 'HELD  the fair'"
 base unhold shop > /dev/null
 base activate shop v3 > "$W/hand" 2>&1
 is 'a sick v3 by hand fails' $? 1
 ok 'and says what serves' has "$W/hand" 'what was live serves again'
 is "the user's file, too" "$(world_answer berlin uploads/file.txt)" "a user's"
+is 'the bridge is as it was' "$(cat "$APPDIR/bridge/assets/only-1.css") $(ls "$APPDIR/bridge/assets")" 'only in 1 only-1.css'
 is 'v2 still serves' "$(world_answer berlin)" 2
 base rollback shop > /dev/null 2>&1
 is 'back to v1' "$(world_answer berlin)" 1

@@ -102,7 +102,8 @@ static gboolean prune_folder(Gc *gc, ActivateApp *opened, const ConfBaseApp *app
 		return FALSE;
 	for (guint i = 0; i < trees->len; i++) {
 		const char *name = g_array_index(trees, TreeAge, i).name;
-		if (g_hash_table_contains(needed, name) || spare-- > 0) {
+		if (g_hash_table_contains(needed, name) ||
+		    decide_app_bridges(activate_state(opened), name) || spare-- > 0) {
 			keep_root_of(gc, name);
 			continue;
 		}
@@ -123,6 +124,8 @@ static gboolean gc_app(Gc *gc, const ConfBaseApp *app, GError **error)
 	ActivateSpec spec = base_activate_spec(gc->base, app);
 	g_autoptr(ActivateApp) opened = activate_open(&spec, 0, error);
 	if (!opened)
+		return FALSE;
+	if (!activate_bridge_gc(opened, gc->dry_run, error))
 		return FALSE;
 	const DecideApp *state = activate_state(opened);
 	g_autoptr(GHashTable) needed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);

@@ -120,7 +120,17 @@ static void print_gate(const Base *base, const DecideOrder *next)
 	}
 }
 
-/* What an operator has put there; nothing is printed if he has not. */
+/* 0: there is none. */
+static gint64 bridge_until(const DecideApp *state)
+{
+	const GPtrArray *bridge = decide_app_bridge(state);
+	gint64 until_utc = 0;
+	for (guint i = 0; i < bridge->len; i++)
+		until_utc = MAX(until_utc, ((const DecideBridge *)bridge->pdata[i])->until_utc);
+	return until_utc;
+}
+
+/* What an operator has put there, and the bridge; nothing is printed where there is nothing. */
 static void print_marks(const char *name, const DecideApp *state)
 {
 	const char *reason = NULL;
@@ -135,6 +145,11 @@ static void print_marks(const char *name, const DecideApp *state)
 		g_print("%s%s", i == 0 ? "  pins  " : ", ", ((DecidePin *)pins->pdata[i])->version);
 	if (pins->len > 0)
 		g_print("\n");
+	if (bridge_until(state)) {
+		g_autofree char *until = util_time_format_utc(bridge_until(state));
+		g_print("  bridge to %u earlier %s until %s\n", decide_app_bridge(state)->len,
+			decide_app_bridge(state)->len == 1 ? "version" : "versions", until);
+	}
 }
 
 static void print_app(const Base *base, const char *name, const DecideApp *state)
@@ -198,6 +213,9 @@ static void json_marks(JsonBuilder *json, const DecideApp *state)
 	g_autofree char *since = since_utc ? util_time_format_utc(since_utc) : NULL;
 	json_text(json, "maintenance", since_utc ? (reason ? reason : "") : NULL);
 	json_text(json, "maintenance_since", since);
+	g_autofree char *until =
+	    bridge_until(state) ? util_time_format_utc(bridge_until(state)) : NULL;
+	json_text(json, "bridge_until", until);
 	json_builder_set_member_name(json, "pinned");
 	json_builder_begin_array(json);
 	for (guint i = 0; i < pins->len; i++)

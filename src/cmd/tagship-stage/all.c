@@ -149,6 +149,11 @@ static void stage_order(Run *run, const ConfBaseApp *app, const Order *order)
 		failed(run, app, order, error);
 		return;
 	}
+	if (!activate_bridge_ahead(&spec, done->tree, order->root, &error)) {
+		g_printerr("%s %s: the bridge is made at activation: %s\n", app->name,
+			   order->version, error->message);
+		g_clear_error(&error);
+	}
 	g_print("%s %s: staged (%s)\n", app->name, order->version, done->how);
 	check_zone(app, order);
 	if (!journal(run, app, order, "staged", done->tree, NULL, &error)) {

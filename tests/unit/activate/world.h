@@ -38,6 +38,8 @@ typedef struct {
 	ConfBaseApp app;
 	GPtrArray *accepted; /* AcceptedOrder */
 	GString *said;
+	const char
+	    *asset; /* of the next trees: a file assets/NAME that says its name; may be NULL */
 } World;
 
 static inline void world_say(const char *line, gpointer user_data)
@@ -172,6 +174,12 @@ static inline char *world_tree(World *world, const char *folder, const char *ver
 	g_assert_true(util_fs_mkdir(world->dirfd, tmp, 0755, &error));
 	g_assert_true(
 	    util_fs_write_file(world->dirfd, index, content, strlen(content), 0644, &error));
+	if (world->asset) {
+		g_autofree char *assets = g_strconcat(tmp, "/assets", NULL);
+		g_autofree char *asset = g_build_filename(assets, world->asset, NULL);
+		g_assert_true(util_fs_mkdir(world->dirfd, assets, 0755, &error));
+		world_put(world, asset, world->asset);
+	}
 	util_autofd int dirfd = util_fs_open_dir(world->dirfd, tmp, &error);
 	TreeScan scan = {.normalize = TRUE};
 	g_autoptr(Manifest) manifest = tree_scan(dirfd, &scan, &error);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* What an operator may do by hand, and what becomes of it. */
+#include "decide/base-private.h"
 #include "world.h"
 
 /* May an operator activate it, and why not: every state, with and without its tree, cancelled, and
@@ -160,6 +161,88 @@ static void test_pins(void)
 	g_assert_null(reason);
 }
 
+/* Of release `digit`, from one tree to another, with this bridge ("-": none). */
+static gboolean intent(DecideApp *app, char digit, const char *tree, const char *bridge)
+{
+	return record(app, digit, "intent", "Root", root_a, "Tree", tree, "Attempt", "1",
+		      "Bridge-Link", *bridge == '-' ? "-" : "bridges/x", "Bridge-Was", "-",
+		      *bridge == '-' ? NULL : "Bridge", bridge, NULL);
+}
+
+#define SOURCE(tree, until) \
+	tree " aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa " until
+
+static void test_bridge(void)
+{
+	g_autoptr(DecideApp) app = decide_app_new("shop");
+	const char *v1 = SOURCE("v1-aaaaaaaa", "2027-01-15T09:00:00Z");
+	g_assert_true(intent(app, '2', "v2-aaaaaaaa", v1));
+	g_assert_true(decide_app_bridges(app, "v1-aaaaaaaa")); /* under way: it must stay */
+	g_assert_cmpuint(decide_app_bridge(app)->len, ==, 0);
+	/* undone: as if it had not been */
+	record(app, '2', "rolled-back", "Root", root_a, "Tree", "v1-aaaaaaaa", NULL);
+	g_assert_false(decide_app_bridges(app, "v1-aaaaaaaa"));
+	g_assert_cmpuint(decide_app_bridge(app)->len, ==, 0);
+	/* an operator's way back that failed leaves it, too: live again is another tree */
+	g_assert_true(intent(app, '2', "v2-aaaaaaaa", v1));
+	record(app, '2', "live", "Root", root_a, "Tree", "v1-aaaaaaaa", NULL);
+	g_assert_cmpuint(decide_app_bridge(app)->len, ==, 0);
+	g_assert_true(intent(app, '2', "v2-aaaaaaaa", v1));
+	record(app, '2', "live", "Root", root_a, "Tree", "v2-aaaaaaaa", NULL);
+	g_assert_cmpuint(decide_app_bridge(app)->len, ==, 1);
+	g_autofree char *text = decide_bridge_format(decide_app_bridge(app)->pdata[0]);
+	g_assert_cmpstr(text, ==, v1);
+	gint64 until_utc = ((const DecideBridge *)decide_app_bridge(app)->pdata[0])->until_utc;
+	g_assert_false(decide_app_bridge_is_over(app, until_utc - 1));
+	g_assert_true(decide_app_bridge_is_over(app, until_utc));
+	/* an activation without a word of it changes nothing; one that says none, ends it */
+	record(app, '3', "intent", "Root", root_a, "Tree", "v3-aaaaaaaa", "Attempt", "1", NULL);
+	record(app, '3', "live", "Root", root_a, "Tree", "v3-aaaaaaaa", NULL);
+	g_assert_true(decide_app_bridges(app, "v1-aaaaaaaa"));
+	g_assert_true(intent(app, '4', "v4-aaaaaaaa", "-"));
+	g_assert_true(decide_app_bridges(app, "v1-aaaaaaaa"));
+	record(app, '4', "rolled-back", "Root", root_a, "Tree", "v4-aaaaaaaa", "By", "alice", NULL);
+	g_assert_false(decide_app_bridges(app, "v1-aaaaaaaa"));
+	static const char *const bad[] = {
+	    "v1", "v1-aaaaaaaa x 2027-01-15T09:00:00Z", SOURCE("v1-aaaaaaaa", "soon"),
+	    SOURCE("../v1", "2027-01-15T09:00:00Z"), SOURCE("v1 x", "2027-01-15T09:00:00Z")};
+	for (guint i = 0; i < G_N_ELEMENTS(bad); i++)
+		g_assert_false(intent(app, '5', "v5-aaaaaaaa", bad[i]));
+}
+
+static void test_bridge_next(void)
+{
+	g_autoptr(DecideApp) app = decide_app_new("shop");
+	const char *root = root_b, *old = "v1-aaaaaaaa", *new = "v2-bbbbbbbb";
+	g_autoptr(GPtrArray) off = decide_app_bridge_next(app, old, root, new, NOON, 0);
+	g_assert_cmpuint(off->len, ==, 0);
+	g_autoptr(GPtrArray) unknown = decide_app_bridge_next(app, NULL, NULL, new, NOON, 60);
+	g_assert_cmpuint(unknown->len, ==, 0);
+	g_autoptr(GPtrArray) same = decide_app_bridge_next(app, new, root, new, NOON, 60);
+	g_assert_cmpuint(same->len, ==, 0);
+	/* a chain: newest first, each once, what is gone to and what is over left out, not too many
+	 */
+	for (guint i = 0; i < 2 * DECIDE_BRIDGE_MAX; i++) {
+		g_autofree char *from = g_strdup_printf("t%u", i);
+		g_autofree char *to = g_strdup_printf("t%u", i + 1);
+		g_autoptr(GPtrArray) next =
+		    decide_app_bridge_next(app, from, root, to, NOON + i, 1000);
+		g_assert_cmpuint(next->len, ==, MIN(i + 1, DECIDE_BRIDGE_MAX));
+		const DecideBridge *first = next->pdata[0];
+		g_assert_cmpstr(first->tree, ==, from);
+		g_assert_cmpint(first->until_utc, ==, NOON + i + 1000);
+		g_ptr_array_unref(app->bridge);
+		app->bridge = g_steal_pointer(&next);
+	}
+	g_autoptr(GPtrArray) back =
+	    decide_app_bridge_next(app, "t40", root, "t39", NOON + 40, 1000);
+	g_assert_cmpuint(back->len, ==, DECIDE_BRIDGE_MAX);
+	g_assert_cmpstr(((const DecideBridge *)back->pdata[1])->tree, ==, "t38");
+	g_autoptr(GPtrArray) over =
+	    decide_app_bridge_next(app, "t40", root, "x", NOON + 1030, 1000);
+	g_assert_cmpuint(over->len, ==, 10); /* t31 to t40 */
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -167,5 +250,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/decide/operator/by-hand-which", test_by_hand_which);
 	g_test_add_func("/decide/operator/rounds", test_rounds);
 	g_test_add_func("/decide/operator/pins", test_pins);
+	g_test_add_func("/decide/operator/bridge", test_bridge);
+	g_test_add_func("/decide/operator/bridge-next", test_bridge_next);
 	return g_test_run();
 }
