@@ -20,7 +20,7 @@
  *   activate_close(app);
  *
  * Lifecycle of one order. All commands are optional; each has its deadline, at which its process
- * group gets SIGTERM and five seconds later SIGKILL.
+ * group gets SIGTERM and kill_after_s later SIGKILL.
  *
  *   before      lead_s ahead (after a check of the tree), else right before stop; failing:
  *               `failed`, nothing was stopped

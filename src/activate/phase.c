@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
+#include <signal.h>
 #include <unistd.h>
 
 #include "activate/activate-private.h"
 
-#define KILL_AFTER_S 5
 #define TAIL_READ_BYTES ((guint64)8 * 1024)
 #define PATH_ENV "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -100,6 +100,17 @@ static char *log_tail(int fd)
 	return joined;
 }
 
+static char *how_killed(const ConfBaseApp *app, const char *name, gint64 deadline_s,
+			int exit_status)
+{
+	if (exit_status != 128 + SIGKILL || app->kill_after_s == 0)
+		return g_strdup_printf("%s: not done after %" G_GINT64_FORMAT " s, killed", name,
+				       deadline_s);
+	return g_strdup_printf("%s: not done after %" G_GINT64_FORMAT " s, nor %" G_GINT64_FORMAT
+			       " s after SIGTERM, killed",
+			       name, deadline_s, app->kill_after_s);
+}
+
 /* One run of a phase's command; the reason if it did not end well, else NULL. */
 static char *run_once(const PhaseEnv *env, ConfPhase phase, int log_fd, gint64 limit_ms,
 		      gint64 *ret_wall_ms)
@@ -116,14 +127,13 @@ static char *run_once(const PhaseEnv *env, ConfPhase phase, int log_fd, gint64 l
 			       .cwd = env->spec->app->dir,
 			       .output_fd = log_fd,
 			       .deadline_s = deadline_s,
-			       .kill_after_s = KILL_AFTER_S};
+			       .kill_after_s = env->spec->app->kill_after_s};
 	const char *name = conf_phase_name(phase);
 	if (!util_child_run(&child, &result, &failed))
 		return g_strdup_printf("%s: %s", name, failed->message);
 	*ret_wall_ms += result.wall_ms;
 	if (result.timed_out)
-		return g_strdup_printf("%s: not done after %" G_GINT64_FORMAT " s, killed", name,
-				       deadline_s);
+		return how_killed(env->spec->app, name, deadline_s, result.exit_status);
 	if (result.exit_status > 128)
 		return g_strdup_printf("%s: ended by signal %d", name, result.exit_status - 128);
 	if (result.exit_status != 0)

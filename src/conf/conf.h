@@ -161,6 +161,7 @@ typedef struct {
 	gint64 health_time_s;   /* health is tried until it passes or this is over; default 60 */
 	gint64 health_every_ms; /* default 1000 */
 	gint64 max_outage_s;    /* default CONF_MAX_OUTAGE_S */
+	gint64 kill_after_s;    /* from SIGTERM at a deadline to SIGKILL; default 5 */
 	gint64 keep;            /* trees kept beside live and last good; default 2 */
 	char *bridge;           /* "24h", see conf_app_bridge_s; default "0" */
 	char *on_altered;       /* "want" (ask for another bundle) or "plain"; default "want" */

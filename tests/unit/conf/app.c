@@ -54,10 +54,33 @@ static void test_bridge(void)
 	    strstr(why, "bridge: \"1w\" is no duration up to 31 days; write 0, or as"));
 }
 
+static void test_kill_after(void)
+{
+	static const struct {
+		const char *lines, *refused;
+		gint64 s;
+	} rows[] = {{"", NULL, 5},
+		    {"kill_after = 0;", NULL, 0},
+		    {"kill_after = 300;", NULL, 300},
+		    {"kill_after = 301;", "kill_after", 0},
+		    {"kill_after = -1;", "kill_after", 0}};
+	for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+		g_autoptr(ConfBase) base = NULL;
+		g_autofree char *why = load(rows[i].lines, &base);
+		g_test_message("%s", why ? why : "taken");
+		g_assert_true((why != NULL) == (rows[i].refused != NULL));
+		if (why)
+			g_assert_nonnull(strstr(why, rows[i].refused));
+		else
+			g_assert_cmpint(conf_base_app(base, "shop")->kill_after_s, ==, rows[i].s);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/conf/app/durations", test_durations);
 	g_test_add_func("/conf/app/bridge", test_bridge);
+	g_test_add_func("/conf/app/kill-after", test_kill_after);
 	return g_test_run();
 }
