@@ -157,6 +157,11 @@ gboolean activation_undo(Activation *activation, const char *reason, GError **er
 /* Nothing more is tried. */
 gboolean activation_down(Activation *activation, const char *reason, GError **error);
 gint64 activation_outage_ms(const Activation *activation);
+/* Did this release migrate data, and was that not taken back since? */
+gboolean activation_migrated(const ActivateApp *app, const char *release);
+/* Before the intent, with `from` known: if the app is down and the data was migrated for a version
+ * that `from` is not, undo must not start `from` on it. */
+void activation_look_at_data(Activation *activation);
 /* Journals a phase; an error is said and does not stop anything. */
 void activation_phase(Activation *activation, const char *event, const char *reason);
 /* Environment of commands, going to the new tree or (undo) back. Free with env_clear. */

@@ -198,6 +198,7 @@ static gboolean activate_order(ActivateApp *app, const DecideOrder *order, GErro
 		a->max_outage_s = copy->max_outage_s;
 	if (a->from.note)
 		activation_note(a, "%s", a->from.note);
+	activation_look_at_data(a);
 	return activation_run(a, NULL, error);
 }
 

@@ -34,23 +34,9 @@ static Activation *find_way_back(ActivateApp *app, GError **error)
 	return NULL;
 }
 
-/* Did this release migrate data, and was that not taken back since? */
-static gboolean migration_in_effect(const ActivateApp *app, const char *release)
-{
-	const GPtrArray *records = store_journal_records(app->journal);
-	for (guint i = records->len; i > 0; i--) {
-		const UtilTrailers *record = records->pdata[i - 1];
-		const char *event = util_trailers_get(record, "Event");
-		if (g_strcmp0(util_trailers_get(record, "Release"), release) == 0 &&
-		    (strcmp(event, "migrated") == 0 || strcmp(event, "unmigrated") == 0))
-			return strcmp(event, "migrated") == 0;
-	}
-	return FALSE;
-}
-
 static gboolean check_data(Activation *a, GError **error)
 {
-	a->take_back = migration_in_effect(a->app, a->release);
+	a->take_back = activation_migrated(a->app, a->release);
 	if (!a->take_back || phase_has(&a->app->spec, CONF_PHASE_UNMIGRATE))
 		return TRUE;
 	return util_error_set(error, TS_ERROR_REFUSED,
@@ -144,8 +130,6 @@ static gboolean find_from(Activation *a, GError **error)
 	g_autofree char *target = good ? g_strconcat("releases/", good, NULL) : NULL;
 	if (!target || !activate_tree_id(a->app, target, &a->from.dev, &a->from.ino))
 		return TRUE;
-	/* its data may be the new version's since then */
-	a->migrated = migration_in_effect(a->app, a->release);
 	a->from.target = g_steal_pointer(&target);
 	a->from.tree = g_strdup(good);
 	a->from.root = g_strdup(decide_app_tree_root(state, good));
@@ -194,8 +178,11 @@ gboolean activate_by_hand(ActivateApp *app, const char *version, const char *who
 	if (!check_staged(a, error))
 		return FALSE;
 	note_hand(a, order);
-	if (!find_from(a, error) || (!before_done && !run_before(a, error)) ||
-	    !activation_run(a, &reached, error) || !activate_owed_after(app, error))
+	if (!find_from(a, error))
+		return FALSE;
+	activation_look_at_data(a);
+	if ((!before_done && !run_before(a, error)) || !activation_run(a, &reached, error) ||
+	    !activate_owed_after(app, error))
 		return FALSE;
 	return reached || not_healthy(a, error);
 }

@@ -17,6 +17,32 @@ gboolean activation_down(Activation *a, const char *reason, GError **error)
 	return activate_record(a->app, record, error);
 }
 
+gboolean activation_migrated(const ActivateApp *app, const char *release)
+{
+	const GPtrArray *records = store_journal_records(app->journal);
+	for (guint i = records->len; i > 0; i--) {
+		const UtilTrailers *record = records->pdata[i - 1];
+		const char *event = util_trailers_get(record, "Event");
+		if (g_strcmp0(util_trailers_get(record, "Release"), release) != 0)
+			continue;
+		if (strcmp(event, "migrated") == 0 || util_trailers_get(record, "Migrated"))
+			return TRUE;
+		if (strcmp(event, "unmigrated") == 0)
+			return FALSE;
+	}
+	return FALSE;
+}
+
+void activation_look_at_data(Activation *a)
+{
+	const char *release = decide_app_last_release(a->app->state, NULL);
+	const DecideOrder *order = release ? decide_app_find(a->app->state, release) : NULL;
+	if (!a->was_down || !release || !activation_migrated(a->app, release))
+		return;
+	/* what undo would go back to is the release's own tree only if it came to the switch */
+	a->migrated = !order || g_strcmp0(order->tree, a->from.tree) != 0;
+}
+
 /* The new server, if it may run. FALSE: it may still run. */
 static gboolean stop_new(Activation *a, const ActivationEnv *env)
 {
@@ -82,6 +108,10 @@ static gboolean rolled_back(Activation *a, const char *reason, gint64 outage_ms,
 {
 	/* an operator's rollback that did not work leaves the release as it was: live */
 	gboolean still_live = a->back && a->from.tree && a->from.root;
+	const char *from = a->from.version ? a->from.version : "what was there";
+	g_autofree char *whose = a->back ? g_strdup_printf("operator %s: from %s back to %s: %s",
+							   a->by, from, a->version, reason)
+					 : NULL;
 	g_autoptr(UtilTrailers) record = util_trailers_new();
 	util_trailers_add(record, "Event", still_live ? "live" : "rolled-back");
 	util_trailers_add(record, "Release", a->release);
@@ -93,14 +123,13 @@ static gboolean rolled_back(Activation *a, const char *reason, gint64 outage_ms,
 	util_trailers_add(record, "Serves-Version", a->from.version);
 	util_trailers_add_time(record, "At", a->at_utc);
 	util_trailers_add_int(record, "Outage-Ms", outage_ms);
-	util_trailers_add(record, "Reason", reason);
+	util_trailers_add(record, "Reason", whose ? whose : reason);
 	if (a->detail->len)
 		util_trailers_add(record, "Detail", a->detail->str);
 	if (a->log_end && *a->log_end)
 		util_trailers_add(record, "Log-End", a->log_end);
-	activate_say(&a->app->spec, a->version, "rolled back to %s, outage %.1f s: %s",
-		     a->from.version ? a->from.version : "what was there", (double)outage_ms / 1000,
-		     reason);
+	activate_say(&a->app->spec, a->version, "rolled back to %s, outage %.1f s: %s", from,
+		     (double)outage_ms / 1000, reason);
 	return activate_record(a->app, record, error);
 }
 

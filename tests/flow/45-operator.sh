@@ -1,6 +1,7 @@
 #!/bin/sh
 # What an operator does at one base at 02:00, with the line down: what waits, was missed or undone
-# goes live by hand. Central hears of all of it when the line is back.
+# goes live by hand, a version is pinned, the app put in maintenance, a stop that hangs is killed; what
+# belongs to the site and open pages go on. Central hears of all of it when the line is back.
 . "$(dirname "$0")/../lib/world.sh"
 world_new
 trap world_end EXIT
@@ -76,6 +77,17 @@ is 'back to v1' "$(world_answer berlin)" 1
 base activate shop v2 > /dev/null 2>&1
 is 'and to v2 again' "$(world_answer berlin)" 2
 
+# ---- a stop that ignores SIGTERM ----
+printf '#!/bin/sh\ntrap "" TERM\nwhile :; do sleep 1; done\n' > "$W/hang"
+chmod +x "$W/hang"
+cp "$ROOT/base.cfg" "$W/base.cfg"
+sed -i "s|^  stop = .*|  stop = [ \"$W/hang\" ]; stop_deadline = 1; kill_after = 1;|" "$ROOT/base.cfg"
+base rollback shop > "$W/hand" 2>&1
+is 'a way back fails' $? 1
+ok 'and the log says how the command ended' sh -c "tagship-base -C '$ROOT' log shop | grep 'nor 1 s after SIGTERM, killed'"
+is 'what was live serves' "$(world_answer berlin)" 2
+cp "$W/base.cfg" "$ROOT/base.cfg"
+
 # ---- pin ----
 sed -i 's|^  dir = .*|&\n  keep = 0;|' "$ROOT/base.cfg"
 refused 'a version that is not here' 'not on this disk; here are: v1, v2, v3' base pin shop v9
@@ -100,7 +112,7 @@ line_up
 base -q pull > "$W/pull" 2>&1
 tagship -C "$STATE" log shop v2 > "$W/log2"
 is 'central: v2 is live' "$(world_state shop v2 berlin)" live
-ok 'by whom, it says' has "$W/log2" 'by hand (it was rolled-back)'
+ok 'by whom, it says' has "$W/log2" 'operator'
 is 'central: v3 rolled back' "$(world_state shop v3 berlin)" rolled-back
-is 'each of the four ends is in the ledger' "$(git -C "$STATE/ledger/berlin.git" log --format=%s reports | grep -c ' v[23] \(live\|rolled-back\),')" 4
+is 'each of the five ends is in the ledger' "$(git -C "$STATE/ledger/berlin.git" log --format=%s reports | grep -c ' v[23] \(live\|rolled-back\),')" 5
 done_testing

@@ -165,6 +165,121 @@ static void test_stop_hangs(World *world, gconstpointer data)
 	assert_next_works(world);
 }
 
+/* A stop that ignores SIGTERM, and what it started: killed after kill_after, all of it. */
+static void test_stop_ignores_term(World *world, gconstpointer data)
+{
+	(void)data;
+	world_v1_live(world);
+	world->app.commands[CONF_PHASE_STOP].deadline_s = 1;
+	world->app.kill_after_s = 1;
+	world_put(world, "do-stop",
+		  "trap '' TERM\n"
+		  "( sleep 60; : > \"$W/outlived\" ) &\n"
+		  "echo $! > \"$W/child\"\n"
+		  "while :; do sleep 1; echo asked >> \"$W/asked\"; done\n");
+	world_release(world, "v2", "two", NOON);
+	world_due(world);
+	g_assert_cmpstr(world_state(world, "v2"), ==, "rolled-back");
+	assert_serving(world, "one");
+	g_autoptr(Report) report = world_report(world, "v2", "rolled-back");
+	g_assert_nonnull(strstr(report->detail, "stop: not done after 1 s, nor 1 s after SIGTERM"));
+	g_autofree char *child = world_get(world, "child");
+	g_autofree char *proc = g_strdup_printf("/proc/%s/stat", g_strchomp(child));
+	g_autofree char *stat = NULL;
+	/* gone, or waiting to be reaped by whoever inherited it */
+	g_assert_true(!g_file_get_contents(proc, &stat, NULL, NULL) || strstr(stat, ") Z "));
+	g_assert_true(util_fs_unlink(world->dirfd, "do-stop", NULL));
+	assert_next_works(world);
+}
+
+/* Down before the switch, on data that was migrated: what is interrupted after that does not start
+ * the old version on it either, and a version that fits goes live. */
+static void test_down_migrated(World *world, gconstpointer data)
+{
+	(void)data;
+	world_v1_live(world);
+	world_command(world, CONF_PHASE_MIGRATE, TRUE);
+	world_put(world, "do-migrate", "[ $TAGSHIP_VERSION != v2 ] || exit 1\n");
+	world_release(world, "v2", "two", NOON);
+	world_due(world);
+	g_assert_cmpstr(world_state(world, "v2"), ==, "down");
+	assert_current(world, "one");
+	g_free(world_calls(world));
+	for (guint i = 3; i <= 4; i++) {
+		g_autofree char *version = g_strdup_printf("v%u", i);
+		world_put(world, "do-stop", "rm \"$W/do-stop\"; kill -9 $PPID\n");
+		world_release(world, version, version, NOON + i);
+		util_clock_fake_set(world->clock, NOON + i);
+		pid_t pid = fork();
+		if (pid == 0) {
+			world_due(world);
+			_exit(0);
+		}
+		int status = 0;
+		g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
+		g_assert_true(WIFSIGNALED(status));
+		world_due(world);
+		g_assert_cmpstr(world_state(world, version), ==, "down");
+		g_autofree char *calls = world_calls(world);
+		g_assert_null(strstr(calls, "start v1"));
+	}
+	world_release(world, "v5", "five", NOON + 5);
+	util_clock_fake_set(world->clock, NOON + 5);
+	world_due(world);
+	g_assert_cmpstr(world_state(world, "v5"), ==, "live");
+	assert_serving(world, "five");
+}
+
+/* Each command broken in turn, also in the undo: there is an end, and the next release works. */
+static void test_broken_commands(World *world, gconstpointer data)
+{
+	static const char *const breaks[] = {"exit 7\n", "exec sleep 60\n", "kill -9 $$\n"};
+	static const ConfPhase phases[] = {
+	    CONF_PHASE_BEFORE, CONF_PHASE_STOP,   CONF_PHASE_MIGRATE, CONF_PHASE_UNMIGRATE,
+	    CONF_PHASE_START,  CONF_PHASE_HEALTH, CONF_PHASE_AFTER};
+	(void)data;
+	gint64 at_utc = NOON;
+	guint number = 2;
+	for (guint i = 0; i < G_N_ELEMENTS(phases); i++)
+		world_command(world, phases[i], TRUE);
+	world_v1_live(world);
+	for (guint p = 0; p < G_N_ELEMENTS(phases); p++) {
+		for (guint b = 0; b < G_N_ELEMENTS(breaks); b++, number++, at_utc++) {
+			const char *phase = conf_phase_name(phases[p]);
+			g_autofree char *version = g_strdup_printf("v%u", number);
+			g_autofree char *file = g_strconcat("do-", phase, NULL);
+			/* a second each: of the many, two */
+			if (b == 1 && phases[p] != CONF_PHASE_STOP &&
+			    phases[p] != CONF_PHASE_UNMIGRATE)
+				continue;
+			world->app.commands[phases[p]].deadline_s = 1;
+			world_put(world, file, breaks[b]);
+			/* unmigrate only runs in an undo */
+			if (phases[p] == CONF_PHASE_UNMIGRATE)
+				world_put(world, "do-start", "[ $TAGSHIP_OUTCOME ] || exit 1\n");
+			world_release(world, version, version, at_utc);
+			util_clock_fake_set(world->clock, at_utc);
+			world_due(world);
+			const char *state = world_state(world, version);
+			g_test_message("%s: %s: %s", phase, breaks[b], state);
+			g_assert_false(strcmp(state, "activating") == 0 ||
+				       strcmp(state, "staged") == 0);
+			g_autoptr(Report) report = world_report(world, version, state);
+			g_assert_nonnull(report);
+			g_assert_true(util_fs_unlink(world->dirfd, file, NULL));
+			g_assert_true(util_fs_unlink(world->dirfd, "do-start", NULL));
+			world->app.commands[phases[p]].deadline_s = 20;
+			g_autofree char *next = g_strdup_printf("next%u", number);
+			world_release(world, next, next, ++at_utc);
+			util_clock_fake_set(world->clock, at_utc);
+			world_due(world);
+			g_assert_cmpstr(world_state(world, next), ==, "live");
+			assert_serving(world, next);
+			assert_current(world, next);
+		}
+	}
+}
+
 /* Stop fails, and start finds the old server still running: health decides. */
 static void test_stop_fails_start_refuses(World *world, gconstpointer data)
 {
@@ -423,6 +538,9 @@ int main(int argc, char **argv)
 	ADD("max-outage", test_max_outage);
 	ADD("start-fails", test_start_fails);
 	ADD("stop-hangs", test_stop_hangs);
+	ADD("stop-ignores-term", test_stop_ignores_term);
+	ADD("broken-commands", test_broken_commands);
+	ADD("down-migrated", test_down_migrated);
 	ADD("stop-fails-start-refuses", test_stop_fails_start_refuses);
 	ADD("new-cannot-be-stopped", test_new_cannot_be_stopped);
 	ADD("old-sick-too", test_old_sick_too);

@@ -409,6 +409,8 @@ static void test_rollback_fails(World *world, gconstpointer data)
 	rollback(world, "what was live serves again");
 	assert_serving(world, "two");
 	g_assert_cmpstr(world_state(world, "v2"), ==, "live");
+	g_autoptr(Report) report = world_report_of(world, "v2", "live", 2);
+	g_assert_nonnull(strstr(report->detail, "operator alice: from v2 back to v1: start"));
 	g_assert_true(util_fs_unlink(world->dirfd, "do-start", NULL));
 	rollback(world, NULL);
 	assert_serving(world, "one");
