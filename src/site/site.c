@@ -29,8 +29,10 @@ const Report *site_node_event(const SiteNode *node, const char *release)
 			continue;
 		gboolean ends = report_event_ends(report->event);
 		gboolean last_ends = last && report_event_ends(last->event);
-		if (!last || ends > last_ends ||
-		    (ends == last_ends && report->event_utc >= last->event_utc))
+		gboolean later =
+		    last && (report->round != last->round ? report->round > last->round
+							  : report->event_utc >= last->event_utc);
+		if (!last || ends > last_ends || (ends == last_ends && later))
 			last = report;
 	}
 	return last;

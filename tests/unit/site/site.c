@@ -71,8 +71,8 @@ static void add(const World *world, const char *name, const char *live)
 	g_assert_no_error(error);
 }
 
-static void report(const World *world, const char *name, const char *release, ReportEvent event,
-		   gint64 utc)
+static void report_round(const World *world, const char *name, const char *release,
+			 ReportEvent event, gint64 round, gint64 utc)
 {
 	g_autoptr(GError) error = NULL;
 	g_autoptr(Report) said = report_new();
@@ -80,6 +80,7 @@ static void report(const World *world, const char *name, const char *release, Re
 	said->incarnation = 1;
 	said->release = g_strdup(release);
 	said->seq = 3;
+	said->round = round;
 	said->app = g_strdup("shop");
 	said->version = g_strdup("v2");
 	said->root = g_strdup(ROOT_A);
@@ -93,12 +94,33 @@ static void report(const World *world, const char *name, const char *release, Re
 	g_assert_no_error(error);
 }
 
+static void report(const World *world, const char *name, const char *release, ReportEvent event,
+		   gint64 utc)
+{
+	report_round(world, name, release, event, 1, utc);
+}
+
 static GPtrArray *load(const World *world)
 {
 	g_autoptr(GError) error = NULL;
 	GPtrArray *nodes = site_nodes(world->dirfd, &error);
 	g_assert_no_error(error);
 	return nodes;
+}
+
+/* The latest round counts, also within one second. */
+static void test_rounds(World *world, gconstpointer data)
+{
+	(void)data;
+	g_autofree char *release = g_strnfill(40, 'a');
+	add(world, "web1", NULL);
+	report_round(world, "web1", release, REPORT_LIVE, 2, NOW);
+	report_round(world, "web1", release, REPORT_ROLLED_BACK, 1, NOW);
+	report_round(world, "web1", release, REPORT_STAGED, 1, NOW + 5);
+	g_autoptr(GPtrArray) nodes = load(world);
+	const SiteNode *node = g_ptr_array_index(nodes, 0);
+	g_assert_cmpuint(node->reports->len, ==, 3);
+	g_assert_cmpint(site_node_event(node, release)->event, ==, REPORT_LIVE);
 }
 
 static void test_enrolment(World *world, gconstpointer data)
@@ -254,9 +276,8 @@ int main(int argc, char **argv)
 		const char *name;
 		void (*run)(World *, gconstpointer);
 	} tests[] = {
-	    {"/site/enrolment", test_enrolment},
-	    {"/site/needs", test_needs},
-	    {"/site/tell", test_tell},
+	    {"/site/enrolment", test_enrolment}, {"/site/rounds", test_rounds},
+	    {"/site/needs", test_needs},         {"/site/tell", test_tell},
 	    {"/site/damaged", test_damaged},
 	};
 	g_test_init(&argc, &argv, NULL);
