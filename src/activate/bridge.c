@@ -280,10 +280,17 @@ static void set_link(Activation *a, const char *target)
 		activation_note(a, "bridge: %s", failed->message);
 }
 
+/* Not synced by itself: `current`, in the same folder, is next. */
 void activation_bridge_go(Activation *a)
 {
-	if (a->bridge_link && strcmp(a->bridge_link, NOTHING) != 0)
-		set_link(a, a->bridge_link);
+	g_autoptr(GError) failed = NULL;
+	int dirfd = a->app->app_dirfd;
+	if (!a->bridge_link || strcmp(a->bridge_link, NOTHING) == 0)
+		return;
+	if (!util_fs_unlink(dirfd, TMP_NAME, &failed) || /* left by a crash */
+	    !util_fs_symlink(dirfd, a->bridge_link, TMP_NAME, &failed) ||
+	    !util_fs_rename(dirfd, TMP_NAME, dirfd, LINK, &failed))
+		activation_note(a, "bridge: %s", failed->message);
 }
 
 void activation_bridge_reached(Activation *a)

@@ -74,8 +74,15 @@ is 'the bridge is as it was' "$(cat "$APPDIR/bridge/assets/only-1.css") $(ls "$A
 is 'v2 still serves' "$(world_answer berlin)" 2
 base rollback shop > /dev/null 2>&1
 is 'back to v1' "$(world_answer berlin)" 1
-base activate shop v2 > /dev/null 2>&1
-is 'and to v2 again' "$(world_answer berlin)" 2
+# the operator's terminal goes away meanwhile
+tagship-base -C "$ROOT" activate shop v2 > "$W/hand" 2>&1 &
+hand=$!
+ok 'on to v2 again' world_wait 10 grep -q 'shop v2: stop' "$W/hand"
+kill -HUP $hand
+kill -INT $hand
+wait $hand
+is 'which ends though its terminal went away' $? 0
+is 'and serves' "$(world_answer berlin)" 2
 
 # ---- a stop that ignores SIGTERM ----
 printf '#!/bin/sh\ntrap "" TERM\nwhile :; do sleep 1; done\n' > "$W/hang"

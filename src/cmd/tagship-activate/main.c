@@ -7,9 +7,9 @@
  *   --app NAME   (used by itself) what is due now for one app
  */
 #include <locale.h>
-#include <signal.h>
 #include <stdlib.h>
 
+#include "cmd/signals.h"
 #include "cmd/tagship-activate/watch.h"
 
 #define LOCK_WAIT_MS (5 * 1000)
@@ -23,20 +23,6 @@ static void say(const char *line, gpointer user_data)
 {
 	(void)user_data; /* nothing to know */
 	g_print("%s\n", line);
-}
-
-static void ignore_signal(int signal_number)
-{
-	(void)signal_number; /* what was begun is ended first */
-}
-
-/* A handler, unlike "ignored", does not reach the commands and servers we start. */
-static void outlive_signals(void)
-{
-	static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
-	struct sigaction action = {.sa_handler = ignore_signal, .sa_flags = SA_RESTART};
-	for (guint i = 0; i < G_N_ELEMENTS(signals); i++)
-		(void)sigaction(signals[i], &action, NULL); /* valid signals: cannot fail */
 }
 
 /* Reports are waiting: `tagship-base run` delivers them at once. */
@@ -69,7 +55,7 @@ static gboolean do_app(const char *root_path, int root_dirfd, const char *name, 
 	g_autoptr(ActivateApp) opened = activate_open(&spec, LOCK_WAIT_MS, error);
 	if (!opened)
 		return FALSE;
-	outlive_signals();
+	cmd_outlive_signals();
 	gboolean ok = TRUE;
 	do {
 		ok = activate_due(opened, &next_utc, error);

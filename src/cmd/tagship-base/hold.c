@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* What an operator does by hand: hold, unhold, activate, rollback, pin, unpin, maintenance. All of
  * it works with the line down. */
+#include "cmd/signals.h"
 #include "cmd/tagship-base/base.h"
 
 #define LOCK_WAIT_MS (10 * 1000)
@@ -84,6 +85,7 @@ static int act_and_tell(Cmd *cmd, Act act, GError **error)
 	g_autoptr(Base) base = base_open(cmd, error);
 	if (!base)
 		return 1;
+	cmd_outlive_signals();
 	gboolean done = act_on(cmd, base, act, error);
 	/* also what went wrong is told; of what was refused there is nothing to tell */
 	if (done || g_error_matches(*error, TS_ERROR, TS_ERROR_FAILED))
