@@ -306,6 +306,8 @@ static gboolean never_switched(Activation *a, const GError *why, GError **error)
 {
 	g_autoptr(UtilTrailers) record = activation_record(a, "failed");
 	util_trailers_add(record, "Reason", why->message);
+	if (a->detail->len)
+		util_trailers_add(record, "Detail", a->detail->str);
 	activate_say(&a->app->spec, a->version, "failed, nothing was stopped: %s", why->message);
 	return activate_record(a->app, record, error);
 }

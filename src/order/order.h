@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Orders and reports: the text that travels in a ledger. Pure; formats are trailer text whose
- * first line is "Tagship-Order: 1" (or 2) or "Tagship-Report: 1". An unknown format number is
+ * first line is "Tagship-Order: 1" or "Tagship-Report: 1" (or 2). An unknown format number is
  * UNSUPPORTED; an unknown key is CORRUPT unless it starts with "X-" (such lines are for later
- * versions, and formatting again drops them). An order is of format 2 only if it has something
- * that format 1 has not, so that a base of before reads all that it can obey.
+ * versions, and formatting again drops them). One is of format 2 only if it has something
+ * that format 1 has not, so that who knows only that reads all that he can obey.
  *
  *   g_autoptr(Order) order = order_new(ORDER_KIND_ORDER);    fill in; strings are owned by it
  *   order_add_bundle(order, …);
@@ -44,11 +44,12 @@
  *
  * A report likewise; every key but the last two must be there:
  *
- *   Tagship-Report: 1
+ *   Tagship-Report: 1 | 2
  *   Base: NAME
  *   Incarnation: 1 and up
  *   Release: 40 hex digits                "-" where a whole app is held or unheld; then
  *   Seq: 1 and up                         0,
+ *   Round: 2 and up                       format 2, which has it; else it is 1
  *   App: NAME
  *   Version: TAG NAME                     "-" and
  *   Root: 64 hex digits                   "-"

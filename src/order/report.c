@@ -128,7 +128,8 @@ char *report_format(const Report *report)
 	if (log_len > REPORT_LOG_MAX)
 		log_end += log_len - REPORT_LOG_MAX;
 	g_autoptr(UtilTrailers) t = util_trailers_new();
-	util_trailers_add(t, FORMAT, "1");
+	/* 1 has no word for a round */
+	util_trailers_add(t, FORMAT, report->round > 1 ? "2" : "1");
 	util_trailers_add(t, "Base", report->base);
 	util_trailers_add_int(t, "Incarnation", report->incarnation);
 	util_trailers_add(t, "Release", or_dash(report->release));
@@ -229,7 +230,7 @@ static void read_nodes(FieldReader *reader, Report *report)
 Report *report_parse(const char *text, gsize len, GError **error)
 {
 	g_autoptr(UtilTrailers) trailers =
-	    field_parse(FORMAT, 1, report_keys, "Node", text, len, error);
+	    field_parse(FORMAT, 2, report_keys, "Node", text, len, error);
 	if (!trailers) {
 		g_prefix_error(error, "report: ");
 		return NULL;

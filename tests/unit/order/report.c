@@ -149,7 +149,7 @@ static void test_whole_app(void)
 static void test_round(void)
 {
 	gsize len = 0;
-	g_autofree char *text = golden("report-round-1.txt", &len);
+	g_autofree char *text = golden("report-2.txt", &len);
 	g_autoptr(GError) error = NULL;
 	g_autoptr(Report) report = report_parse(text, len, &error);
 	g_assert_no_error(error);
@@ -173,6 +173,8 @@ static void test_damage(void)
 		const char *expect;
 	} rows[] = {
 	    {"Tagship-Report: 1", "Tagship-Report: 9", TS_ERROR_UNSUPPORTED, "newer"},
+	    {"Tagship-Report: 1", "Tagship-Report: 2", TS_ERROR_CORRUPT, ""},
+	    {"Seq: 3", "Seq: 3\nRound: 2", TS_ERROR_CORRUPT, ""},
 	    {"Tagship-Report: 1", "Tagship-Order: 1", TS_ERROR_CORRUPT, "first line"},
 	    {"Base: haikou", "Base: a/b", TS_ERROR_CORRUPT, "Base"},
 	    {"Incarnation: 1", "Incarnation: 0", TS_ERROR_CORRUPT, "Incarnation"},
