@@ -159,9 +159,10 @@ gboolean activation_down(Activation *activation, const char *reason, GError **er
 gint64 activation_outage_ms(const Activation *activation);
 /* Did this release migrate data, and was that not taken back since? */
 gboolean activation_migrated(const ActivateApp *app, const char *release);
-/* Before the intent, with `from` known: if the app is down and the data was migrated for a version
- * that `from` is not, undo must not start `from` on it. */
-void activation_look_at_data(Activation *activation);
+/* Before the intent, with `from` read: notes what is to be said of it. If the app is down, `from`
+ * is what undo can go back to; if the data was migrated for a version that `from` is not, undo must
+ * not start it on that. */
+void activation_look_at_from(Activation *activation);
 /* Journals a phase; an error is said and does not stop anything. */
 void activation_phase(Activation *activation, const char *event, const char *reason);
 /* Environment of commands, going to the new tree or (undo) back. Free with env_clear. */

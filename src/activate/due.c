@@ -196,9 +196,7 @@ static gboolean activate_order(ActivateApp *app, const DecideOrder *order, GErro
 	a->at_utc = copy->at_utc;
 	if (copy->max_outage_s > 0)
 		a->max_outage_s = copy->max_outage_s;
-	if (a->from.note)
-		activation_note(a, "%s", a->from.note);
-	activation_look_at_data(a);
+	activation_look_at_from(a);
 	return activation_run(a, NULL, error);
 }
 

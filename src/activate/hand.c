@@ -114,29 +114,6 @@ static void note_hand(Activation *a, const DecideOrder *order)
 			because ? reason : "");
 }
 
-/* Where undo goes to. After `down` current may point at what is activated now; then it is what was
- * live before that. */
-static gboolean find_from(Activation *a, GError **error)
-{
-	DecideApp *state = a->app->state;
-	const char *good = decide_app_last_good_tree(state);
-	if (!current_tree_read(a->app, &a->from, error))
-		return FALSE;
-	if (a->from.note)
-		activation_note(a, "%s", a->from.note);
-	if (!a->was_down || g_strcmp0(a->from.tree, a->tree) != 0)
-		return TRUE;
-	current_tree_clear(&a->from);
-	g_autofree char *target = good ? g_strconcat("releases/", good, NULL) : NULL;
-	if (!target || !activate_tree_id(a->app, target, &a->from.dev, &a->from.ino))
-		return TRUE;
-	a->from.target = g_steal_pointer(&target);
-	a->from.tree = g_strdup(good);
-	a->from.root = g_strdup(decide_app_tree_root(state, good));
-	a->from.version = g_strdup(decide_app_tree_version(state, good));
-	return TRUE;
-}
-
 /* The tree is there, and as it was ordered. */
 static gboolean check_staged(const Activation *a, GError **error)
 {
@@ -178,9 +155,9 @@ gboolean activate_by_hand(ActivateApp *app, const char *version, const char *who
 	if (!check_staged(a, error))
 		return FALSE;
 	note_hand(a, order);
-	if (!find_from(a, error))
+	if (!current_tree_read(app, &a->from, error))
 		return FALSE;
-	activation_look_at_data(a);
+	activation_look_at_from(a);
 	if ((!before_done && !run_before(a, error)) || !activation_run(a, &reached, error) ||
 	    !activate_owed_after(app, error))
 		return FALSE;

@@ -33,14 +33,34 @@ gboolean activation_migrated(const ActivateApp *app, const char *release)
 	return FALSE;
 }
 
-void activation_look_at_data(Activation *a)
+/* After `down` current may point at what is activated now: then it is what was live before. */
+static void from_last_good(Activation *a)
+{
+	const DecideApp *state = a->app->state;
+	const char *good = decide_app_last_good_tree(state);
+	g_autofree char *target = good ? g_strconcat("releases/", good, NULL) : NULL;
+	current_tree_clear(&a->from);
+	if (!target || !activate_tree_id(a->app, target, &a->from.dev, &a->from.ino))
+		return;
+	a->from.target = g_steal_pointer(&target);
+	a->from.tree = g_strdup(good);
+	a->from.root = g_strdup(decide_app_tree_root(state, good));
+	a->from.version = g_strdup(decide_app_tree_version(state, good));
+}
+
+void activation_look_at_from(Activation *a)
 {
 	const char *release = decide_app_last_release(a->app->state, NULL);
 	const DecideOrder *order = release ? decide_app_find(a->app->state, release) : NULL;
-	if (!a->was_down || !release || !activation_migrated(a->app, release))
+	if (a->from.note)
+		activation_note(a, "%s", a->from.note);
+	if (!a->was_down)
 		return;
-	/* what undo would go back to is the release's own tree only if it came to the switch */
-	a->migrated = !order || g_strcmp0(order->tree, a->from.tree) != 0;
+	if (g_strcmp0(a->from.tree, a->tree) == 0)
+		from_last_good(a);
+	/* what undo would go back to fits the data only if the release came to the switch */
+	if (release && activation_migrated(a->app, release))
+		a->migrated = !order || g_strcmp0(order->tree, a->from.tree) != 0;
 }
 
 /* The new server, if it may run. FALSE: it may still run. */

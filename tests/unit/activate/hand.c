@@ -186,6 +186,30 @@ static void test_down(World *world, gconstpointer data)
 	assert_serving(world, "one");
 }
 
+/* The same tree ordered again after `down`: undo goes to what was live before. */
+static void test_down_again(World *world, gconstpointer data)
+{
+	(void)data;
+	world_v1_live(world);
+	world_put(world, "do-health", "exit 1\n");
+	AcceptedOrder *v2 = world_release(world, "v2", "two", NOON);
+	world_due(world);
+	g_assert_cmpstr(world_state(world, "v2"), ==, "down");
+	world_put(world, "do-health", "[ $TAGSHIP_VERSION = v1 ] || exit 1\n");
+	/* undo after a failed health switched back to v1 already: as if by hand */
+	g_autofree char *tree = g_strdup_printf("v2-%.8s", v2->order->root);
+	g_autofree char *target = g_strconcat("releases/", tree, NULL);
+	g_assert_true(util_fs_symlink_replace(world->dirfd, target, "app/current", NULL));
+	AcceptedOrder *again = world_order(world, "v2.1", v2->order->root, NOON + 5);
+	world_accept(world);
+	world_staged(world, again, tree);
+	util_clock_fake_set(world->clock, NOON + 5);
+	world_due(world);
+	g_assert_cmpstr(world_state(world, "v2.1"), ==, "rolled-back");
+	assert_serving(world, "one");
+	assert_current(world, "one");
+}
+
 /* A missed order activated by hand, the process killed in every phase: it ends right, once, and
  * both ends are reported. */
 static void test_killed(World *world, gconstpointer data)
@@ -324,6 +348,7 @@ int main(int argc, char **argv)
 	ADD("rolled-back", test_rolled_back);
 	ADD("stays", test_stays);
 	ADD("down", test_down);
+	ADD("down-again", test_down_again);
 	ADD("pin", test_pin);
 	ADD("maintenance", test_maintenance);
 	return g_test_run();
