@@ -225,12 +225,9 @@ int cmd_developer(Cmd *cmd, GError **error)
 {
 	if (cmd->argc == 3 && strcmp(cmd->argv[1], "install") == 0)
 		return install(cmd, cmd->argv[2], error);
-	if (cmd->argc < 2 || g_str_has_prefix(cmd->argv[1], "-")) {
-		g_print("Usage: tagship developer install FOLDER\n"
-			"       ssh git@CENTRAL tagship VERB [ARG...]\n\n"
-			"Verbs: status, log, plan, wait, retry, cancel, stop, resume\n");
-		return cmd->argc == 2 && strcmp(cmd->argv[1], "--help") == 0 ? 0 : 2;
-	}
+	/* options behind the verb are the verb's */
+	if ((cmd->argc < 2 || cmd->argv[1][0] == '-') && !cmd_options(cmd, NULL, 1, 0, error))
+		return 2;
 	g_autoptr(Central) central = central_open(cmd->dir, error);
 	if (!central)
 		return 1;
