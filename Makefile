@@ -82,7 +82,7 @@ Q := $(if $(V),,@)
 say = @$(if $(V),:,echo "  $(1)")
 
 .PHONY: all faults help install uninstall check check-programs check-unit check-flow check-fuzz check-sweep check-real check-san \
-	fuzz fuzzers sweep sweep-trees sweep-releases lint demo demo-clean bench bench-road bench-bytes bench-line clean format
+	fuzz fuzzers sweep sweep-trees sweep-releases lint demo demo-clean bench bench-road bench-bytes bench-line bench-activation clean format
 .DELETE_ON_ERROR:
 .SECONDARY:
 all: $(BINS)
@@ -246,7 +246,7 @@ demo: ## installs what is missing, builds, runs the main job before your eyes
 demo-clean: ## stops what demo left running
 	scripts/demo --clean
 
-bench: bench-road bench-bytes bench-line ## all benchmarks
+bench: bench-road bench-bytes bench-line bench-activation ## all benchmarks
 
 bench-road: all ## what a push and an idle base cost
 	TAGSHIP_BUILD=$(abspath $(B)) tests/bench/bench-road
@@ -256,6 +256,9 @@ bench-bytes: all ## what a release costs on the line, beside everyone else (over
 
 bench-line: all ## what a release and a watch take of a line, and bad lines (root, over an hour)
 	TAGSHIP_BUILD=$(abspath $(B)) tests/bench/bench-line $(BENCH_LINE)
+
+bench-activation: all ## seconds kept, the switch, staging, requests during switches (root, half an hour)
+	TAGSHIP_BUILD=$(abspath $(B)) tests/bench/bench-activation $(BENCH_ACTIVATION)
 
 format: ## clang-format in place
 	clang-format -i $(shell git ls-files '*.c' '*.h')

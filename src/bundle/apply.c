@@ -11,6 +11,7 @@ typedef struct {
 	const DeltaChanges *changes;
 	Manifest *manifest; /* of the new tree; hashes of new contents are filled in on the way */
 	const UtilProgress *progress;
+	TreeTake take;
 	int dirfd;
 	/* the file whose content comes next */
 	guint order_at;
@@ -43,6 +44,8 @@ static gboolean make_names(Apply *apply, GError **error)
 static gboolean copy_files(Apply *apply, GError **error)
 {
 	guint count = apply->changes->count;
+	g_autoptr(TreeTaker) taker =
+	    tree_taker_new(apply->old_tree->dirfd, apply->dirfd, apply->take);
 	for (guint i = 0; i < count; i++) {
 		const DeltaItem *item = delta_changes_item(apply->changes, i);
 		if (item->entry.type != DELTA_FILE ||
@@ -50,8 +53,7 @@ static gboolean copy_files(Apply *apply, GError **error)
 			continue;
 		const ManifestEntry *from = manifest_entry(apply->old_tree->manifest, item->from);
 		GError *inner = NULL;
-		if (!tree_copy_file(apply->old_tree->dirfd, from->path, apply->dirfd,
-				    item->entry.path, from, &inner)) {
+		if (!tree_take_file(taker, from, manifest_entry(apply->manifest, i), &inner)) {
 			/* of a tree whose manifest says it is there */
 			if (g_error_matches(inner, TS_ERROR, TS_ERROR_NOT_FOUND))
 				inner->code = TS_ERROR_CORRUPT;
@@ -423,6 +425,7 @@ gboolean bundle_apply_delta(BundleReader *reader, const BundleInfo *info,
 		       .changes = changes,
 		       .manifest = manifest,
 		       .progress = limits->progress,
+		       .take = limits->take,
 		       .dirfd = new_dirfd,
 		       .fd = -1,
 		       .scratch_fd = -1};

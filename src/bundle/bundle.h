@@ -41,7 +41,7 @@
  */
 #pragma once
 
-#include "manifest/manifest.h"
+#include "tree/tree.h"
 
 /* A tree on disk. manifest NULL: nothing (an empty tree, root "-"). */
 typedef struct {
@@ -106,13 +106,14 @@ typedef struct {
 	guint64 decoded_bytes;
 	guint64 scratch_bytes;       /* 0: what the header declares, at most 16 GiB */
 	const char *expect_new_root; /* NULL: not known */
+	TreeTake take;               /* how unchanged files come from the old tree */
 	const UtilProgress *progress;
 } BundleLimits;
 
 /* Builds the new tree in the empty folder new_dirfd: unchanged and moved files are copied
- * (reflinked) from old_tree with their hash checked, the rest is decoded, modes and mtimes are set,
- * the root compared. *ret_manifest is the new tree's. A missing or altered old file is
- * CORRUPT with its name. An entry that is not perfectly fine ends the whole apply. */
+ * (reflinked) from old_tree with their hash checked (but see TreeTake), the rest is decoded, modes
+ * and mtimes are set, the root compared. *ret_manifest is the new tree's. A missing or altered old
+ * file is CORRUPT with its name. An entry that is not perfectly fine ends the whole apply. */
 gboolean bundle_apply(int bundle_fd, const BundleTree *old_tree, int new_dirfd,
 		      const BundleLimits *limits, Manifest **ret_manifest, GError **error);
 

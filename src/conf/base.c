@@ -93,6 +93,12 @@ static const ConfKey app_keys[] = {
      .offset = APP_AT(on_altered),
      .fallback_text = "want",
      .choices = altered_choices},
+    {.name = "hard_links",
+     .help =
+	 "Unchanged files get a second name instead of a copy; only where the app cannot write\n"
+	 "to its releases",
+     .kind = CONF_BOOL,
+     .offset = APP_AT(hard_links)},
 };
 
 static void app_free(gpointer data);

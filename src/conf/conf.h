@@ -164,6 +164,7 @@ typedef struct {
 	gint64 kill_after_s;    /* from SIGTERM at a deadline to SIGKILL; default 5 */
 	gint64 keep;            /* trees kept beside live and last good; default 2 */
 	char *bridge;           /* "24h", see conf_app_bridge_s; default "0" */
+	gboolean hard_links;    /* staging may link unchanged files; default FALSE */
 	char *on_altered;       /* "want" (ask for another bundle) or "plain"; default "want" */
 } ConfBaseApp;
 

@@ -29,6 +29,8 @@ gboolean stage_manifest_keep(const StageSpec *spec, const char *root, const Mani
 /* Takes the stat numbers of a tree just checked into ROOT/trees/ROOTHASH.stat. */
 gboolean stage_stat_keep(const StageSpec *spec, const char *root, int tree_dirfd,
 			 const Manifest *manifest, GError **error);
+/* Files of this tree, just checked, were linked from others: those get the new numbers too. */
+gboolean stage_stats_renew(const StageSpec *spec, const char *root, GError **error);
 /* Notes in ROOT/trees/ROOTHASH.altered that `path` of the folder `tree` is not as its manifest
  * says, or takes that back. */
 gboolean stage_mark_tree(const StageSpec *spec, const char *root, const char *tree,

@@ -230,7 +230,8 @@ static gboolean keep_tree(Run *run, const char *tmp, int tree_dirfd, const Manif
 	if (!tree_check(tree_dirfd, manifest, NULL, error) ||
 	    !stage_manifest_keep(spec, root, manifest, error) ||
 	    !make_shared(run, manifest, error) || !util_fs_syncfs(tree_dirfd, error) ||
-	    !stage_stat_keep(spec, root, tree_dirfd, manifest, error))
+	    !stage_stat_keep(spec, root, tree_dirfd, manifest, error) ||
+	    (spec->app->hard_links && !stage_stats_renew(spec, root, error)))
 		return FALSE;
 	g_autofree char *name = free_tree_name(run);
 	if (!util_fs_rename_durable(run->pre_dirfd, tmp, run->pre_dirfd, name, error))
@@ -267,6 +268,8 @@ static gboolean apply_into(Run *run, const OrderBundle *bundle, const BundleTree
 	BundleLimits limits = {.memory_bytes = spec->memory_bytes,
 			       .decoded_bytes = bundle->decoded_bytes,
 			       .expect_new_root = spec->order->root,
+			       /* keep_tree checks the whole */
+			       .take = spec->app->hard_links ? TREE_TAKE_LINKS : TREE_TAKE_COPIES,
 			       .progress = spec->progress};
 	util_autofd int bundle_fd = open_bundle(run, bundle, error);
 	util_autofd int new_dirfd =

@@ -172,6 +172,31 @@ gboolean stage_stat_keep(const StageSpec *spec, const char *root, int tree_dirfd
 	       util_fs_write_file(spec->root_dirfd, path, stats, strlen(stats), 0644, error);
 }
 
+gboolean stage_stats_renew(const StageSpec *spec, const char *root, GError **error)
+{
+	g_autofree char *path = trees_path(root, "stat");
+	g_autofree char *fresh = NULL;
+	gsize fresh_len = 0;
+	g_autoptr(GPtrArray) names = util_fs_list(spec->root_dirfd, "trees", error);
+	if (!names || !util_fs_read_file(spec->root_dirfd, path, STAGE_MANIFEST_MAX, &fresh,
+					 &fresh_len, error))
+		return FALSE;
+	for (guint i = 0; i < names->len; i++) {
+		g_autofree char *other = g_strconcat("trees/", names->pdata[i], NULL);
+		g_autofree char *stats = NULL;
+		gsize len = 0;
+		if (!g_str_has_suffix(other, ".stat") || strcmp(other, path) == 0 ||
+		    !util_fs_read_file(spec->root_dirfd, other, STAGE_MANIFEST_MAX, &stats, &len,
+				       NULL))
+			continue; /* unreadable numbers: all is hashed before go-live */
+		g_autofree char *renewed = tree_stat_renew(stats, len, fresh, fresh_len);
+		if (renewed && !util_fs_write_file(spec->root_dirfd, other, renewed,
+						   strlen(renewed), 0644, error))
+			return FALSE;
+	}
+	return TRUE;
+}
+
 /* Roots whose manifest is in ROOT/trees. */
 static GPtrArray *known_roots(const StageSpec *spec, GError **error)
 {

@@ -149,48 +149,27 @@ static char *stat_line(const struct stat *st)
 			       (gint64)st->st_ctim.tv_sec, st->st_ctim.tv_nsec);
 }
 
-/* The last folder opened: most entries share it with the one before. */
-typedef struct {
-	int dirfd;
-	int fd;
-	char *path;
-} Folder;
-
-static void folder_clear(Folder *folder)
-{
-	util_closep(&folder->fd);
-	folder->fd = -1;
-	g_clear_pointer(&folder->path, g_free);
-}
-
 /* stat and, for links, target of a path beneath; NOT_FOUND if it is not there. */
-static gboolean folder_stat(Folder *folder, const char *path, struct stat *ret_st,
+static gboolean folder_stat(TreeFolder *folder, const char *path, struct stat *ret_st,
 			    char **ret_target, GError **error)
 {
-	g_autofree char *parent = g_path_get_dirname(path);
-	const char *slash = strrchr(path, '/');
-	const char *name = slash ? slash + 1 : path;
+	const char *name = NULL;
 	*ret_target = NULL;
-	if (!folder->path || strcmp(folder->path, parent) != 0) {
-		folder_clear(folder);
-		folder->fd =
-		    util_fs_open_beneath(folder->dirfd, parent, O_PATH | O_DIRECTORY, 0, error);
-		if (folder->fd < 0)
-			return FALSE;
-		folder->path = g_steal_pointer(&parent);
-	}
-	if (fstatat(folder->fd, name, ret_st, AT_SYMLINK_NOFOLLOW) != 0)
+	int fd = tree_folder_of(folder, path, &name, error);
+	if (fd < 0)
+		return FALSE;
+	if (fstatat(fd, name, ret_st, AT_SYMLINK_NOFOLLOW) != 0)
 		return util_error_errno(error, errno, "%s", path);
 	if (!S_ISLNK(ret_st->st_mode))
 		return TRUE;
-	*ret_target = util_fs_readlink(folder->fd, name, error);
+	*ret_target = util_fs_readlink(fd, name, error);
 	return *ret_target != NULL;
 }
 
 char *tree_stat_take(int dirfd, const Manifest *manifest, GError **error)
 {
 	g_autoptr(GString) text = g_string_new(STAT_HEAD);
-	Folder folder = {.dirfd = dirfd, .fd = -1};
+	TreeFolder folder = TREE_FOLDER(dirfd);
 	gboolean ok = TRUE;
 	for (guint i = 0; ok && i < manifest_count(manifest); i++) {
 		const char *path = manifest_entry(manifest, i)->path;
@@ -203,7 +182,7 @@ char *tree_stat_take(int dirfd, const Manifest *manifest, GError **error)
 		g_autofree char *name = manifest_quote(path);
 		g_string_append_printf(text, "%s %s\n", line, name);
 	}
-	folder_clear(&folder);
+	tree_folder_clear(&folder);
 	return ok ? g_string_free(g_steal_pointer(&text), FALSE) : NULL;
 }
 
@@ -228,6 +207,58 @@ static GHashTable *parse_stats(const char *stats, gsize len)
 	return lines;
 }
 
+/* The end of what stays the same when a file gets another name: all but ctime. NULL: damaged. */
+static const char *ctime_of(const char *line, const char *end)
+{
+	const char *space = memrchr(line, ' ', (gsize)(end - line));
+	return space ? memrchr(line, ' ', (gsize)(space - line)) : NULL;
+}
+
+/* "DEV INO SIZE MTIME" of each line, and its ctime. */
+static GHashTable *index_stats(const char *stats, gsize len)
+{
+	GHashTable *times = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	const char *end = stats + len;
+	for (const char *p = stats; p < end;) {
+		const char *newline = memchr(p, '\n', (gsize)(end - p));
+		const char *ctime = newline ? ctime_of(p, newline) : NULL;
+		if (!newline)
+			break;
+		if (ctime) {
+			const char *path = memchr(ctime + 1, ' ', (gsize)(newline - ctime) - 1);
+			g_hash_table_insert(times, g_strndup(p, (gsize)(ctime - p)),
+					    g_strndup(ctime, (gsize)(path - ctime)));
+		}
+		p = newline + 1;
+	}
+	return times;
+}
+
+char *tree_stat_renew(const char *stats, gsize len, const char *fresh, gsize fresh_len)
+{
+	g_autoptr(GHashTable) times = index_stats(fresh, fresh_len);
+	g_autoptr(GString) text = g_string_sized_new(len);
+	gboolean changed = FALSE;
+	const char *end = stats + len;
+	for (const char *p = stats; p < end;) {
+		const char *newline = memchr(p, '\n', (gsize)(end - p));
+		const char *line_end = newline ? newline + 1 : end;
+		const char *ctime = newline ? ctime_of(p, newline) : NULL;
+		g_autofree char *same = ctime ? g_strndup(p, (gsize)(ctime - p)) : NULL;
+		const char *now = same ? g_hash_table_lookup(times, same) : NULL;
+		if (now && strncmp(ctime, now, strlen(now)) != 0) {
+			const char *path = memchr(ctime + 1, ' ', (gsize)(newline - ctime) - 1);
+			g_string_append_printf(text, "%s%s", same, now);
+			g_string_append_len(text, path, line_end - path);
+			changed = TRUE;
+		} else {
+			g_string_append_len(text, p, line_end - p);
+		}
+		p = line_end;
+	}
+	return changed ? g_string_free(g_steal_pointer(&text), FALSE) : NULL;
+}
+
 /* A folder whose numbers changed: is there a name that does not belong? */
 static gboolean check_extra(int dirfd, const char *path, const Manifest *manifest, Findings *found,
 			    GError **error)
@@ -246,7 +277,7 @@ static gboolean check_extra(int dirfd, const char *path, const Manifest *manifes
 }
 
 /* One entry: unchanged numbers are enough, else everything about it is looked at. */
-static gboolean check_stat(Folder *folder, const Manifest *manifest, const ManifestEntry *entry,
+static gboolean check_stat(TreeFolder *folder, const Manifest *manifest, const ManifestEntry *entry,
 			   GHashTable *lines, GArray *jobs, Findings *found, GError **error)
 {
 	g_autofree char *target = NULL;
@@ -277,7 +308,7 @@ gboolean tree_stat_check(int dirfd, const char *stats, gsize len, const Manifest
 {
 	g_autoptr(GHashTable) lines = parse_stats(stats, len);
 	g_autoptr(GArray) jobs = g_array_new(FALSE, TRUE, sizeof(TreeHash));
-	Folder folder = {.dirfd = dirfd, .fd = -1};
+	TreeFolder folder = TREE_FOLDER(dirfd);
 	Findings found;
 	findings_init(&found);
 	/* the top folder was renamed into place since: always listed */
@@ -285,7 +316,7 @@ gboolean tree_stat_check(int dirfd, const char *stats, gsize len, const Manifest
 	for (guint i = 0; ok && i < manifest_count(manifest); i++)
 		ok = check_stat(&folder, manifest, manifest_entry(manifest, i), lines, jobs, &found,
 				error);
-	folder_clear(&folder);
+	tree_folder_clear(&folder);
 	ok = ok && check_hashes(dirfd, manifest, jobs, &found, error);
 	if (!ok) {
 		findings_clear(&found);

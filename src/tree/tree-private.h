@@ -17,6 +17,9 @@ GArray *tree_walk(int dirfd, const char *const *skip, GError **error);
 /* Names in one folder ("." for the top), without "." and "..". */
 GPtrArray *tree_list(int dirfd, const char *path, GError **error);
 
+/* tree_open_file, and what fstat says; ret_st->st_mode is S_IFREG before. */
+int tree_open_stat(int dirfd, const char *path, struct stat *ret_st, GError **error);
+
 /* One file to hash. */
 typedef struct {
 	const char *path; /* borrowed */
@@ -30,3 +33,18 @@ gboolean tree_hash_files(int dirfd, GArray *jobs, const UtilProgress *progress, 
 
 /* "reading PATH: " and the like, the path made safe to print. */
 char *tree_name(const char *path);
+
+/* The folder last opened beneath dirfd: most entries share it with the one before. */
+typedef struct {
+	int dirfd;
+	int fd;
+	char *path;
+} TreeFolder;
+#define TREE_FOLDER(top_dirfd) ((TreeFolder){.dirfd = (top_dirfd), .fd = -1})
+/* O_PATH descriptor, the folder's own, of the folder that path is in; -1 with error. ret_name
+ * points into path. */
+int tree_folder_of(TreeFolder *folder, const char *path, const char **ret_name, GError **error);
+void tree_folder_clear(TreeFolder *folder);
+
+/* TRUE: `to` now shares the blocks of `from`. */
+gboolean tree_reflink(int from, int to);

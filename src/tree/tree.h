@@ -29,6 +29,9 @@ Manifest *tree_scan(int dirfd, const TreeScan *options, GError **error);
  * all paths that differ, as GPtrArray of char *. */
 gboolean tree_check(int dirfd, const Manifest *manifest, GPtrArray **ret_altered, GError **error);
 
+/* Numbers in `stats` that differ from those in `fresh`, of the same file, in ctime alone become
+ * those of `fresh`: a second name was given to what has just been checked. NULL: there are none. */
+char *tree_stat_renew(const char *stats, gsize len, const char *fresh, gsize fresh_len);
 /* Device, inode, size, mtime and ctime of every entry as text, taken right after a check. */
 char *tree_stat_take(int dirfd, const Manifest *manifest, GError **error);
 /* Compares the tree with that text; entries whose numbers changed (or whose line is damaged) are
@@ -47,6 +50,23 @@ int tree_open_file(int dirfd, const char *path, GError **error);
  * was written are checked against `entry`: CORRUPT if they differ. */
 gboolean tree_copy_file(int from_dirfd, const char *from_path, int to_dirfd, const char *to_path,
 			const ManifestEntry *entry, GError **error);
+/* How the files that an old tree has come into a new one. */
+typedef enum {
+	TREE_TAKE_CHECKED, /* as tree_copy_file */
+	/* Reflinked, else copied by the kernel, and not hashed: the caller ends with tree_check. */
+	TREE_TAKE_COPIES,
+	/* The same file under a second name, where mode and time stay as they are; else as COPIES.
+	 * Who writes into one tree then writes into both. */
+	TREE_TAKE_LINKS
+} TreeTake;
+typedef struct TreeTaker TreeTaker;
+TreeTaker *tree_taker_new(int from_dirfd, int to_dirfd, TreeTake how);
+void tree_taker_free(TreeTaker *taker);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(TreeTaker, tree_taker_free)
+/* `from` is in the old tree, `to` the same content in the new one. */
+gboolean tree_take_file(TreeTaker *taker, const ManifestEntry *from, const ManifestEntry *to,
+			GError **error);
+
 /* Sets final modes and mtimes of every entry, folders after what is in them; the top folder gets
- * mode 0755. */
+ * mode 0755. A file that has a second name (TREE_TAKE_LINKS) is left as it is. */
 gboolean tree_finish(int dirfd, const Manifest *manifest, GError **error);

@@ -1,38 +1,37 @@
 /* SPDX-License-Identifier: ISC */
-/* What is on disk: names, and hashes on all cores. */
+/* What is on disk. */
 #include <dirent.h>
 #include <errno.h>
 #include <unistd.h>
 
 #include "tree/tree-private.h"
 
-#define THREADS_BYTES ((guint64)1024 * 1024)
-
 char *tree_name(const char *path)
 {
 	return util_text_printable(path, -1);
 }
 
-int tree_open_file(int dirfd, const char *path, GError **error)
+int tree_open_stat(int dirfd, const char *path, struct stat *ret_st, GError **error)
 {
 	/* O_NONBLOCK: a FIFO put there must not hang us before fstat tells what it is */
 	util_autofd int fd = util_fs_open_beneath(
 	    dirfd, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0, error);
-	struct stat st;
 	if (fd < 0)
 		return -1;
+	if (fstat(fd, ret_st) == 0 && S_ISREG(ret_st->st_mode))
+		return g_steal_fd(&fd);
 	g_autofree char *name = tree_name(path);
-	if (fstat(fd, &st) != 0) {
+	if (S_ISREG(ret_st->st_mode))
 		util_error_errno(error, errno, "%s", name);
-		return -1;
-	}
-	if (!S_ISREG(st.st_mode)) {
+	else
 		util_error_set(error, TS_ERROR_CORRUPT, "%s: not a regular file", name);
-		return -1;
-	}
-	int ret = fd;
-	fd = -1;
-	return ret;
+	return -1;
+}
+
+int tree_open_file(int dirfd, const char *path, GError **error)
+{
+	struct stat st = {.st_mode = S_IFREG};
+	return tree_open_stat(dirfd, path, &st, error);
 }
 
 static DIR *open_folder(int dirfd, const char *path, GError **error)
@@ -138,113 +137,4 @@ GArray *tree_walk(int dirfd, const char *const *skip, GError **error)
 	}
 	g_queue_clear_full(&todo, g_free);
 	return ok ? g_steal_pointer(&nodes) : NULL;
-}
-
-/* What the hashing threads share. */
-typedef struct {
-	int dirfd;
-	GMutex lock;
-	GCond done_cond;
-	guint left;         /* jobs not yet done */
-	guint64 bytes_done; /* of finished jobs */
-	GError *error;      /* the first one */
-} HashPool;
-
-static gboolean hash_one(int dirfd, TreeHash *job, GError **error)
-{
-	util_autofd int fd = tree_open_file(dirfd, job->path, error);
-	if (fd < 0)
-		return FALSE;
-	struct stat before;
-	struct stat after;
-	guint64 len = 0;
-	if (fstat(fd, &before) != 0)
-		return util_error_errno(error, errno, "%s", job->path);
-	job->changed = (guint64)before.st_size != job->size;
-	if (job->changed)
-		return TRUE;
-	if (!util_sha256_fd(fd, job->sha256, &len, error)) {
-		g_autofree char *name = tree_name(job->path);
-		g_prefix_error(error, "%s: ", name);
-		return FALSE;
-	}
-	if (fstat(fd, &after) != 0)
-		return util_error_errno(error, errno, "%s", job->path);
-	job->changed = len != job->size || after.st_size != before.st_size ||
-		       after.st_mtim.tv_sec != before.st_mtim.tv_sec ||
-		       after.st_mtim.tv_nsec != before.st_mtim.tv_nsec;
-	return TRUE;
-}
-
-static void hash_thread(gpointer item, gpointer user_data)
-{
-	HashPool *pool = user_data;
-	TreeHash *job = item;
-	g_autoptr(GError) error = NULL;
-	gboolean ok = hash_one(pool->dirfd, job, &error);
-	if (!ok && (g_error_matches(error, TS_ERROR, TS_ERROR_NOT_FOUND) ||
-		    g_error_matches(error, TS_ERROR, TS_ERROR_CORRUPT))) {
-		job->changed = TRUE; /* gone, or no longer a file */
-		ok = TRUE;
-	}
-	g_mutex_lock(&pool->lock);
-	if (!ok && !pool->error)
-		pool->error = g_steal_pointer(&error);
-	pool->bytes_done += job->size;
-	pool->left--;
-	g_cond_signal(&pool->done_cond);
-	g_mutex_unlock(&pool->lock);
-}
-
-/* Waits for the threads, telling how far they are some ten times a second. */
-static void hash_wait(HashPool *pool, const UtilProgress *progress, guint64 total)
-{
-	g_mutex_lock(&pool->lock);
-	while (pool->left > 0) {
-		gint64 until = g_get_monotonic_time() + G_USEC_PER_SEC / 10;
-		while (pool->left > 0 && g_cond_wait_until(&pool->done_cond, &pool->lock, until))
-			continue;
-		guint64 done = pool->bytes_done;
-		g_mutex_unlock(&pool->lock);
-		util_progress(progress, "hashing", done, total);
-		g_mutex_lock(&pool->lock);
-	}
-	g_mutex_unlock(&pool->lock);
-}
-
-/* Threads are worth their start only where there is something to do. */
-static void hash_in_threads(HashPool *pool, GArray *jobs, const UtilProgress *progress,
-			    guint64 total)
-{
-	GThreadPool *threads =
-	    g_thread_pool_new(hash_thread, pool, (gint)g_get_num_processors(), FALSE, NULL);
-	for (guint i = 0; i < jobs->len; i++)
-		/* fails only where no thread starts, and then another one takes it */
-		(void)g_thread_pool_push(threads, &g_array_index(jobs, TreeHash, i), NULL);
-	hash_wait(pool, progress, total);
-	g_thread_pool_free(threads, FALSE, TRUE);
-}
-
-gboolean tree_hash_files(int dirfd, GArray *jobs, const UtilProgress *progress, GError **error)
-{
-	HashPool pool = {.dirfd = dirfd, .left = jobs->len};
-	guint64 total = 0;
-	g_mutex_init(&pool.lock);
-	g_cond_init(&pool.done_cond);
-	for (guint i = 0; i < jobs->len; i++)
-		total += g_array_index(jobs, TreeHash, i).size;
-	if (total >= THREADS_BYTES) {
-		hash_in_threads(&pool, jobs, progress, total);
-	} else {
-		for (guint i = 0; i < jobs->len; i++)
-			hash_thread(&g_array_index(jobs, TreeHash, i), &pool);
-		util_progress(progress, "hashing", total, total);
-	}
-	g_mutex_clear(&pool.lock);
-	g_cond_clear(&pool.done_cond);
-	if (pool.error) {
-		g_propagate_error(error, pool.error);
-		return FALSE;
-	}
-	return TRUE;
 }

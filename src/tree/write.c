@@ -65,8 +65,7 @@ static gboolean copy_bytes(int from, int to, guint64 size, guint8 ret_digest[UTI
 	return TRUE;
 }
 
-/* TRUE: `to` now shares the blocks of `from`. */
-static gboolean reflink(int from, int to)
+gboolean tree_reflink(int from, int to)
 {
 	return util_fault_point("reflink") == 0 && ioctl(to, FICLONE, from) == 0;
 }
@@ -82,7 +81,7 @@ static gboolean copy_and_check(int from, int to, const ManifestEntry *entry, GEr
 				      "it has %" G_GINT64_FORMAT " bytes, not %" G_GUINT64_FORMAT,
 				      (gint64)st.st_size, entry->size);
 	/* a reflink is a snapshot: the copy is what is hashed */
-	gboolean cloned = entry->size > 0 && reflink(from, to);
+	gboolean cloned = entry->size > 0 && tree_reflink(from, to);
 	if (!(cloned ? util_sha256_fd(to, digest, NULL, error)
 		     : copy_bytes(from, to, entry->size, digest, error)))
 		return FALSE;
@@ -113,26 +112,34 @@ gboolean tree_copy_file(int from_dirfd, const char *from_path, int to_dirfd, con
 	return ok;
 }
 
-static gboolean finish_link(int dirfd, const ManifestEntry *entry, GError **error)
+/* Mode and time are as they should be; a file with a second name is the old tree's as well, which
+ * is not for us to change. */
+static gboolean is_finished(const ManifestEntry *entry, const struct stat *st)
 {
-	const char *name = NULL;
-	util_autofd int parent = open_parent(dirfd, entry->path, &name, error);
-	struct timespec times[2] = {{entry->mtime_s, 0}, {entry->mtime_s, 0}};
-	if (parent < 0)
-		return FALSE;
-	if (utimensat(parent, name, times, AT_SYMLINK_NOFOLLOW) != 0)
-		return util_error_errno(error, errno, "setting the time of %s", entry->path);
-	return TRUE;
+	if (entry->type == MANIFEST_FILE && st->st_nlink > 1)
+		return TRUE;
+	return entry->type == MANIFEST_FILE && (st->st_mode & 07777) == entry->mode &&
+	       st->st_mtim.tv_sec == entry->mtime_s && st->st_mtim.tv_nsec == 0;
 }
 
-static gboolean finish_entry(int dirfd, const ManifestEntry *entry, GError **error)
+static gboolean finish_entry(TreeFolder *folder, const ManifestEntry *entry, GError **error)
 {
+	const char *name = NULL;
+	struct stat st;
+	struct timespec times[2] = {{entry->mtime_s, 0}, {entry->mtime_s, 0}};
+	int parent = tree_folder_of(folder, entry->path, &name, error);
+	if (parent < 0)
+		return FALSE;
+	if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return util_error_errno(error, errno, "%s", entry->path);
+	if (is_finished(entry, &st))
+		return TRUE;
 	if (entry->type == MANIFEST_LINK)
-		return finish_link(dirfd, entry, error);
+		return utimensat(parent, name, times, AT_SYMLINK_NOFOLLOW) == 0 ||
+		       util_error_errno(error, errno, "setting the time of %s", entry->path);
 	int flags = entry->type == MANIFEST_DIR ? O_DIRECTORY : O_NONBLOCK;
 	util_autofd int fd =
-	    util_fs_open_beneath(dirfd, entry->path, O_RDONLY | O_NOFOLLOW | flags, 0, error);
-	struct timespec times[2] = {{entry->mtime_s, 0}, {entry->mtime_s, 0}};
+	    util_fs_open_beneath(parent, name, O_RDONLY | O_NOFOLLOW | flags, 0, error);
 	if (fd < 0)
 		return FALSE;
 	int err = util_fault_point("chmod");
@@ -144,11 +151,13 @@ static gboolean finish_entry(int dirfd, const ManifestEntry *entry, GError **err
 
 gboolean tree_finish(int dirfd, const Manifest *manifest, GError **error)
 {
+	TreeFolder folder = TREE_FOLDER(dirfd);
+	gboolean ok = TRUE;
 	/* backwards: whatever is in a folder comes before the folder */
-	for (guint i = manifest_count(manifest); i > 0; i--)
-		if (!finish_entry(dirfd, manifest_entry(manifest, i - 1), error))
-			return FALSE;
-	if (fchmod(dirfd, 0755) != 0)
+	for (guint i = manifest_count(manifest); ok && i > 0; i--)
+		ok = finish_entry(&folder, manifest_entry(manifest, i - 1), error);
+	tree_folder_clear(&folder);
+	if (ok && fchmod(dirfd, 0755) != 0)
 		return util_error_errno(error, errno, "setting the mode of the tree's folder");
-	return TRUE;
+	return ok;
 }

@@ -30,6 +30,12 @@ void util_sha256_finish(UtilSha256 *sha, guint8 ret_digest[UTIL_SHA256_BYTES])
 	g_assert(ok == 1);
 }
 
+void util_sha256_restart(UtilSha256 *sha)
+{
+	int ok = EVP_DigestInit_ex(sha->ctx, NULL, NULL);
+	g_assert(ok == 1);
+}
+
 void util_sha256_free(UtilSha256 *sha)
 {
 	if (!sha)

@@ -11,8 +11,9 @@ typedef struct UtilSha256 UtilSha256;
 
 UtilSha256 *util_sha256_new(void);
 void util_sha256_update(UtilSha256 *sha, const void *data, gsize len);
-/* Ends the computation; the object can then only be freed. */
+/* Ends the computation; the object can then only be freed or begun anew. */
 void util_sha256_finish(UtilSha256 *sha, guint8 ret_digest[UTIL_SHA256_BYTES]);
+void util_sha256_restart(UtilSha256 *sha);
 void util_sha256_free(UtilSha256 *sha);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(UtilSha256, util_sha256_free)
 

@@ -524,7 +524,8 @@ static void test_base(Folder *folder, gconstpointer data)
 	    BASE "apps = ( { name = \"shop\"; dir = \"/srv/shop\";\n"
 		 "  stop = [ \"systemctl\", \"stop\", \"shop\" ]; stop_deadline = 7;\n"
 		 "  start = ( \"/usr/local/bin/start\", \"\", \"a b\" ); after = [ ];\n"
-		 "  health_time = 5; health_every_ms = 100; on_altered = \"plain\"; keep = 0; },\n"
+		 "  health_time = 5; health_every_ms = 100; on_altered = \"plain\"; keep = 0; "
+		 "hard_links = true; },\n"
 		 " { name = \"blog\"; dir = \"/srv/blog\" } );\n");
 	g_autoptr(ConfBase) base = conf_base_load(folder->dirfd, "/var/lib/b", &error);
 	g_assert_no_error(error);
@@ -554,6 +555,7 @@ static void test_base(Folder *folder, gconstpointer data)
 	g_assert_cmpint(shop->health_every_ms, ==, 100);
 	g_assert_cmpstr(shop->on_altered, ==, "plain");
 	g_assert_cmpint(shop->keep, ==, 0);
+	g_assert_true(shop->hard_links && !conf_base_app(base, "blog")->hard_links);
 	const ConfBaseApp *blog = conf_base_app(base, "blog");
 	g_assert_cmpint(blog->commands[CONF_PHASE_STOP].deadline_s, ==, 30);
 	g_assert_cmpint(blog->health_time_s, ==, 60);

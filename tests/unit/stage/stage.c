@@ -31,6 +31,52 @@ static void test_plain_then_delta(World *world, gconstpointer data)
 	g_assert_cmpstr(again->tree, ==, result->tree);
 }
 
+static guint64 link_count(const World *world, const char *folder, const char *tree,
+			  const char *file, struct stat *ret_st)
+{
+	g_autofree char *path = g_strdup_printf("app/%s/%s/%s", folder, tree, file);
+	g_assert_cmpint(fstatat(world->dirfd, path, ret_st, AT_SYMLINK_NOFOLLOW), ==, 0);
+	return ret_st->st_nlink;
+}
+
+/* What did not change has two names, and the numbers of the old tree are renewed with it: it is not
+ * hashed again before go-live. A change by hand is found in both. */
+static void test_hard_links(World *world, gconstpointer data)
+{
+	(void)data;
+	g_autofree char *tree = NULL;
+	g_autofree char *v1 = v1_live(world, &tree);
+	g_autoptr(BundleInfo) info = NULL;
+	g_autofree char *v2 = v2_ordered(world, &info);
+	struct stat st;
+	g_autofree char *path = g_strdup_printf("root/trees/%s.stat", v1);
+	g_autofree char *stats = NULL;
+	g_autoptr(GError) error = NULL;
+	gsize len = 0;
+	world->app.hard_links = TRUE;
+	g_autoptr(StageResult) result = stage(world);
+	assert_tree(world, "pre-release", result->tree, v2);
+	g_assert_cmpuint(link_count(world, "releases", tree, "lib/large.txt", &st), ==, 2);
+	g_autofree char *ctime = g_strdup_printf(" %" G_GINT64_FORMAT ".%09ld lib/large.txt\n",
+						 (gint64)st.st_ctim.tv_sec, st.st_ctim.tv_nsec);
+	g_assert_cmpuint(link_count(world, "releases", tree, "index.html", &st), ==, 1);
+	g_assert_true(util_fs_read_file(world->dirfd, path, 100000, &stats, &len, &error));
+	g_assert_nonnull(strstr(stats, ctime));
+	assert_tree(world, "releases", tree, v1);
+	/* in place */
+	g_autofree char *large = g_strdup_printf("app/releases/%s/lib/large.txt", tree);
+	util_autofd int fd = openat(world->dirfd, large, O_WRONLY | O_CLOEXEC);
+	g_assert_true(util_fs_pwrite_all(fd, "by hand", 7, 0, &error));
+	g_autofree char *staged = g_strconcat("app/pre-release/", result->tree, NULL);
+	util_autofd int dirfd = util_fs_open_dir(world->dirfd, staged, &error);
+	g_autofree char *manifest_path = g_strdup_printf("root/trees/%s.manifest", v2);
+	g_autofree char *text = NULL;
+	g_assert_true(util_fs_read_file(world->dirfd, manifest_path, 100000, &text, &len, &error));
+	g_autoptr(Manifest) manifest = manifest_parse(text, len, &error);
+	g_assert_false(tree_check(dirfd, manifest, NULL, &error));
+	g_assert_error(error, TS_ERROR, TS_ERROR_CORRUPT);
+}
+
 /* An order for a tree that is in releases needs no bundle, whatever its version is called. */
 static void test_held(World *world, gconstpointer data)
 {
@@ -447,6 +493,7 @@ int main(int argc, char **argv)
 	ADD("shared", test_shared);
 	ADD("confined", test_confined);
 	ADD("plain-then-delta", test_plain_then_delta);
+	ADD("hard-links", test_hard_links);
 	ADD("held", test_held);
 	ADD("altered-old", test_altered_old);
 	ADD("altered-says", test_altered_says);

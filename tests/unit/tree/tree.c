@@ -459,6 +459,124 @@ static void count_progress(gpointer user_data, const char *what, guint64 done, g
 	*last = done;
 }
 
+static guint64 inode_of(const Folder *folder, const char *path, struct stat *ret_st)
+{
+	g_assert_cmpint(fstatat(folder->fd, path, ret_st, AT_SYMLINK_NOFOLLOW), ==, 0);
+	return ret_st->st_ino;
+}
+
+/* A second name only where mode and time stay; what is copied has its own. The old file is never
+ * changed. */
+static void test_take(void)
+{
+	g_auto(Folder) from = folder_new();
+	g_auto(Folder) to = folder_new();
+	put_file(&from, "f", "content");
+	struct timespec times[2] = {{1000, 0}, {1000, 0}};
+	g_assert_cmpint(utimensat(from.fd, "f", times, 0), ==, 0);
+	g_assert_cmpint(fchmodat(from.fd, "f", 0644, 0), ==, 0);
+	g_autoptr(GError) error = NULL;
+	g_autofree char *name = g_strdup("f");
+	ManifestEntry old = {
+	    .path = name, .size = 7, .type = MANIFEST_FILE, .mode = 0644, .mtime_s = 1000};
+	const struct {
+		const char *path;
+		TreeTake how;
+		mode_t mode;
+		gint64 mtime_s;
+		gboolean linked;
+	} rows[] = {{"linked", TREE_TAKE_LINKS, 0644, 1000, TRUE},
+		    {"other-mode", TREE_TAKE_LINKS, 0755, 1000, FALSE},
+		    {"other-time", TREE_TAKE_LINKS, 0644, 2000, FALSE},
+		    {"copied", TREE_TAKE_COPIES, 0644, 1000, FALSE}};
+	for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+		struct stat a;
+		struct stat b;
+		g_autofree char *path = g_strdup(rows[i].path);
+		g_autoptr(TreeTaker) taker = tree_taker_new(from.fd, to.fd, rows[i].how);
+		ManifestEntry new = {.path = path,
+				     .size = 7,
+				     .type = MANIFEST_FILE,
+				     .mode = rows[i].mode,
+				     .mtime_s = rows[i].mtime_s};
+		g_assert_true(tree_take_file(taker, &old, &new, &error));
+		g_assert_no_error(error);
+		g_assert_cmpint(inode_of(&from, "f", &a) == inode_of(&to, path, &b), ==,
+				rows[i].linked);
+		g_assert_cmpint(b.st_mode & 07777, ==, rows[i].mode);
+		g_assert_cmpint(b.st_mtim.tv_sec, ==, rows[i].mtime_s);
+		g_assert_cmpint(a.st_mtim.tv_sec, ==, 1000);
+		g_assert_cmpint(a.st_mode & 07777, ==, 0644);
+		g_autofree char *text = NULL;
+		g_assert_true(util_fs_read_file(to.fd, path, 100, &text, NULL, &error));
+		g_assert_cmpstr(text, ==, "content");
+	}
+}
+
+static void test_take_refusals(void)
+{
+	g_auto(Folder) from = folder_new();
+	g_auto(Folder) to = folder_new();
+	put_file(&from, "f", "content!");
+	put_link(&from, "l", "f");
+	g_autofree char *file = g_strdup("f");
+	g_autofree char *link = g_strdup("l");
+	g_autofree char *none = g_strdup("none");
+	g_autoptr(TreeTaker) taker = tree_taker_new(from.fd, to.fd, TREE_TAKE_COPIES);
+	ManifestEntry entry = {.path = file, .size = 7, .type = MANIFEST_FILE, .mode = 0644};
+	g_autoptr(GError) error = NULL;
+	g_assert_false(tree_take_file(taker, &entry, &entry, &error));
+	assert_failed(error, TS_ERROR_CORRUPT, "f: it has 8 bytes, not 7");
+	g_clear_error(&error);
+	entry.path = link;
+	g_assert_false(tree_take_file(taker, &entry, &entry, &error));
+	g_clear_error(&error);
+	entry.path = none;
+	g_assert_false(tree_take_file(taker, &entry, &entry, &error));
+	assert_failed(error, TS_ERROR_NOT_FOUND, "none");
+}
+
+/* Mode and time of a file with a second name are the old tree's too. */
+static void test_finish_linked(void)
+{
+	g_auto(Folder) folder = folder_new();
+	struct stat st;
+	put_file(&folder, "f", "x");
+	g_autoptr(GError) error = NULL;
+	g_autoptr(Manifest) manifest = tree_scan(folder.fd, &(TreeScan){.normalize = TRUE}, &error);
+	g_assert_no_error(error);
+	g_assert_cmpint(linkat(folder.fd, "f", folder.fd, "g", 0), ==, 0);
+	g_assert_cmpint(fchmodat(folder.fd, "f", 0600, 0), ==, 0);
+	g_assert_true(tree_finish(folder.fd, manifest, &error));
+	(void)inode_of(&folder, "g", &st);
+	g_assert_cmpint(st.st_mode & 07777, ==, 0600);
+	g_assert_cmpint(unlinkat(folder.fd, "g", 0), ==, 0);
+	g_assert_true(tree_finish(folder.fd, manifest, &error));
+	(void)inode_of(&folder, "f", &st);
+	g_assert_cmpint(st.st_mode & 07777, ==, 0644);
+}
+
+static void test_stat_renew(void)
+{
+	static const char head[] = "tagship-stat 1\n";
+	g_autofree char *old =
+	    g_strconcat(head, "1 11 5 100.000000000 200.000000000 a\n",
+			"1 12 5 100.000000000 200.000000000 b\n",
+			"1 13 6 100.000000000 200.000000000 c\n", "broken", NULL);
+	/* a: another name was given to it; b: its time changed too; c: another size */
+	g_autofree char *fresh = g_strconcat(head, "1 11 5 100.000000000 300.000000000 x/a\n",
+					     "1 12 5 101.000000000 300.000000000 b\n",
+					     "1 13 5 100.000000000 300.000000000 c\n", NULL);
+	g_autofree char *expected =
+	    g_strconcat(head, "1 11 5 100.000000000 300.000000000 a\n",
+			"1 12 5 100.000000000 200.000000000 b\n",
+			"1 13 6 100.000000000 200.000000000 c\n", "broken", NULL);
+	g_autofree char *renewed = tree_stat_renew(old, strlen(old), fresh, strlen(fresh));
+	g_assert_cmpstr(renewed, ==, expected);
+	g_assert_null(tree_stat_renew(renewed, strlen(renewed), fresh, strlen(fresh)));
+	g_assert_null(tree_stat_renew("", 0, fresh, strlen(fresh)));
+}
+
 static void test_progress(void)
 {
 	g_auto(Folder) folder = folder_new();
@@ -505,6 +623,10 @@ int main(int argc, char **argv)
 	g_test_add_func("/tree/write", test_write);
 	g_test_add_func("/tree/beneath", test_beneath);
 	g_test_add_func("/tree/copy-refusals", test_copy_refusals);
+	g_test_add_func("/tree/take", test_take);
+	g_test_add_func("/tree/take-refusals", test_take_refusals);
+	g_test_add_func("/tree/finish-linked", test_finish_linked);
+	g_test_add_func("/tree/stat-renew", test_stat_renew);
 	g_test_add_func("/tree/progress", test_progress);
 	return g_test_run();
 }
