@@ -216,8 +216,9 @@ check-fuzz: $(REPLAYERS) ## every fuzz target with every input of its corpus
 check-sweep: $(B)/sweep/sweep-trees ## a few hundred generated trees there and back
 	$< --count 300 --seconds 10 --largest 4 --jobs $(JOBS)
 
-check-real: all ## the road with real release trees from npm
+check-real: all ## the road with real release trees from npm, and real servers: nginx, Tomcat, Node
 	TAGSHIP_BUILD=$(abspath $(B)) tests/real/check-real
+	TAGSHIP_BUILD=$(abspath $(B)) prove $(PROVE_FLAGS) tests/real/check-servers
 
 check-san: ## unit, flow and corpus tests under ASan and UBSan
 	$(MAKE) SAN=1 all

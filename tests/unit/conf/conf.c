@@ -550,7 +550,6 @@ static void test_base(Folder *folder, gconstpointer data)
 	g_assert_cmpstr(shop->commands[CONF_PHASE_START].argv[1], ==, "");
 	g_assert_cmpint(shop->commands[CONF_PHASE_START].deadline_s, ==, 60);
 	g_assert_null(shop->commands[CONF_PHASE_AFTER].argv[0]);
-	g_assert_null(shop->commands[CONF_PHASE_MIGRATE].argv[0]);
 	g_assert_cmpint(shop->health_time_s, ==, 5);
 	g_assert_cmpint(shop->health_every_ms, ==, 100);
 	g_assert_cmpstr(shop->on_altered, ==, "plain");
