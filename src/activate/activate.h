@@ -9,6 +9,7 @@
  *   ROOT/trees/            manifests and stat numbers of the trees held (written by stage)
  *   ROOT/pending/          reports for central: KEY, and KEY.sig written before it
  *   ROOT/log/APP/UTC-VERSION-PHASE.log    output of lifecycle commands
+ *   ROOT/clock             what the clock is measured by (store/clock.h)
  *   APP/current            symlink to releases/TREE, replaced by rename
  *   APP/bridge             symlink to bridges/NAME, replaced by rename right before `current`:
  * links to what the new version lacks of those that were left (decide/base.h); NAME is made ahead,
@@ -115,8 +116,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(ActivateApp, activate_close)
 const DecideApp *activate_state(const ActivateApp *app);
 /* Read only, no lock (status). */
 DecideApp *activate_read(const ActivateSpec *spec, GError **error);
-/* What decide_app_next wants to know: the clock, whether it can be trusted (it is not earlier than
- * the newest accepted order was written), the lead. */
+/* What decide_app_next wants to know: the clock, whether it can be trusted (see store/clock.h, and
+ * it is not earlier than the newest accepted order was written), the lead. */
 void activate_facts(const ActivateSpec *spec, const DecideApp *state, DecideFacts *ret_facts);
 
 /* When an authentic ledger was last read here, by the line or a file; 0: never. */

@@ -5,7 +5,6 @@
 
 #define ACCEPTED_MAX_BYTES ((gsize)64 * 1024 * 1024)
 #define CONTACT_MAX_BYTES ((gsize)64 * 1024)
-#define CLOCK_SLACK_S 60
 
 gboolean activate_incarnation(int root_dirfd, gint64 *ret_incarnation, GError **error)
 {
@@ -200,11 +199,14 @@ gint64 activate_heard_utc(const ActivateSpec *spec)
 void activate_facts(const ActivateSpec *spec, const DecideApp *state, DecideFacts *ret_facts)
 {
 	const GPtrArray *orders = decide_app_orders(state);
-	gint64 now = util_clock_now_utc(spec->clock), written = 0;
+	gint64 written = 0;
+	StoreClock clock;
+	store_clock_read(spec->root_dirfd, spec->clock, &clock);
 	for (guint i = 0; i < orders->len; i++)
 		written = MAX(written, ((const DecideOrder *)orders->pdata[i])->order->written_utc);
-	ret_facts->now_utc = now;
-	ret_facts->clock_trusted = now >= written - CLOCK_SLACK_S;
+	ret_facts->now_utc = clock.now_utc;
+	ret_facts->clock_trusted = clock.trusted && clock.now_utc >= written - STORE_CLOCK_JUMP_S;
+	ret_facts->projected_utc = clock.projected_utc;
 	ret_facts->heard_utc = activate_heard_utc(spec);
 	ret_facts->lead_s = phase_has(spec, CONF_PHASE_BEFORE) ? spec->app->lead_s : 0;
 }

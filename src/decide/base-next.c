@@ -7,6 +7,15 @@ static gint64 limit_of(const Order *order)
 	return order->at_utc + (order->is_now ? DECIDE_NOW_LIMIT_S : order->grace_s);
 }
 
+/* The time that orders go by: while the clock is not trusted, the earlier of what it says and what
+ * it should say. */
+static gint64 due_utc(const DecideFacts *facts)
+{
+	if (facts->clock_trusted || facts->projected_utc == 0)
+		return facts->now_utc;
+	return MIN(facts->now_utc, facts->projected_utc);
+}
+
 DecideGate decide_gate(const DecideOrder *order, const DecideFacts *facts)
 {
 	const Order *what = order->order;
@@ -92,8 +101,8 @@ static gboolean is_ready(const DecideApp *app, const DecideOrder *order)
 static gboolean is_due(const DecideApp *app, const DecideOrder *order, const DecideFacts *facts)
 {
 	return is_ready(app, order) && decide_gate(order, facts) == GATE_GO &&
-	       (order->order->is_now || facts->now_utc >= order->order->at_utc) &&
-	       facts->now_utc <= limit_of(order->order);
+	       (order->order->is_now || due_utc(facts) >= order->order->at_utc) &&
+	       due_utc(facts) <= limit_of(order->order);
 }
 
 /* `before` runs ahead only where the time is known ahead. */
@@ -101,12 +110,14 @@ static gboolean wants_before(const DecideApp *app, const DecideOrder *order,
 			     const DecideFacts *facts)
 {
 	return facts->lead_s > 0 && is_ready(app, order) && !order->before_done &&
-	       !order->order->is_now && facts->now_utc < order->order->at_utc &&
+	       !order->order->is_now && due_utc(facts) < order->order->at_utc &&
 	       decide_gate(order, facts) == GATE_GO;
 }
 
-static void look_again(gint64 utc, gint64 now_utc, gint64 *next_utc)
+/* When the clock will say so, at the latest: it may be ahead of what it should say. */
+static void look_again(gint64 due, const DecideFacts *facts, gint64 *next_utc)
 {
+	gint64 now_utc = facts->now_utc, utc = due + (now_utc - due_utc(facts));
 	if (utc > now_utc && (*next_utc == 0 || utc < *next_utc))
 		*next_utc = utc;
 }
@@ -119,11 +130,11 @@ static gint64 next_moment(const DecideApp *app, const DecideFacts *facts)
 		if (order->state >= ORDER_ACTIVATING)
 			continue;
 		if (wants_before(app, order, facts))
-			look_again(order->order->at_utc - facts->lead_s, facts->now_utc, &next_utc);
+			look_again(order->order->at_utc - facts->lead_s, facts, &next_utc);
 		if (is_ready(app, order))
-			look_again(order->order->at_utc, facts->now_utc, &next_utc);
+			look_again(order->order->at_utc, facts, &next_utc);
 		if (facts->clock_trusted)
-			look_again(limit_of(order->order) + 1, facts->now_utc, &next_utc);
+			look_again(limit_of(order->order) + 1, facts, &next_utc);
 	}
 	return next_utc;
 }
@@ -181,7 +192,7 @@ static void next_to_activate(const DecideApp *app, const DecideFacts *facts, Dec
 	for (guint i = 0; i < app->orders->len; i++) {
 		const DecideOrder *order = app->orders->pdata[i];
 		if (wants_before(app, order, facts) &&
-		    facts->now_utc >= order->order->at_utc - facts->lead_s) {
+		    due_utc(facts) >= order->order->at_utc - facts->lead_s) {
 			step->kind = STEP_PREPARE;
 			step->order = order;
 			return;

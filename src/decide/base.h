@@ -211,6 +211,9 @@ const DecideOrder *decide_app_by_hand(const DecideApp *app, const char *version,
 typedef struct {
 	gint64 now_utc;
 	gboolean clock_trusted;
+	/* If it is not: what it should say by the time since boot; 0: not known. An order is then
+	 * due only when both say so, and nothing is missed. */
+	gint64 projected_utc;
 	gint64 lead_s;    /* of the app's `before`; 0 if it has none */
 	gint64 heard_utc; /* when an authentic ledger was last read; 0: never */
 } DecideFacts;

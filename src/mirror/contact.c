@@ -25,8 +25,9 @@ static void keep_line(UtilTrailers *contact, const UtilTrailers *last)
 /* After a failure the numbers of the last good contact stay. */
 static void keep_last(UtilTrailers *contact, const UtilTrailers *last)
 {
-	static const char *const keys[] = {"Good-Time",      "Upstream", "Head",   "Central-Now",
-					   "Clock-Offset-S", "Behind",   "By-File"};
+	static const char *const keys[] = {"Good-Time",   "Upstream",       "Head",
+					   "Central-Now", "Clock-Offset-S", "Clock-Offset-Ms",
+					   "Behind",      "By-File"};
 	for (guint i = 0; i < G_N_ELEMENTS(keys); i++)
 		if (!util_trailers_get(contact, keys[i]))
 			util_trailers_add(contact, keys[i], util_trailers_get(last, keys[i]));
@@ -38,8 +39,19 @@ static void add_good(UtilTrailers *contact, const MirrorContact *now, gint64 utc
 	util_trailers_add(contact, "Upstream", now->upstream);
 	util_trailers_add(contact, "Head", now->reply->head);
 	util_trailers_add_time(contact, "Central-Now", now->reply->now_utc);
-	util_trailers_add_int(contact, "Clock-Offset-S", utc - now->reply->now_utc);
+	util_trailers_add_int(contact, "Clock-Offset-S", now->offset_ms / 1000);
+	util_trailers_add_int(contact, "Clock-Offset-Ms", now->offset_ms);
 	util_trailers_add(contact, "Behind", now->behind ? "yes" : NULL);
+}
+
+/* Central agrees with our clock, whatever happened to it; or it is what later jumps are seen by. A
+ * note that cannot be written leaves things as they are. */
+static void note_clock(const MirrorSpec *spec, gint64 offset_ms)
+{
+	if (ABS(offset_ms) <= STORE_CLOCK_JUMP_S * 1000)
+		(void)store_clock_note(spec->root_dirfd, spec->clock, NULL); /* see above */
+	else
+		(void)store_clock_keep(spec->root_dirfd, spec->clock, TRUE, NULL); /* see above */
 }
 
 static void write_contact(const MirrorSpec *spec, const UtilTrailers *contact)
@@ -54,12 +66,22 @@ void mirror_contact_by_file(const MirrorSpec *spec, const char *head, gint64 wri
 	gint64 utc = util_clock_now_utc(spec->clock);
 	g_autoptr(UtilTrailers) last = read_last(spec);
 	g_autoptr(UtilTrailers) contact = util_trailers_new();
+	/* what later jumps are seen by, where no central is ever asked; not written: as before */
+	if (utc >= written_utc - STORE_CLOCK_JUMP_S)
+		(void)store_clock_keep(spec->root_dirfd, spec->clock, TRUE, NULL);
 	util_trailers_add_time(contact, "Time", utc);
 	util_trailers_add_time(contact, "Good-Time", utc);
 	util_trailers_add(contact, "Head", head);
 	util_trailers_add_time(contact, "By-File", written_utc);
 	keep_line(contact, last);
 	write_contact(spec, contact);
+}
+
+gboolean mirror_contact_read_offset(const MirrorSpec *spec, gint64 *ret_offset_ms)
+{
+	g_autoptr(UtilTrailers) last = read_last(spec);
+	return util_trailers_need_int(last, "Clock-Offset-Ms", G_MININT64 / 2, G_MAXINT64 / 2,
+				      ret_offset_ms, NULL);
 }
 
 void mirror_contact_write(const MirrorSpec *spec, const MirrorContact *now)
@@ -75,6 +97,7 @@ void mirror_contact_write(const MirrorSpec *spec, const MirrorContact *now)
 		util_trailers_add(contact, "Error", now->error ? now->error->message : NULL);
 	} else {
 		add_good(contact, now, utc);
+		note_clock(spec, now->offset_ms);
 	}
 	keep_line(contact, last);
 	write_contact(spec, contact);

@@ -14,6 +14,7 @@ struct Mirror {
 	gboolean no_watch;             /* central knows none */
 	gint64 limit_kbit;             /* in force; 0: none */
 	gint64 line_kbit, line_rtt_ms; /* what it gave lately; 0: not known */
+	gint64 offset_ms;              /* of our clock, as measured by the last hello */
 };
 
 /* Opens ROOT/mirror.git, made if it is not there. */
@@ -58,10 +59,13 @@ gboolean mirror_ref(Repo *repo, const char *ref, char ret_oid[REPO_OID], GError 
 typedef struct {
 	const char *upstream;
 	const WireHelloReply *reply; /* NULL: it did not come that far, or none was needed */
+	gint64 offset_ms;            /* our clock minus central's, if there is a reply */
 	gboolean behind;
 	const GError *error; /* NULL: all went well */
 } MirrorContact;
 void mirror_contact_write(const MirrorSpec *spec, const MirrorContact *contact);
+/* As measured at the last good contact; FALSE: never. */
+gboolean mirror_contact_read_offset(const MirrorSpec *spec, gint64 *ret_offset_ms);
 /* What the line gave, in the same file. */
 void mirror_contact_line(const MirrorSpec *spec, gint64 kbit, gint64 rtt_ms);
 void mirror_contact_read_line(const MirrorSpec *spec, gint64 *ret_kbit, gint64 *ret_rtt_ms);

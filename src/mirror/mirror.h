@@ -8,9 +8,11 @@
  *   ROOT/partial/HASH[.part]      bundles
  *   ROOT/pending/KEY, KEY.sig     reports central has not confirmed
  *   ROOT/lock/APP                 held while orders of that app are accepted
+ *   ROOT/clock                    noted at each contact (store/clock.h)
  *   ROOT/contact                  trailer text of the last attempt: Time, and Error if it failed;
- *                                 Good-Time, Head, Central-Now, Clock-Offset-S (ours minus
- *                                 central's) and Upstream of the last one that did not; Behind if
+ *                                 Good-Time, Head, Central-Now, Clock-Offset-S and -Ms (ours
+ *                                 minus central's, half the way there and back taken off) and
+ *                                 Upstream of the last one that did not; Behind if
  *                                 central's ledger is older than what was accepted here;
  *                                 Line-Kbit and Line-Rtt-Ms: what the line gave lately; By-File
  *                                 if it was an export file, with the time that was written

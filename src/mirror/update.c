@@ -6,6 +6,7 @@
 
 char *mirror_hello_text(const MirrorSpec *spec, const Mirror *mirror, const char *accepted)
 {
+	gint64 now_us = spec->clock->now_us(spec->clock);
 	WireHello hello = {.software = (char[]){TAGSHIP_SOFTWARE},
 			   .base = spec->conf->name,
 			   .incarnation = spec->incarnation,
@@ -13,7 +14,9 @@ char *mirror_hello_text(const MirrorSpec *spec, const Mirror *mirror, const char
 			   .memory_bytes = (guint64)spec->conf->memory_mb * 1024 * 1024,
 			   .line_kbit = mirror ? mirror->line_kbit : 0,
 			   .line_rtt_ms = mirror ? mirror->line_rtt_ms : 0,
-			   .now_utc = util_clock_now_utc(spec->clock)};
+			   .now_utc = now_us / G_USEC_PER_SEC,
+			   .now_ms = now_us / 1000 % 1000};
+	hello.offset_known = mirror_contact_read_offset(spec, &hello.offset_ms);
 	g_autofree char *codecs = g_strdup(spec->codecs ? spec->codecs : DEFAULT_CODECS);
 	g_auto(GStrv) live = g_strdupv((char **)(gsize)spec->live);
 	g_auto(GStrv) held = g_strdupv((char **)(gsize)spec->held);
@@ -43,6 +46,13 @@ static WireHelloReply *read_reply(UtilStream *stream, GError **error)
 	return wire_hello_reply_parse(text, (gsize)length, error);
 }
 
+/* Our clock in the middle between sending and hearing, minus central's. */
+static gint64 offset_ms(gint64 sent_us, gint64 heard_us, const WireHelloReply *reply)
+{
+	return (sent_us + (heard_us - sent_us) / 2) / 1000 -
+	       (reply->now_utc * 1000 + reply->now_ms);
+}
+
 static WireHelloReply *say_hello(Mirror *mirror, const char *accepted, GError **error)
 {
 	WireRequest request = {.verb = WIRE_HELLO};
@@ -50,6 +60,8 @@ static WireHelloReply *say_hello(Mirror *mirror, const char *accepted, GError **
 	WireCall *call = mirror_call(mirror, &request, error);
 	if (!call)
 		return NULL;
+	UtilClock *clock = mirror->spec->clock;
+	gint64 sent_us = clock->now_us(clock);
 	UtilStream *stream = wire_call_stream(call);
 	if (!util_stream_puts(stream, text, error) || !stream->shut(stream, error)) {
 		(void)mirror_call_failed(call, error); /* always FALSE */
@@ -60,6 +72,7 @@ static WireHelloReply *say_hello(Mirror *mirror, const char *accepted, GError **
 		(void)wire_call_finish(call, NULL); /* the reply has said it */
 		return NULL;
 	}
+	mirror->offset_ms = offset_ms(sent_us, clock->now_us(clock), reply);
 	return wire_call_finish(call, error) ? g_steal_pointer(&reply) : NULL;
 }
 
@@ -206,6 +219,7 @@ gboolean mirror_update(Mirror *mirror, gboolean *ret_moved, GError **error)
 	gboolean ok = update(mirror, &accepted, &reply, &local);
 	MirrorContact contact = {.upstream = mirror->upstream,
 				 .reply = reply,
+				 .offset_ms = mirror->offset_ms,
 				 .behind = accepted.behind,
 				 .error = local};
 	mirror_contact_write(mirror->spec, &contact);

@@ -82,6 +82,8 @@ static gboolean record_contact(Serve *serve, const ServeContact *contact, gboole
 		util_trailers_add(text, "By-File", "yes");
 	else
 		util_trailers_add_int(text, "Clock-Offset-S", hello->now_utc - contact->heard_utc);
+	if (!contact->by_file && hello->offset_known)
+		util_trailers_add_int(text, "Clock-Offset-Ms", hello->offset_ms);
 	for (guint i = 0; hello->live[i]; i++)
 		util_trailers_add(text, "Live", hello->live[i]);
 	for (guint i = 0; hello->held[i]; i++)
@@ -107,11 +109,14 @@ gboolean serve_hello(Serve *serve, const WireRequest *request, GError **error)
 {
 	(void)request; /* has no arguments */
 	gsize len = 0;
-	gint64 now = util_clock_now_utc(serve->spec->clock);
 	g_autofree char *text = wire_read_all(serve->stream, WIRE_HELLO_MAX, &len, error);
+	/* once all has come: the base takes half of its way here and back off */
+	gint64 now_us = serve->spec->clock->now_us(serve->spec->clock);
+	gint64 now = now_us / G_USEC_PER_SEC;
 	g_autoptr(WireHello) hello = text ? wire_hello_parse(text, len, error) : NULL;
 	ServeContact contact = {.hello = hello, .heard_utc = now};
-	WireHelloReply reply = {.software = (char[]){TAGSHIP_SOFTWARE}, .now_utc = now};
+	WireHelloReply reply = {
+	    .software = (char[]){TAGSHIP_SOFTWARE}, .now_utc = now, .now_ms = now_us / 1000 % 1000};
 	if (!hello || !serve_check_identity(serve->spec, hello, error) ||
 	    !serve_contact(serve, &contact, reply.head, reply.reports_head, error))
 		return FALSE;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "store/blobs.h"
+#include "store/clock.h"
 #include "store/journal.h"
 #include "store/pending.h"
 #include "store/queue.h"

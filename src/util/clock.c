@@ -29,9 +29,19 @@ static guint32 system_random(UtilClock *clock)
 	return g_random_int();
 }
 
+/* Where the kernel does not say, each boot looks like another one: nothing is projected then. */
+static char *system_boot_id(UtilClock *clock)
+{
+	(void)clock; /* as above */
+	char *id = NULL;
+	if (!g_file_get_contents("/proc/sys/kernel/random/boot_id", &id, NULL, NULL))
+		return g_strdup_printf("unknown-%08x", g_random_int());
+	return g_strstrip(id);
+}
+
 UtilClock *util_clock_system(void)
 {
-	static UtilClock clock = {system_now, system_boot, system_random};
+	static UtilClock clock = {system_now, system_boot, system_random, system_boot_id};
 	return &clock;
 }
 
@@ -44,6 +54,7 @@ typedef struct {
 	UtilClock clock;
 	gint64 now_us, boot_us;
 	guint32 seed;
+	guint boots;
 } FakeClock;
 
 static gint64 fake_now(UtilClock *clock)
@@ -63,10 +74,15 @@ static guint32 fake_random(UtilClock *clock)
 	return fake->seed;
 }
 
+static char *fake_boot_id(UtilClock *clock)
+{
+	return g_strdup_printf("boot-%u", ((FakeClock *)clock)->boots);
+}
+
 UtilClock *util_clock_fake_new(gint64 now_utc)
 {
 	FakeClock *fake = g_new0(FakeClock, 1);
-	fake->clock = (UtilClock){fake_now, fake_boot, fake_random};
+	fake->clock = (UtilClock){fake_now, fake_boot, fake_random, fake_boot_id};
 	fake->now_us = now_utc * G_USEC_PER_SEC;
 	return &fake->clock;
 }
@@ -80,6 +96,14 @@ void util_clock_fake_advance(UtilClock *clock, gint64 seconds)
 {
 	((FakeClock *)clock)->now_us += seconds * G_USEC_PER_SEC;
 	((FakeClock *)clock)->boot_us += seconds * G_USEC_PER_SEC;
+}
+
+void util_clock_fake_reboot(UtilClock *clock, gint64 now_utc)
+{
+	FakeClock *fake = (FakeClock *)clock;
+	fake->boots++;
+	fake->boot_us = 0;
+	fake->now_us = now_utc * G_USEC_PER_SEC;
 }
 
 void util_clock_fake_free(UtilClock *clock)

@@ -17,6 +17,7 @@ struct UtilClock {
 	gint64 (*now_us)(UtilClock *clock);  /* CLOCK_REALTIME, microseconds since 1970 */
 	gint64 (*boot_us)(UtilClock *clock); /* CLOCK_BOOTTIME, microseconds */
 	guint32 (*random)(UtilClock *clock); /* jitter, never secrets */
+	char *(*boot_id)(UtilClock *clock);  /* another one after each start of the machine */
 };
 
 UtilClock *util_clock_system(void);
@@ -27,6 +28,8 @@ gint64 util_clock_now_utc(UtilClock *clock);
 UtilClock *util_clock_fake_new(gint64 now_utc);
 void util_clock_fake_set(UtilClock *clock, gint64 now_utc);
 void util_clock_fake_advance(UtilClock *clock, gint64 seconds);
+/* The machine starts anew; its wall clock says now_utc. */
+void util_clock_fake_reboot(UtilClock *clock, gint64 now_utc);
 void util_clock_fake_free(UtilClock *clock);
 
 /* "2026-12-01T02:00:00Z"; caller frees. */

@@ -7,6 +7,7 @@
 #define APP_LINE_MAX 600
 #define KBIT_MAX 100000000
 #define RTT_MS_MAX (3600 * 1000)
+#define OFFSET_MS_MAX (G_MAXINT64 / 2)
 #define LISTS_MAX (WIRE_HELLO_MAX - 4096) /* all Live and Held lines; the rest is small */
 
 void wire_hello_free(WireHello *hello)
@@ -52,6 +53,20 @@ static void add_lines(UtilTrailers *trailers, const char *key, char **lines, gsi
 	}
 }
 
+static void add_now(UtilTrailers *trailers, gint64 now_utc, gint64 now_ms)
+{
+	util_trailers_add_time(trailers, "Now", now_utc);
+	if (now_ms > 0)
+		util_trailers_add_int(trailers, "Now-Ms", now_ms);
+}
+
+static gboolean need_now(const UtilTrailers *trailers, gint64 *ret_utc, gint64 *ret_ms,
+			 GError **error)
+{
+	return util_trailers_need_time(trailers, "Now", ret_utc, error) &&
+	       util_trailers_opt_int(trailers, "Now-Ms", 0, 999, 0, ret_ms, error);
+}
+
 char *wire_hello_format(const WireHello *hello)
 {
 	gsize left = LISTS_MAX;
@@ -65,7 +80,9 @@ char *wire_hello_format(const WireHello *hello)
 	add_line(trailers, "Codecs", hello->codecs);
 	util_trailers_add(trailers, "Memory-Bytes", memory);
 	util_trailers_add(trailers, "Head", hello->head);
-	util_trailers_add_time(trailers, "Now", hello->now_utc);
+	add_now(trailers, hello->now_utc, hello->now_ms);
+	if (hello->offset_known)
+		util_trailers_add_int(trailers, "Clock-Offset-Ms", hello->offset_ms);
 	if (hello->zlib)
 		add_line(trailers, "Zlib", hello->zlib);
 	if (hello->features)
@@ -183,7 +200,9 @@ WireHello *wire_hello_parse(const char *text, gsize len, GError **error)
 	    !util_trailers_need_int(trailers, "Memory-Bytes", 0, G_MAXINT64, &memory_bytes,
 				    error) ||
 	    !need_head(trailers, "Head", hello->head, error) ||
-	    !util_trailers_need_time(trailers, "Now", &hello->now_utc, error) ||
+	    !need_now(trailers, &hello->now_utc, &hello->now_ms, error) ||
+	    !util_trailers_opt_int(trailers, "Clock-Offset-Ms", -OFFSET_MS_MAX, OFFSET_MS_MAX, 0,
+				   &hello->offset_ms, error) ||
 	    !opt_words(trailers, "Zlib", &hello->zlib, error) ||
 	    !opt_words(trailers, "Features", &hello->features, error) ||
 	    !util_trailers_opt_int(trailers, "Line-Kbit", 1, KBIT_MAX, 0, &hello->line_kbit,
@@ -195,6 +214,7 @@ WireHello *wire_hello_parse(const char *text, gsize len, GError **error)
 		g_prefix_error(error, "hello: ");
 		return NULL;
 	}
+	hello->offset_known = util_trailers_get(trailers, "Clock-Offset-Ms") != NULL;
 	hello->memory_bytes = (guint64)memory_bytes;
 	return g_steal_pointer(&hello);
 }
@@ -205,7 +225,7 @@ char *wire_hello_reply_format(const WireHelloReply *reply)
 	util_trailers_add(trailers, "Tagship-Hello", FORMAT_NUMBER);
 	add_line(trailers, "Software", reply->software);
 	util_trailers_add(trailers, "Head", reply->head);
-	util_trailers_add_time(trailers, "Now", reply->now_utc);
+	add_now(trailers, reply->now_utc, reply->now_ms);
 	util_trailers_add(trailers, "Reports-Head", reply->reports_head);
 	return util_trailers_format(trailers);
 }
@@ -218,7 +238,7 @@ WireHelloReply *wire_hello_reply_parse(const char *text, gsize len, GError **err
 	g_autoptr(WireHelloReply) reply = g_new0(WireHelloReply, 1);
 	if (!need_words(trailers, "Software", &reply->software, error) ||
 	    !need_head(trailers, "Head", reply->head, error) ||
-	    !util_trailers_need_time(trailers, "Now", &reply->now_utc, error) ||
+	    !need_now(trailers, &reply->now_utc, &reply->now_ms, error) ||
 	    !need_head(trailers, "Reports-Head", reply->reports_head, error)) {
 		g_prefix_error(error, "central's hello: ");
 		return NULL;

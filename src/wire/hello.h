@@ -22,10 +22,12 @@ typedef struct {
 	char *features; /* of its kernel and disk: "landlock=7 openat2 reflink"; or NULL */
 	gint64 line_kbit, line_rtt_ms; /* what its line gave lately; 0: not known */
 	guint64 memory_bytes;
-	char head[41]; /* accepted commit, or "-" */
-	gint64 now_utc;
-	char **live; /* "APP ROOT VERSION" */
-	char **held; /* "APP [REASON]" */
+	char head[41];          /* accepted commit, or "-" */
+	gint64 now_utc, now_ms; /* and thousandths; 0 from programs that do not say them */
+	gboolean offset_known;
+	gint64 offset_ms; /* its clock minus central's, as measured at its last contact */
+	char **live;      /* "APP ROOT VERSION" */
+	char **held;      /* "APP [REASON]" */
 } WireHello;
 
 /* Lists and reasons that would not fit WIRE_HELLO_MAX are cut. */
@@ -37,9 +39,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(WireHello, wire_hello_free)
 
 typedef struct {
 	char *software;
-	char head[41]; /* of orders, or "-" */
-	gint64 now_utc;
-	char reports_head[41]; /* or "-" */
+	char head[41];          /* of orders, or "-" */
+	gint64 now_utc, now_ms; /* as above */
+	char reports_head[41];  /* or "-" */
 } WireHelloReply;
 
 char *wire_hello_reply_format(const WireHelloReply *reply);

@@ -38,6 +38,7 @@ typedef struct {
 	int timer_fd, inotify_fd, signal_fd;
 	gint64 until_utc; /* --once: nothing later is waited for */
 	gboolean stopping;
+	gboolean doubted; /* the clock, and it was said */
 } Watch;
 
 static void app_watch_free(gpointer data)
@@ -214,6 +215,27 @@ static gboolean is_due(Watch *watch, AppWatch *w)
 	return now;
 }
 
+/* Said once when trust is lost, once when it is back. */
+static void look_at_clock(Watch *watch)
+{
+	StoreClock clock;
+	int root_dirfd = watch->spec->root_dirfd;
+	/* not written: what NTP mends bit by bit may look like a jump after weeks, no worse */
+	(void)store_clock_keep(root_dirfd, util_clock_system(), FALSE, NULL);
+	store_clock_read(root_dirfd, util_clock_system(), &clock);
+	if (clock.trusted == !watch->doubted)
+		return;
+	watch->doubted = !clock.trusted;
+	if (clock.trusted)
+		g_print("the clock is trusted again\n");
+	else
+		g_printerr(
+		    "tagship-activate: the clock jumped by %+" G_GINT64_FORMAT
+		    " s: until central is reached, or `tagship-base clock confirm`, an order is "
+		    "due only when the time since boot says so too, and none is missed\n",
+		    clock.off_s);
+}
+
 static void start_due(Watch *watch)
 {
 	gint64 now_us = g_get_monotonic_time();
@@ -328,6 +350,7 @@ int watch_run(const WatchSpec *spec, GError **error)
 		return 1;
 	}
 	for (;;) {
+		look_at_clock(&watch);
 		start_due(&watch);
 		if (watch.stopping ? running(&watch) == 0 : spec->once && nothing_soon(&watch))
 			break;

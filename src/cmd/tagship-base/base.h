@@ -25,6 +25,7 @@ int base_export(Cmd *cmd, GError **error);
 int base_node(Cmd *cmd, GError **error);
 int base_serve(Cmd *cmd, GError **error);
 int base_authorized_keys(Cmd *cmd, GError **error);
+int base_clock(Cmd *cmd, GError **error);
 int base_doctor(Cmd *cmd, GError **error);
 int base_gc(Cmd *cmd, GError **error);
 

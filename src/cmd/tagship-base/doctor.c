@@ -2,6 +2,7 @@
 /* Each finding with what to do; exit status 1 if anything is wrong, for monitoring. */
 #include <unistd.h>
 
+#include "cmd/tagship-base/clock.h"
 #include "cmd/tagship-base/nodes.h"
 
 #define SILENT_S (24 * 3600)
@@ -32,10 +33,13 @@ static void check_contact(CmdDoctor *doctor, const Base *base)
 	g_autofree char *ago = util_text_duration(age);
 	cmd_finding(doctor, age < SILENT_S, "last contact %s ago%s", ago,
 		    age < SILENT_S ? "" : "; is the pull timer (or run) on, is the line up?");
-	(void)util_trailers_opt_int(contact, "Clock-Offset-S", G_MININT64 / 2, G_MAXINT64 / 2, 0,
-				    &offset, NULL); /* missing: 0 */
-	cmd_finding(doctor, ABS(offset) <= 2, "clock: %" G_GINT64_FORMAT " s off central's%s",
-		    offset, ABS(offset) <= 2 ? "" : "; check NTP here and there");
+	(void)base_clock_offset(contact, &offset); /* not known: 0 */
+	cmd_finding(doctor, !base_clock_is_off(offset), "clock: %.3f s off central's%s",
+		    (double)offset / 1000,
+		    base_clock_is_off(offset) ? "; check NTP here and there" : "");
+	g_autofree char *doubt = base_clock_doubt(base);
+	if (doubt)
+		cmd_finding(doctor, FALSE, "clock not trusted: %s", doubt);
 }
 
 static void check_disk(CmdDoctor *doctor, const Base *base)

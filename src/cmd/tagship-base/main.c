@@ -32,6 +32,7 @@ static const CmdEntry commands[] = {
      base_maintenance},
     {"import", "FILE", "take in what tagship export wrote, and stage it", base_import},
     {"export", "FILE", "write reports for tagship import", base_export},
+    {"clock", "[confirm]", "how the clock stands; confirm: it is right", base_clock},
     {"doctor", "", "find what is wrong with this base", base_doctor},
     {"gc", "", "drop trees, bundles and logs no longer needed", base_gc},
     {"node", "add|list|remove|join [NAME]", "the servers of this site that fetch from here",

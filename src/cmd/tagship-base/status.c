@@ -2,6 +2,7 @@
 /* What runs, what comes when, what went wrong: three lines an app, all of it from this disk. */
 #include <sys/stat.h>
 
+#include "cmd/tagship-base/clock.h"
 #include "cmd/tagship-base/nodes.h"
 
 static UtilTrailers *read_contact(const Base *base)
@@ -306,6 +307,7 @@ int base_status(Cmd *cmd, GError **error)
 		return 0;
 	}
 	print_contact(base);
+	base_clock_print(base);
 	g_autoptr(GPtrArray) nodes = site_nodes(base->dirfd, error);
 	if (nodes && nodes->len > 0)
 		base_nodes_print(base, nodes);

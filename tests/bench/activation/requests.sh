@@ -23,8 +23,8 @@ requests_version() { # VERSION OF-SWAGGER
 	git -C "$SRC" add -A
 	git -C "$SRC" commit -qm "$1"
 	printf '%s\n\nRelease-At: now\nRelease-To: all\n' "$1" | world_tag "$1"
-	git -C "$SRC" push -q origin main "$1" > "$W/push-$1.log" 2>&1 &&
-		world_wait 60 world_is shop "$1" haikou live || failed "$1 does not go live"
+	git -C "$SRC" push -q origin main "$1" > "$W/push-$1.log" 2>&1 || return 1
+	world_wait 60 world_is shop "$1" haikou live || failed "$1 does not go live"
 }
 
 requests_world() {

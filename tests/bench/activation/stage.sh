@@ -61,18 +61,20 @@ stage_again() { # NUMBER
 	sync
 }
 
+# From an old tree of its own: a second name for its files would make the base's look altered.
 stage_by_hand() { # NEW
-	cp -al "$(readlink -f "$W/haikou/app/current")" "$W/hand" && rsync -a --delete "$1/" "$W/hand/"
+	cp -al "$W/old" "$W/hand" && rsync -a --delete "$1/" "$W/hand/"
 }
 
 took_s() { # COMMAND [ARG...]
 	_start=$(date +%s.%N)
 	"$@" > "$W/took.log" 2>&1 || failed "$*: $(cat "$W/took.log")" || return 1
-	calc %.3f "$(date +%s.%N) - $_start"
+	calc "%.3f\\n" "$(date +%s.%N) - $_start"
 }
 
 stage_rounds() {
 	cp -a "$W/haikou/app/pre-release"/* "$W/new"
+	cp -a "$(readlink -f "$W/haikou/app/current")" "$W/old"
 	_i=0
 	while [ $_i -lt "$STAGE_RUNS" ]; do
 		_i=$((_i + 1))

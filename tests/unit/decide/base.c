@@ -161,6 +161,41 @@ static void test_untrusted_clock(void)
 	g_assert_cmpint(step.next_utc, ==, 0);
 }
 
+/* Both have to say so: what the clock says, and what it should say by the time since boot. */
+static void test_projected(void)
+{
+	static const struct {
+		gint64 now_utc, projected_utc;
+		DecideStepKind kind;
+		gint64 next_utc;
+	} rows[] = {
+	    {NOON - 3600, NOON - 100, STEP_NONE, NOON},
+	    {NOON - 1, NOON + 3600, STEP_NONE, NOON},
+	    {NOON, NOON + 3600, STEP_ACTIVATE, 0},
+	    /* the clock is ahead: it is to be looked at when it says as much more */
+	    {NOON + 10 * GRACE, NOON - 100, STEP_NONE, NOON + 10 * GRACE + 100},
+	    {NOON + 10 * GRACE, NOON, STEP_ACTIVATE, 0},
+	    {NOON + 10 * GRACE, NOON + GRACE, STEP_ACTIVATE, 0},
+	    {NOON + 10 * GRACE, NOON + GRACE + 1, STEP_NONE, 0},
+	};
+	g_autoptr(DecideApp) app = decide_app_new("shop");
+	event(app, '1', "staged");
+	give(app, '1', NOON, 1);
+	for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+		DecideStep step;
+		DecideFacts facts = {.now_utc = rows[i].now_utc,
+				     .projected_utc = rows[i].projected_utc};
+		decide_app_next(app, &facts, FALSE, &step);
+		g_assert_cmpint(step.kind, ==, rows[i].kind);
+		g_assert_cmpint(step.next_utc, ==, rows[i].next_utc);
+		/* a clock that is trusted is all that counts */
+		facts = (DecideFacts){
+		    .now_utc = NOON - 1, .clock_trusted = TRUE, .projected_utc = NOON};
+		decide_app_next(app, &facts, FALSE, &step);
+		g_assert_cmpint(step.kind, ==, STEP_NONE);
+	}
+}
+
 static void test_now_order(void)
 {
 	g_autoptr(DecideApp) app = decide_app_new("shop");
@@ -524,6 +559,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/decide/base/too-late-once", test_too_late_once);
 	g_test_add_func("/decide/base/next-moment", test_next_moment);
 	g_test_add_func("/decide/base/untrusted-clock", test_untrusted_clock);
+	g_test_add_func("/decide/base/projected-clock", test_projected);
 	g_test_add_func("/decide/base/now-order", test_now_order);
 	g_test_add_func("/decide/base/wants", test_wants);
 	g_test_add_func("/decide/base/gates", test_gates);

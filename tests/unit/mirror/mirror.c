@@ -3,6 +3,13 @@
 
 /* ---- update ---- */
 
+static void expect_clock(const World *world, gboolean trusted)
+{
+	StoreClock clock;
+	store_clock_read(world->spec.root_dirfd, world->clock, &clock);
+	g_assert_cmpint(clock.trusted, ==, trusted);
+}
+
 static void test_update(World *world, gconstpointer data)
 {
 	(void)data;
@@ -26,6 +33,8 @@ static void test_update(World *world, gconstpointer data)
 	expect_contact(world, "Good-Time", "2026-12-01T02:00:00Z");
 	expect_contact(world, "Central-Now", "2026-12-01T01:59:57Z");
 	expect_contact(world, "Clock-Offset-S", "3");
+	expect_contact(world, "Clock-Offset-Ms", "3000");
+	expect_clock(world, TRUE);
 	expect_contact(world, "Error", NULL);
 	expect_contact(world, "Behind", NULL);
 	g_autofree char *text = NULL;
@@ -33,9 +42,16 @@ static void test_update(World *world, gconstpointer data)
 	g_assert_nonnull(strstr(text, "Base: haikou\nIncarnation: 1\n"));
 	g_assert_nonnull(strstr(text, "Codecs: plain delta\nMemory-Bytes: 134217728\nHead: -\n"));
 	g_assert_nonnull(strstr(text, "Live: shop " ROOT_A " v1\nHeld: blog disk\n"));
-	/* nothing new: one hello, no fetch */
+	/* nothing new: one hello, no fetch; it tells what the last one measured */
 	g_free(take_log(world));
+	util_clock_fake_set(world->clock, NOW + 7200);
+	expect_clock(world, FALSE);
 	expect_update(mirror, FALSE);
+	expect_clock(world, TRUE); /* central agrees, within a minute */
+	g_autofree char *next_text = NULL;
+	g_assert_true(
+	    util_fs_read_file(world->state_dirfd, "hello", 10000, &next_text, NULL, NULL));
+	g_assert_nonnull(strstr(next_text, "Clock-Offset-Ms: 3000\n"));
 	g_autofree char *log = take_log(world);
 	g_assert_cmpstr(log, ==, "hello\n");
 }

@@ -281,6 +281,41 @@ static char *golden(const char *name, gsize *ret_len)
 	return text;
 }
 
+/* Thousandths and the measured offset come back; who does not say them is read as before. */
+static void test_hello_clock(void)
+{
+	static const char *const bad[] = {"Now-Ms: 1000\n", "Now-Ms: -1\n", "Clock-Offset-Ms: x\n"};
+	gsize len = 0;
+	g_autoptr(GError) error = NULL;
+	g_autofree char *text = golden("hello-1.txt", &len);
+	g_autoptr(WireHello) hello = wire_hello_parse(text, len, &error);
+	g_assert_no_error(error);
+	g_assert_cmpint(hello->now_ms, ==, 0);
+	g_assert_false(hello->offset_known);
+	hello->now_ms = 123;
+	hello->offset_known = TRUE;
+	hello->offset_ms = -2500;
+	g_autofree char *said = wire_hello_format(hello);
+	g_autoptr(WireHello) again = wire_hello_parse(said, strlen(said), &error);
+	g_assert_no_error(error);
+	g_assert_cmpint(again->now_ms, ==, 123);
+	g_assert_true(again->offset_known);
+	g_assert_cmpint(again->offset_ms, ==, -2500);
+	for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
+		g_autofree char *wrong = g_strconcat(text, bad[i], NULL);
+		g_assert_null(wire_hello_parse(wrong, strlen(wrong), &error));
+		g_assert_error(error, TS_ERROR, TS_ERROR_CORRUPT);
+		g_clear_error(&error);
+	}
+	WireHelloReply reply = {.software = (char[]){"x"}, .now_utc = 1796090400, .now_ms = 7};
+	g_strlcpy(reply.head, "-", sizeof reply.head);
+	g_strlcpy(reply.reports_head, "-", sizeof reply.reports_head);
+	g_autofree char *answer = wire_hello_reply_format(&reply);
+	g_autoptr(WireHelloReply) heard = wire_hello_reply_parse(answer, strlen(answer), &error);
+	g_assert_no_error(error);
+	g_assert_cmpint(heard->now_ms, ==, 7);
+}
+
 static void test_hello_golden(void)
 {
 	g_autoptr(GError) error = NULL;
@@ -510,6 +545,7 @@ int main(int argc, char **argv)
 	g_test_add("/wire/parts", Pair, NULL, pair_open, test_parts, pair_close);
 	g_test_add("/wire/read-all", Pair, NULL, pair_open, test_read_all, pair_close);
 	g_test_add_func("/wire/hello/golden", test_hello_golden);
+	g_test_add_func("/wire/hello/clock", test_hello_clock);
 	g_test_add_func("/wire/hello/golden-line", test_hello_golden_line);
 	g_test_add_func("/wire/hello/changed", test_hello_changed);
 	g_test_add_func("/wire/hello/too-many", test_hello_too_many);

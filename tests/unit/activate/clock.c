@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: ISC */
+/* A waiting base whose clock is set, by hours, back and forth, or dead at boot: never early, never
+ * twice, never wrongly missed. */
+#include "world.h"
+
+#define HOUR G_GINT64_CONSTANT(3600)
+#define STEP_S 300
+#define NEVER G_MAXINT64
+
+typedef enum { SET, REBOOT, CONTACT, CONFIRM } What;
+
+/* Something happens to the clock `after_s` after the story begins. */
+typedef struct {
+	gint64 after_s;
+	What what;
+	gint64 off_s; /* SET, REBOOT: what the clock is off the true time from now on; G_MININT64:
+			 1970 */
+} Happening;
+
+/* The story begins two hours before the order's time and ends six after it. */
+#define BEGIN (-2 * HOUR)
+#define END (6 * HOUR)
+#define DEAD G_MININT64
+
+typedef struct {
+	const char *name;
+	Happening happenings[4]; /* after_s 0 ends them */
+	gint64 live_s;           /* true time after the order's; NEVER: it must not go live */
+	const char *state;
+} Story;
+
+static const Story stories[] = {
+    {"a clock that goes right", {{0}}, 0, "live"},
+    {"ahead by 3 hours, for good", {{HOUR, SET, 3 * HOUR}}, 0, "live"},
+    {"ahead by 3 hours and right again", {{HOUR, SET, 3 * HOUR}, {HOUR + 1200, SET, 0}}, 0, "live"},
+    {"back by 3 hours, for good", {{HOUR, SET, -3 * HOUR}}, 3 * HOUR, "live"},
+    {"back by 3 hours and right again", {{HOUR, SET, -3 * HOUR}, {HOUR + 1200, SET, 0}}, 0, "live"},
+    {"back by 3 hours, right again when grace is over",
+     {{HOUR, SET, -3 * HOUR}, {3 * HOUR, SET, 0}},
+     NEVER,
+     "missed"},
+    {"to and fro",
+     {{HOUR, SET, 3 * HOUR}, {HOUR + 600, SET, -2 * HOUR}, {HOUR + 1800, SET, HOUR}},
+     0,
+     "live"},
+    {"ahead by a year and confirmed: an operator's word counts",
+     {{HOUR, SET, 365 * 24 * HOUR}, {HOUR + 600, CONFIRM, 0}},
+     NEVER,
+     "missed"},
+    {"ahead by 61 s", {{HOUR, SET, 61}}, 0, "live"},
+    {"dead at boot, for good", {{HOUR, REBOOT, DEAD}}, NEVER, "staged"},
+    {"dead at boot, set right in time", {{HOUR, REBOOT, DEAD}, {HOUR + 1800, SET, 0}}, 0, "live"},
+    {"dead at boot, set right within grace",
+     {{HOUR, REBOOT, DEAD}, {2 * HOUR + 1200, SET, 0}},
+     1200,
+     "live"},
+    {"a restart with the clock right", {{HOUR, REBOOT, 0}}, 0, "live"},
+    {"back by an hour, and central reached: it does not agree, so both have to say so",
+     {{HOUR, SET, -HOUR}, {HOUR + 600, CONTACT, 0}},
+     HOUR,
+     "live"},
+};
+
+static gint64 clock_says(gint64 true_utc, gint64 off_s)
+{
+	return off_s == DEAD ? 1000 : true_utc + off_s;
+}
+
+/* As mirror does at a contact: noted if central agrees. */
+static void contact(World *world, gint64 true_utc)
+{
+	gint64 off_s = util_clock_now_utc(world->clock) - true_utc;
+	if (ABS(off_s) <= STORE_CLOCK_JUMP_S)
+		g_assert_true(store_clock_note(world->root_dirfd, world->clock, NULL));
+	else
+		g_assert_true(store_clock_keep(world->root_dirfd, world->clock, TRUE, NULL));
+}
+
+static void happen(World *world, const Happening *happening, gint64 true_utc)
+{
+	switch (happening->what) {
+	case SET:
+		util_clock_fake_set(world->clock, clock_says(true_utc, happening->off_s));
+		break;
+	case REBOOT:
+		util_clock_fake_reboot(world->clock, clock_says(true_utc, happening->off_s));
+		break;
+	case CONTACT:
+		contact(world, true_utc);
+		break;
+	case CONFIRM:
+		g_assert_true(store_clock_note(world->root_dirfd, world->clock, NULL));
+		break;
+	}
+}
+
+/* What tagship-activate does each minute and whenever the clock is set. */
+static void look(World *world)
+{
+	ActivateNeed need = ACTIVATE_IDLE;
+	gint64 next_utc = 0;
+	g_autoptr(GError) error = NULL;
+	ActivateSpec spec = world_spec(world);
+	g_assert_true(store_clock_keep(world->root_dirfd, world->clock, FALSE, NULL));
+	g_assert_true(activate_look(&spec, &need, &next_utc, &error));
+	/* while it waits for its time it knows when to look, or waits for the clock */
+	g_assert_true(need != ACTIVATE_IDLE || next_utc == 0 ||
+		      next_utc > util_clock_now_utc(world->clock));
+	if (need == ACTIVATE_DUE)
+		world_due(world);
+}
+
+static void run_story(World *world, const Story *story)
+{
+	gint64 live_s = NEVER;
+	util_clock_fake_set(world->clock, NOON + BEGIN);
+	contact(world, NOON + BEGIN);
+	for (gint64 at = BEGIN; at <= END; at += STEP_S) {
+		for (guint i = 0; i < G_N_ELEMENTS(story->happenings); i++)
+			if (story->happenings[i].after_s &&
+			    BEGIN + story->happenings[i].after_s == at)
+				happen(world, &story->happenings[i], NOON + at);
+		look(world);
+		if (live_s == NEVER && strcmp(world_state(world, "v2"), "live") == 0)
+			live_s = at;
+		util_clock_fake_advance(world->clock, STEP_S);
+	}
+	g_test_message("%s: live at %+" G_GINT64_FORMAT " s", story->name, live_s);
+	g_assert_cmpint(live_s, ==, story->live_s);
+	g_assert_cmpstr(world_state(world, "v2"), ==, story->state);
+	/* never twice */
+	g_autofree char *calls = world_calls(world);
+	const char *first = strstr(calls, "start v2");
+	g_assert_cmpint(first != NULL, ==, live_s != NEVER);
+	g_assert_true(!first || !strstr(first + 1, "start v2"));
+}
+
+static void test_stories(void)
+{
+	for (guint i = 0; i < G_N_ELEMENTS(stories); i++) {
+		World world;
+		world_setup(&world, NULL);
+		util_clock_fake_set(world.clock, NOON + BEGIN - HOUR);
+		world_release(&world, "v1", "one", NOON + BEGIN - HOUR);
+		world_due(&world);
+		g_free(world_calls(&world));
+		world_release(&world, "v2", "two", NOON);
+		/* central wrote it just before */
+		((AcceptedOrder *)world.accepted->pdata[1])->order->written_utc = NOON + BEGIN - 60;
+		world_accept(&world);
+		run_story(&world, &stories[i]);
+		world_teardown(&world, NULL);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	g_test_init(&argc, &argv, NULL);
+	g_test_add_func("/activate/clock/stories", test_stories);
+	return g_test_run();
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: ISC */
+/* A clock that is set, that is dead at boot, that drifts. */
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "store/store.h"
+
+#define NOON G_GINT64_CONSTANT(1800000000)
+#define HOUR 3600
+
+typedef struct {
+	char *path;
+	int dirfd;
+	UtilClock *clock;
+} World;
+
+static void setup(World *world, gconstpointer data)
+{
+	(void)data; /* the same for all */
+	world->path = g_dir_make_tmp("tagship-clock-XXXXXX", NULL);
+	world->dirfd = util_fs_open_dir(AT_FDCWD, world->path, NULL);
+	world->clock = util_clock_fake_new(NOON);
+}
+
+static void teardown(World *world, gconstpointer data)
+{
+	(void)data; /* as above */
+	g_assert_cmpint(close(world->dirfd), ==, 0);
+	g_assert_true(util_fs_remove_tree(AT_FDCWD, world->path, NULL));
+	util_clock_fake_free(world->clock);
+	g_free(world->path);
+}
+
+static void note(World *world)
+{
+	g_assert_true(store_clock_note(world->dirfd, world->clock, NULL));
+}
+
+static void keep(World *world, gboolean begin)
+{
+	g_assert_true(store_clock_keep(world->dirfd, world->clock, begin, NULL));
+}
+
+/* Looks, and wants this. */
+static void expect(World *world, gboolean trusted, gint64 projected_utc, gint64 off_s)
+{
+	StoreClock found;
+	store_clock_read(world->dirfd, world->clock, &found);
+	g_assert_cmpint(found.trusted, ==, trusted);
+	g_assert_cmpint(found.now_utc, ==, util_clock_now_utc(world->clock));
+	g_assert_cmpint(found.projected_utc, ==, projected_utc);
+	g_assert_cmpint(found.off_s, ==, off_s);
+}
+
+static void test_nothing_noted(World *world, gconstpointer data)
+{
+	(void)data;
+	expect(world, TRUE, 0, 0);
+	keep(world, FALSE); /* the first note is not for a watcher to make */
+	util_clock_fake_set(world->clock, NOON + HOUR);
+	expect(world, TRUE, 0, 0);
+	keep(world, TRUE);
+	expect(world, TRUE, NOON + HOUR, 0);
+}
+
+static void test_jumps(World *world, gconstpointer data)
+{
+	static const struct {
+		gint64 by_s;
+		gboolean trusted;
+	} rows[] = {{0, TRUE},    {60, TRUE},    {61, FALSE},    {-60, TRUE},
+		    {-61, FALSE}, {HOUR, FALSE}, {-HOUR, FALSE}, {20 * 365 * 24 * HOUR, FALSE}};
+	(void)data;
+	note(world);
+	util_clock_fake_advance(world->clock, 1000);
+	for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+		util_clock_fake_set(world->clock, NOON + 1000 + rows[i].by_s);
+		expect(world, rows[i].trusted, NOON + 1000, rows[i].trusted ? 0 : rows[i].by_s);
+		/* a jump is not forgotten by looking */
+		keep(world, TRUE);
+		expect(world, rows[i].trusted, NOON + 1000, rows[i].trusted ? 0 : rows[i].by_s);
+	}
+	/* somebody says that it is right */
+	util_clock_fake_set(world->clock, NOON + HOUR);
+	note(world);
+	expect(world, TRUE, NOON + HOUR, 0);
+}
+
+/* What NTP mends bit by bit is no jump, however much it becomes. */
+static void test_drift(World *world, gconstpointer data)
+{
+	(void)data;
+	note(world);
+	for (guint i = 0; i < 100; i++) {
+		util_clock_fake_advance(world->clock, 2 * HOUR);
+		util_clock_fake_set(world->clock, util_clock_now_utc(world->clock) + 4);
+		keep(world, FALSE);
+		StoreClock found;
+		store_clock_read(world->dirfd, world->clock, &found);
+		g_assert_true(found.trusted);
+	}
+}
+
+static void test_restart(World *world, gconstpointer data)
+{
+	(void)data;
+	note(world);
+	/* a dead clock: not trusted, and it does not become what others are measured by */
+	util_clock_fake_reboot(world->clock, 100);
+	expect(world, FALSE, 0, 100 - NOON);
+	keep(world, TRUE);
+	util_clock_fake_advance(world->clock, 10);
+	expect(world, FALSE, 0, 110 - NOON);
+	/* NTP sets it right: later than before the restart */
+	util_clock_fake_set(world->clock, NOON + HOUR);
+	expect(world, TRUE, 0, 0);
+	keep(world, FALSE);
+	expect(world, TRUE, NOON + HOUR, 0);
+	util_clock_fake_set(world->clock, NOON);
+	expect(world, FALSE, NOON + HOUR, -HOUR);
+}
+
+static void test_damaged(World *world, gconstpointer data)
+{
+	static const char *const texts[] = {"", "no trailers", "Boot: x\n",
+					    "Boot: x\nBoot-Us: -1\n"};
+	(void)data;
+	for (guint i = 0; i < G_N_ELEMENTS(texts); i++) {
+		g_assert_true(util_fs_write_file(world->dirfd, "clock", texts[i], strlen(texts[i]),
+						 0644, NULL));
+		expect(world, TRUE, 0, 0);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	g_test_init(&argc, &argv, NULL);
+#define ADD(name, function) g_test_add("/store/clock/" name, World, NULL, setup, function, teardown)
+	ADD("nothing-noted", test_nothing_noted);
+	ADD("jumps", test_jumps);
+	ADD("drift", test_drift);
+	ADD("restart", test_restart);
+	ADD("damaged", test_damaged);
+#undef ADD
+	return g_test_run();
+}
