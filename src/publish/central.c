@@ -4,6 +4,7 @@
 
 #include "publish/publish-private.h"
 
+#define CLOCK_ALARM_MS 2000
 #define CENTRAL_MARK "central.cfg"
 
 static const struct {
@@ -114,6 +115,19 @@ UtilTrailers *publish_contact(Central *central, const char *base)
 	if (!util_fs_read_file(central->dirfd, path, 64 * 1024, &text, &len, NULL))
 		return NULL;
 	return util_trailers_parse(text, len, NULL);
+}
+
+gboolean publish_clock_is_off(const UtilTrailers *contact, gint64 *ret_offset_ms)
+{
+	gint64 seconds = 0;
+	*ret_offset_ms = 0;
+	/* a file that was carried here says nothing of it: neither key is there */
+	if (!util_trailers_need_int(contact, "Clock-Offset-Ms", G_MININT64 / 2, G_MAXINT64 / 2,
+				    ret_offset_ms, NULL) &&
+	    util_trailers_need_int(contact, "Clock-Offset-S", G_MININT64 / 2000, G_MAXINT64 / 2000,
+				   &seconds, NULL))
+		*ret_offset_ms = seconds * 1000;
+	return ABS(*ret_offset_ms) > CLOCK_ALARM_MS;
 }
 
 void publish_note(Central *central, const char *format, ...)

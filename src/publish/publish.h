@@ -38,6 +38,9 @@ gboolean central_create(const char *state_path, GError **error);
 
 /* Last contact of a base: trailer text of STATE/contacts/BASE (see serve/serve.h), or NULL. */
 UtilTrailers *publish_contact(Central *central, const char *base);
+/* The base's clock minus ours at that contact, by the base's own measure where it told one; TRUE if
+ * that is more than the two seconds that are nothing to speak of. */
+gboolean publish_clock_is_off(const UtilTrailers *contact, gint64 *ret_offset_ms);
 
 /* Runs until nothing is left to do (once) or for ever. Lock held elsewhere: AGAIN. */
 gboolean publish_worker(Central *central, gboolean once, GError **error);

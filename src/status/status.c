@@ -283,6 +283,18 @@ static void add_cell_trouble(Status *status, const StatusCell *cell)
 								 cell->base, cell->held));
 }
 
+/* Its releases go live by that clock. */
+static void add_clock_trouble(Status *status, const StatusCell *cell, const UtilTrailers *contact)
+{
+	gint64 offset_ms = 0;
+	if (publish_clock_is_off(contact, &offset_ms))
+		g_ptr_array_add(
+		    status->trouble,
+		    g_strdup_printf("%s: its clock was %+.3f s off ours when it was last "
+				    "heard: check its NTP",
+				    cell->base, (double)offset_ms / 1000));
+}
+
 static gboolean load_app(Status *status, Central *central, const char *app, GError **error)
 {
 	g_autoptr(GPtrArray) cells = g_ptr_array_new();
@@ -309,6 +321,7 @@ static gboolean load_app(Status *status, Central *central, const char *app, GErr
 		if (contact) {
 			(void)util_trailers_need_time(contact, "Time", &cell->heard_utc, NULL);
 			cell_contact(cell, contact);
+			add_clock_trouble(status, cell, contact);
 		}
 		cell_sending(central, cell);
 		add_cell_trouble(status, cell);

@@ -130,7 +130,7 @@ static void check_ledger(CmdDoctor *doctor, Central *central, const char *base, 
 	g_autofree char *what = g_strdup_printf("base %s: ledger verified end to end", base);
 	check_error(doctor, good, what, error);
 	g_autoptr(UtilTrailers) contact = publish_contact(central, base);
-	gint64 heard = 0, offset = 0;
+	gint64 heard = 0, offset_ms = 0;
 	if (!contact || !util_trailers_need_time(contact, "Time", &heard, NULL)) {
 		cmd_finding(doctor, FALSE, "base %s: never heard; run tagship-base pull there",
 			    base);
@@ -140,12 +140,9 @@ static void check_ledger(CmdDoctor *doctor, Central *central, const char *base, 
 	gboolean recent = util_clock_now_utc(central->clock) - heard < 24 * 3600;
 	cmd_finding(doctor, recent, "base %s: heard %s ago%s", base, ago,
 		    recent ? "" : "; is its pull timer running, is its line up?");
-	(void)util_trailers_opt_int(contact, "Clock-Offset-S", G_MININT64 / 2, G_MAXINT64 / 2, 0,
-				    &offset, NULL); /* missing: 0 */
-	if (ABS(offset) > 2)
-		cmd_finding(doctor, FALSE,
-			    "base %s: its clock is %" G_GINT64_FORMAT " s off ours; check its NTP",
-			    base, offset);
+	if (publish_clock_is_off(contact, &offset_ms))
+		cmd_finding(doctor, FALSE, "base %s: its clock is %+.3f s off ours; check its NTP",
+			    base, (double)offset_ms / 1000);
 }
 
 /* Each watching base takes one of this account's watches. */

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: ISC */
+#include <time.h>
+
 #include "plan/plan.h"
 
 #define ZONES "/usr/share/zoneinfo"
@@ -326,11 +328,76 @@ static void test_alarm(void)
 	}
 }
 
+/* How many instants the C library shows as this local time in $TZ, found by looking at the hours
+ * around; *ret_utc is the last. */
+static guint instants_by_libc(const PlanLocal *local, gint64 *ret_utc)
+{
+	struct tm as_utc = {.tm_year = local->year - 1900,
+			    .tm_mon = local->month - 1,
+			    .tm_mday = local->day,
+			    .tm_hour = local->hour,
+			    .tm_min = local->minute,
+			    .tm_sec = local->second};
+	gint64 middle = timegm(&as_utc);
+	guint found = 0;
+	for (gint64 utc = middle - 16 * 3600; utc <= middle + 16 * 3600; utc += 900) {
+		time_t when = (time_t)utc;
+		struct tm tm;
+		g_assert_nonnull(localtime_r(&when, &tm));
+		if (tm.tm_year + 1900 != local->year || tm.tm_mon + 1 != local->month ||
+		    tm.tm_mday != local->day || tm.tm_hour != local->hour ||
+		    tm.tm_min != local->minute || tm.tm_sec != local->second)
+			continue;
+		found++;
+		*ret_utc = utc;
+	}
+	return found;
+}
+
+/* Another reader of the same zone data agrees: every quarter of an hour around changes in both
+ * directions, and on leap days. */
+static void test_as_libc(void)
+{
+	static const struct {
+		const char *zone, *day;
+	} days[] = {
+	    {"Europe/Berlin", "2027-03-28"},    {"Europe/Berlin", "2027-10-31"},
+	    {"America/New_York", "2027-03-14"}, {"America/New_York", "2027-11-07"},
+	    {"Australia/Sydney", "2027-10-03"}, {"Australia/Sydney", "2027-04-04"},
+	    {"Europe/Berlin", "2028-02-29"},    {"America/New_York", "2028-02-29"},
+	    {"Asia/Shanghai", "2028-02-29"},    {"Australia/Lord_Howe", "2028-04-02"},
+	};
+	for (guint i = 0; i < G_N_ELEMENTS(days); i++) {
+		guint refused = 0;
+		g_setenv("TZ", days[i].zone, TRUE);
+		tzset();
+		for (int minute = 0; minute < 1440; minute += 15) {
+			g_autofree char *text = g_strdup_printf("%s %02d:%02d:00", days[i].day,
+								minute / 60, minute % 60);
+			PlanLocal local = local_from(text);
+			gint64 utc = 0, expected = 0;
+			g_autoptr(GError) error = NULL;
+			guint found = instants_by_libc(&local, &expected);
+			gboolean ok = plan_zone_to_utc(ZONES, days[i].zone, &local, &utc, &error);
+			g_test_message("%s %s", days[i].zone, text);
+			g_assert_cmpint(ok, ==, found == 1);
+			g_assert_cmpint(utc, ==, found == 1 ? expected : 0);
+			refused += !ok;
+		}
+		/* half an hour on Lord Howe, none on a leap day */
+		gboolean leap = g_str_has_suffix(days[i].day, "02-29");
+		g_assert_cmpuint(refused, ==, leap ? 0 : i == G_N_ELEMENTS(days) - 1 ? 2 : 4);
+	}
+	g_unsetenv("TZ");
+	tzset();
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/plan/zone/to-utc", test_to_utc);
 	g_test_add_func("/plan/zone/round-trip", test_round_trip);
+	g_test_add_func("/plan/zone/as-libc", test_as_libc);
 	g_test_add_func("/plan/zone/format", test_format);
 	g_test_add_func("/plan/zone/names", test_names);
 	g_test_add_func("/plan/zone/folder", test_folder);

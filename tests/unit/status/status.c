@@ -70,6 +70,43 @@ static void sending(World *world, gint64 time, const char *version)
 					 strlen(formatted), 0644, NULL));
 }
 
+static void put_offset(World *world, const char *key, gint64 offset)
+{
+	g_autoptr(UtilTrailers) text = util_trailers_new();
+	util_trailers_add_time(text, "Time", 1800000000);
+	util_trailers_add_int(text, "Clock-Offset-S", 1);
+	if (key)
+		util_trailers_add_int(text, key, offset);
+	g_autofree char *formatted = util_trailers_format(text);
+	g_assert_true(util_fs_write_file(world->central->dirfd, "contacts/haikou", formatted,
+					 strlen(formatted), 0644, NULL));
+}
+
+/* What status says of the base's clock, NULL: nothing. */
+static char *clock_trouble(World *world)
+{
+	g_autoptr(Status) status = status_load(world->central, NULL, NULL);
+	for (guint i = 0; i < status->trouble->len; i++)
+		if (strstr(status->trouble->pdata[i], "its clock"))
+			return g_strdup(status->trouble->pdata[i]);
+	return NULL;
+}
+
+static void test_clock(World *world, gconstpointer data)
+{
+	(void)data;
+	world_add_base(world, "haikou");
+	put_offset(world, NULL, 0);
+	g_assert_null(clock_trouble(world));
+	put_offset(world, "Clock-Offset-Ms", 2000);
+	g_assert_null(clock_trouble(world));
+	put_offset(world, "Clock-Offset-Ms", -2001);
+	g_autofree char *trouble = clock_trouble(world);
+	g_assert_cmpstr(
+	    trouble, ==,
+	    "haikou: its clock was -2.001 s off ours when it was last heard: check its NTP");
+}
+
 static gint64 arrives(World *world)
 {
 	g_autoptr(Status) status = status_load(world->central, NULL, NULL);
@@ -135,6 +172,7 @@ int main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	g_test_add("/status/cells", World, NULL, world_setup, test_cells, world_teardown);
 	g_test_add("/status/trouble", World, NULL, world_setup, test_trouble, world_teardown);
+	g_test_add("/status/clock", World, NULL, world_setup, test_clock, world_teardown);
 	g_test_add("/status/sending", World, NULL, world_setup, test_sending, world_teardown);
 	return g_test_run();
 }
