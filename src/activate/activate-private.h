@@ -25,6 +25,10 @@ void activate_say(const ActivateSpec *spec, const char *version, const char *for
 /* Opens APP; an error names base.cfg. */
 gboolean activate_open_dir(ActivateApp *app, GError **error);
 
+/* ahead.c */
+/* This tree was found as it should be a moment ago (activate_ahead). */
+gboolean activate_is_checked(const ActivateApp *app, const char *tree, const char *root);
+
 /* report.c */
 /* Makes the reports of records whose key is not noted; problems are said. */
 void activate_missing_reports(ActivateApp *app);

@@ -25,8 +25,10 @@
  *
  *   before      lead_s ahead (after a check of the tree), else right before stop; failing:
  *               `failed`, nothing was stopped
- *   check       the staged tree against its stat numbers; altered: `failed`, nothing was stopped
- *   intent      journaled: the commit point; then the tree moves to releases/
+ *   check       the staged tree against its stat numbers (a moment ahead, by activate_ahead);
+ *               altered: `failed`, nothing was stopped
+ *   intent      journaled: the commit point; then the tree moves to releases/,
+ *               if activate_ahead did not move it
  *   stop        skipped if nothing is current. Failing or hanging: undo, since the old server may
  *               still run (but if the app is `down` it is only said)
  *   migrate     failing: undo
@@ -87,6 +89,14 @@
 #include "store/store.h"
 #include "tree/tree.h"
 
+/* A tree that was checked ahead of its time; zero before. */
+typedef struct {
+	char *tree, *root;
+	gint64 checked_us; /* monotonic */
+} ActivateReady;
+void activate_ready_clear(ActivateReady *ready);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ActivateReady, activate_ready_clear)
+
 typedef struct {
 	const char *root_path;
 	int root_dirfd;
@@ -97,6 +107,7 @@ typedef struct {
 	/* told at each phase, for people; may be NULL */
 	void (*say)(const char *line, gpointer user_data);
 	gpointer user_data;
+	ActivateReady *ready; /* between activate_ahead and activate_due; may be NULL */
 } ActivateSpec;
 
 /* The number in ROOT/incarnation, 1 if there is no such file. */
@@ -142,6 +153,14 @@ gboolean activate_record(ActivateApp *app, UtilTrailers *record, GError **error)
 /* Runs `prepare` for a tree just staged. No lock, nothing journaled; FALSE: it failed. */
 gboolean activate_prepare(const ActivateSpec *spec, const Order *order, const char *tree,
 			  GError **error);
+
+/* How long before its time an order is looked at. */
+#define ACTIVATE_AHEAD_S 5
+/* If nothing is to be done now but something is within ACTIVATE_AHEAD_S: when; and the tree of that
+ * order is checked into spec.ready and moved to releases/, so that activate_due, of this app opened
+ * anew at that second, need not. 0: activate_due is called now. The lock is not to be held while
+ * waiting: a hold or a cancel of the last seconds counts. */
+gint64 activate_ahead(ActivateApp *app);
 
 /* Performs bookkeeping and at most one activation that is due, if any. ret_next_utc: when to look
  * again (0: nothing in sight). Returns FALSE only if this base cannot work (journal, disk);

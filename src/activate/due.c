@@ -100,7 +100,8 @@ static gboolean look_ahead(ActivateApp *app, const Order *order, const char *tre
 	g_autofree char *path = activate_find_tree(app, tree);
 	if (!path)
 		return util_error_set(error, TS_ERROR_FAILED, "the staged tree %s is gone", tree);
-	return activate_check_tree(app, path, order->root, error);
+	return activate_is_checked(app, tree, order->root) ||
+	       activate_check_tree(app, path, order->root, error);
 }
 
 static gboolean run_before(ActivateApp *app, const Order *order, const char *tree,

@@ -153,6 +153,15 @@ static GPtrArray *parse_journal(const char *data, gsize len, guint64 *ret_end, g
 	return g_steal_pointer(&records);
 }
 
+static gboolean write_nul(StoreJournal *journal, guint64 from, guint64 to, GError **error)
+{
+	if (to <= from)
+		return TRUE;
+	g_autofree char *nul = g_malloc0((gsize)(to - from));
+	return util_fs_pwrite_all(journal->fd, nul, (gsize)(to - from), from, error) &&
+	       util_fs_fsync(journal->fd, error);
+}
+
 /* Makes sure that STORE_JOURNAL_RESERVE bytes follow the last record, if the disk has them. */
 static gboolean preallocate(StoreJournal *journal, guint64 need, GError **error)
 {
@@ -164,17 +173,12 @@ static gboolean preallocate(StoreJournal *journal, guint64 need, GError **error)
 		err = posix_fallocate(journal->fd, 0, (off_t)want);
 	if (err)
 		return util_error_errno(error, err, "keeping room in journal %s", journal->name);
+	/* Really written: an append then only overwrites, and to sync it needs nothing of the file
+	 * system's own journal, which may be busy with what others write. */
+	if (!write_nul(journal, MAX(journal->allocated, journal->end), want, error))
+		return FALSE;
 	journal->allocated = want;
 	return TRUE;
-}
-
-static gboolean write_nul(StoreJournal *journal, guint64 from, guint64 to, GError **error)
-{
-	if (to <= from)
-		return TRUE;
-	g_autofree char *nul = g_malloc0((gsize)(to - from));
-	return util_fs_pwrite_all(journal->fd, nul, (gsize)(to - from), from, error) &&
-	       util_fs_fsync(journal->fd, error);
 }
 
 static gboolean load(StoreJournal *journal, GError **error)
@@ -261,7 +265,7 @@ gboolean store_journal_append(StoreJournal *journal, const UtilTrailers *record,
 		return FALSE;
 	journal->dirty = journal->end + line->len;
 	if (!util_fs_pwrite_all(journal->fd, line->str, line->len, journal->end, error) ||
-	    !util_fs_fsync(journal->fd, error)) {
+	    !util_fs_fdatasync(journal->fd, error)) {
 		g_prefix_error(error, "journal %s: ", journal->name);
 		/* it may be there or not: take it back, now or before the next append */
 		if (write_nul(journal, journal->end, journal->dirty, NULL))

@@ -8,7 +8,7 @@
  * and a tab \t; it holds no other control characters. CHECK is the first 8 hex digits of the
  * SHA-256 of TEXT. The file is preallocated in steps of 64 KiB, the rest is NUL: appending to a
  * full disk still works for at least STORE_JOURNAL_RESERVE bytes. Each append is one pwrite and one
- * fsync.
+ * fdatasync.
  *
  * Crash: an append is there or not. A torn last line (no newline, or NUL where blocks were not
  * written) is overwritten with NUL at the next open and left out by store_journal_read; any other

@@ -227,6 +227,14 @@ gboolean util_fs_fsync(int fd, GError **error)
 	return err ? util_error_errno(error, err, "fsync") : TRUE;
 }
 
+gboolean util_fs_fdatasync(int fd, GError **error)
+{
+	int err = util_fault_point("fsync");
+	if (!err && fdatasync(fd) != 0)
+		err = errno;
+	return err ? util_error_errno(error, err, "fdatasync") : TRUE;
+}
+
 gboolean util_fs_syncfs(int fd, GError **error)
 {
 	int err = util_fault_point("syncfs");

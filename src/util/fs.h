@@ -55,6 +55,8 @@ gboolean util_fs_read_full(int fd, void *data, gsize len, gsize *ret_len, GError
 gboolean util_fs_pread_full(int fd, void *data, gsize len, guint64 offset, GError **error);
 
 gboolean util_fs_fsync(int fd, GError **error);
+/* The content, and of the rest what is needed to read it again: not its times. */
+gboolean util_fs_fdatasync(int fd, GError **error);
 /* One syncfs(2) for the file system of fd. */
 gboolean util_fs_syncfs(int fd, GError **error);
 gboolean util_fs_rename(int from_dirfd, const char *from, int to_dirfd, const char *to,

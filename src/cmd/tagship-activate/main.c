@@ -8,6 +8,8 @@
  */
 #include <locale.h>
 #include <stdlib.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 #include "cmd/signals.h"
 #include "cmd/tagship-activate/watch.h"
@@ -34,6 +36,29 @@ static void poke(int root_dirfd)
 		(void)util_fs_write_file(root_dirfd, "poke/now", "", 0, 0644, NULL); /* as above */
 }
 
+/* FALSE: the clock was set, or there is no timer: whoever started us looks again. */
+static gboolean wait_until(gint64 utc)
+{
+	guint64 times = 0;
+	struct itimerspec when = {.it_value = {.tv_sec = utc}};
+	util_autofd int fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC);
+	return fd >= 0 &&
+	       timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &when, NULL) == 0 &&
+	       read(fd, &times, sizeof times) == sizeof times;
+}
+
+/* We are started some seconds ahead: all that can be done before is done, and the lock is taken at
+ * the second. NULL without error: nothing to do now. */
+static ActivateApp *open_in_time(const ActivateSpec *spec, GError **error)
+{
+	g_autoptr(ActivateApp) app = activate_open(spec, LOCK_WAIT_MS, error);
+	gint64 at_utc = app ? activate_ahead(app) : 0;
+	if (at_utc == 0)
+		return g_steal_pointer(&app);
+	g_clear_pointer(&app, activate_close);
+	return wait_until(at_utc) ? activate_open(spec, LOCK_WAIT_MS, error) : NULL;
+}
+
 static gboolean do_app(const char *root_path, int root_dirfd, const char *name, GError **error)
 {
 	gint64 next_utc = 0, incarnation = 1;
@@ -45,16 +70,18 @@ static gboolean do_app(const char *root_path, int root_dirfd, const char *name, 
 	if (!app)
 		return util_error_set(error, TS_ERROR_USAGE, "no app \"%s\" in %s/base.cfg", name,
 				      root_path);
+	g_auto(ActivateReady) ready = {0};
 	ActivateSpec spec = {.root_path = root_path,
 			     .root_dirfd = root_dirfd,
 			     .conf = conf,
 			     .app = app,
 			     .clock = clock,
 			     .incarnation = incarnation,
-			     .say = say};
-	g_autoptr(ActivateApp) opened = activate_open(&spec, LOCK_WAIT_MS, error);
+			     .say = say,
+			     .ready = &ready};
+	g_autoptr(ActivateApp) opened = open_in_time(&spec, error);
 	if (!opened)
-		return FALSE;
+		return error == NULL || *error == NULL;
 	cmd_outlive_signals();
 	gboolean ok = TRUE;
 	do {

@@ -205,8 +205,13 @@ static gboolean is_due(Watch *watch, AppWatch *w)
 		postpone(watch, w);
 		return FALSE;
 	}
-	if (need != ACTIVATE_REPORTS)
-		return need == ACTIVATE_DUE;
+	/* its child waits for the second itself, with all that can be done before behind it */
+	if (need == ACTIVATE_DUE ||
+	    (w->next_utc > 0 &&
+	     w->next_utc <= util_clock_now_utc(util_clock_system()) + ACTIVATE_AHEAD_S))
+		return TRUE;
+	if (need == ACTIVATE_IDLE)
+		return FALSE;
 	/* a key or a disk that is not right: not urgent, tried once a minute */
 	gint64 now_us = g_get_monotonic_time();
 	gboolean now = now_us >= w->reports_us;
@@ -274,15 +279,17 @@ static void reap(AppWatch *w)
 	g_clear_pointer(&w->problem, g_free);
 }
 
-/* Sets the timer to the next due moment; a clock that is set wakes us as well. */
+/* Sets the timer to shortly before the next due moment; a clock that is set wakes us as well. */
 static void set_timer(const Watch *watch)
 {
 	gint64 next_utc = 0;
 	for (guint i = 0; i < watch->apps->len; i++) {
 		const AppWatch *w = watch->apps->pdata[i];
-		if (w->next_utc > 0 && (next_utc == 0 || w->next_utc < next_utc))
+		if (w->pidfd < 0 && w->next_utc > 0 && (next_utc == 0 || w->next_utc < next_utc))
 			next_utc = w->next_utc;
 	}
+	/* before that second: its child waits for it */
+	next_utc = next_utc > 0 ? MAX(next_utc - ACTIVATE_AHEAD_S, 1) : 0;
 	struct itimerspec when = {.it_value = {.tv_sec = next_utc}};
 	(void)timerfd_settime(watch->timer_fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &when,
 			      NULL); /* the values are fine; else we look again in a minute */
