@@ -43,26 +43,25 @@ static gboolean make_names(Apply *apply, GError **error)
 /* Files whose content the old tree has. */
 static gboolean copy_files(Apply *apply, GError **error)
 {
-	guint count = apply->changes->count;
-	g_autoptr(TreeTaker) taker =
-	    tree_taker_new(apply->old_tree->dirfd, apply->dirfd, apply->take);
-	for (guint i = 0; i < count; i++) {
+	g_autoptr(GArray) pairs = g_array_new(FALSE, FALSE, sizeof(TreePair));
+	GError *inner = NULL;
+	for (guint i = 0; i < apply->changes->count; i++) {
 		const DeltaItem *item = delta_changes_item(apply->changes, i);
+		TreePair pair = {.to = manifest_entry(apply->manifest, i)};
 		if (item->entry.type != DELTA_FILE ||
 		    (item->source != DELTA_KEPT && item->source != DELTA_COPIED))
 			continue;
-		const ManifestEntry *from = manifest_entry(apply->old_tree->manifest, item->from);
-		GError *inner = NULL;
-		if (!tree_take_file(taker, from, manifest_entry(apply->manifest, i), &inner)) {
-			/* of a tree whose manifest says it is there */
-			if (g_error_matches(inner, TS_ERROR, TS_ERROR_NOT_FOUND))
-				inner->code = TS_ERROR_CORRUPT;
-			g_propagate_prefixed_error(error, inner, "old tree: ");
-			return FALSE;
-		}
-		util_progress(apply->progress, "copying", i, count);
+		pair.from = manifest_entry(apply->old_tree->manifest, item->from);
+		g_array_append_val(pairs, pair);
 	}
-	return TRUE;
+	if (tree_take_files(apply->old_tree->dirfd, apply->dirfd, apply->take, pairs,
+			    apply->progress, &inner))
+		return TRUE;
+	/* of a tree whose manifest says it is there */
+	if (g_error_matches(inner, TS_ERROR, TS_ERROR_NOT_FOUND))
+		inner->code = TS_ERROR_CORRUPT;
+	g_propagate_prefixed_error(error, inner, "old tree: ");
+	return FALSE;
 }
 
 static const DeltaItem *current_item(const Apply *apply, guint *ret_index)

@@ -5,6 +5,9 @@
 
 #include "tree/tree-private.h"
 
+#define BLOCK 64 /* neighbours share their folder */
+#define THREADS_FILES 2000
+
 struct TreeTaker {
 	TreeTake how;
 	int from_dirfd, to_dirfd;
@@ -136,4 +139,83 @@ gboolean tree_take_file(TreeTaker *taker, const ManifestEntry *from, const Manif
 		break;
 	}
 	return copy_file(taker, from, to, error);
+}
+
+/* What the threads share. */
+typedef struct {
+	int from_dirfd, to_dirfd;
+	TreeTake how;
+	const GArray *pairs;
+	gint next; /* atomic: of the next block */
+	GMutex lock;
+	GError *error; /* under lock, with the index of what failed */
+	guint error_at;
+} TakePool;
+
+static gboolean failed_before(TakePool *pool, guint index)
+{
+	g_mutex_lock(&pool->lock);
+	gboolean failed = pool->error && pool->error_at < index;
+	g_mutex_unlock(&pool->lock);
+	return failed;
+}
+
+static void keep_first_error(TakePool *pool, guint index, GError **error)
+{
+	g_mutex_lock(&pool->lock);
+	if (!pool->error || index < pool->error_at) {
+		g_clear_error(&pool->error);
+		pool->error = g_steal_pointer(error);
+		pool->error_at = index;
+	}
+	g_mutex_unlock(&pool->lock);
+}
+
+static void take_blocks(TakePool *pool, const UtilProgress *progress)
+{
+	g_autoptr(TreeTaker) taker = tree_taker_new(pool->from_dirfd, pool->to_dirfd, pool->how);
+	for (;;) {
+		guint i = (guint)g_atomic_int_add(&pool->next, BLOCK);
+		guint end = MIN(i + BLOCK, pool->pairs->len);
+		if (i >= pool->pairs->len || failed_before(pool, i))
+			return;
+		for (; i < end; i++) {
+			const TreePair *pair = &g_array_index(pool->pairs, TreePair, i);
+			g_autoptr(GError) error = NULL;
+			if (!tree_take_file(taker, pair->from, pair->to, &error)) {
+				keep_first_error(pool, i, &error);
+				return;
+			}
+			util_progress(progress, "copying", i, pool->pairs->len);
+		}
+	}
+}
+
+static gpointer take_thread(gpointer user_data)
+{
+	take_blocks(user_data, NULL);
+	return NULL;
+}
+
+gboolean tree_take_files(int from_dirfd, int to_dirfd, TreeTake how, const GArray *pairs,
+			 const UtilProgress *progress, GError **error)
+{
+	TakePool pool = {
+	    .from_dirfd = from_dirfd, .to_dirfd = to_dirfd, .how = how, .pairs = pairs};
+	g_autoptr(GPtrArray) threads = g_ptr_array_new();
+	guint more = pairs->len >= THREADS_FILES ? g_get_num_processors() - 1 : 0;
+	g_mutex_init(&pool.lock);
+	for (guint i = 0; i < more; i++) {
+		GThread *thread = g_thread_try_new("take", take_thread, &pool, NULL);
+		if (thread)
+			g_ptr_array_add(threads, thread);
+	}
+	take_blocks(&pool, progress);
+	for (guint i = 0; i < threads->len; i++)
+		(void)g_thread_join(threads->pdata[i]); /* they return nothing */
+	g_mutex_clear(&pool.lock);
+	if (!pool.error)
+		return TRUE;
+	g_propagate_error(error, pool.error);
+	return FALSE;
 }

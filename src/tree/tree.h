@@ -67,6 +67,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(TreeTaker, tree_taker_free)
 gboolean tree_take_file(TreeTaker *taker, const ManifestEntry *from, const ManifestEntry *to,
 			GError **error);
 
+/* Many of them, on all cores where that pays. FALSE: of what failed, the first in the list. */
+typedef struct {
+	const ManifestEntry *from, *to;
+} TreePair;
+gboolean tree_take_files(int from_dirfd, int to_dirfd, TreeTake how, const GArray *pairs,
+			 const UtilProgress *progress, GError **error);
+
 /* Sets final modes and mtimes of every entry, folders after what is in them; the top folder gets
  * mode 0755. A file that has a second name (TREE_TAKE_LINKS) is left as it is. */
 gboolean tree_finish(int dirfd, const Manifest *manifest, GError **error);

@@ -536,6 +536,36 @@ static void test_take_refusals(void)
 	assert_failed(error, TS_ERROR_NOT_FOUND, "none");
 }
 
+/* Enough for threads: all are there, and of two that fail the first is told. */
+static void test_take_files(void)
+{
+	g_auto(Folder) from = folder_new();
+	g_auto(Folder) to = folder_new();
+	g_auto(Folder) again = folder_new();
+	enum { COUNT = 2500 };
+	g_autofree ManifestEntry *entries = g_new0(ManifestEntry, COUNT);
+	g_autoptr(GArray) pairs = g_array_new(FALSE, FALSE, sizeof(TreePair));
+	g_autoptr(GPtrArray) paths = g_ptr_array_new_with_free_func(g_free);
+	g_autoptr(GError) error = NULL;
+	for (guint i = 0; i < COUNT; i++) {
+		char *path = g_strdup_printf("f%u", i);
+		g_ptr_array_add(paths, path);
+		put_file(&from, path, "content");
+		entries[i] = (ManifestEntry){
+		    .path = path, .size = 7, .type = MANIFEST_FILE, .mode = 0644, .mtime_s = 5};
+		TreePair pair = {&entries[i], &entries[i]};
+		g_array_append_val(pairs, pair);
+	}
+	g_assert_true(tree_take_files(from.fd, to.fd, TREE_TAKE_COPIES, pairs, NULL, &error));
+	g_assert_no_error(error);
+	g_autoptr(GPtrArray) names = util_fs_list(to.fd, ".", NULL);
+	g_assert_cmpuint(names->len, ==, COUNT);
+	put_file(&from, "f700", "longer than it was");
+	put_file(&from, "f2400", "longer than it was");
+	g_assert_false(tree_take_files(from.fd, again.fd, TREE_TAKE_COPIES, pairs, NULL, &error));
+	assert_failed(error, TS_ERROR_CORRUPT, "f700: ");
+}
+
 /* Mode and time of a file with a second name are the old tree's too. */
 static void test_finish_linked(void)
 {
@@ -625,6 +655,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/tree/copy-refusals", test_copy_refusals);
 	g_test_add_func("/tree/take", test_take);
 	g_test_add_func("/tree/take-refusals", test_take_refusals);
+	g_test_add_func("/tree/take-files", test_take_files);
 	g_test_add_func("/tree/finish-linked", test_finish_linked);
 	g_test_add_func("/tree/stat-renew", test_stat_renew);
 	g_test_add_func("/tree/progress", test_progress);
