@@ -214,6 +214,36 @@ static char *free_tree_name(const Run *run)
 	}
 }
 
+typedef struct {
+	int dirfd;
+	GError *error;
+} Sync;
+
+static gpointer sync_thread(gpointer user_data)
+{
+	Sync *sync = user_data;
+	(void)util_fs_syncfs(sync->dirfd, &sync->error); /* the error is looked at */
+	return NULL;
+}
+
+/* All is written: while the disk syncs, the processors hash. */
+static gboolean check_and_sync(int tree_dirfd, const Manifest *manifest, GError **error)
+{
+	Sync sync = {.dirfd = tree_dirfd};
+	GThread *thread = g_thread_try_new("sync", sync_thread, &sync, NULL);
+	gboolean ok = tree_check(tree_dirfd, manifest, NULL, error);
+	if (thread)
+		(void)g_thread_join(thread); /* returns nothing */
+	else
+		(void)sync_thread(&sync); /* as above */
+	if (ok && sync.error) {
+		g_propagate_error(error, sync.error);
+		return FALSE;
+	}
+	g_clear_error(&sync.error);
+	return ok;
+}
+
 /* Checks what was built, syncs it once, and gives it its name. */
 static gboolean keep_tree(Run *run, const char *tmp, int tree_dirfd, const Manifest *manifest,
 			  GError **error)
@@ -227,9 +257,9 @@ static gboolean keep_tree(Run *run, const char *tmp, int tree_dirfd, const Manif
 				      spec->order->root);
 	if (fchmod(tree_dirfd, 0755) != 0)
 		return util_error_errno(error, errno, "%s", tmp);
-	if (!tree_check(tree_dirfd, manifest, NULL, error) ||
+	if (!check_and_sync(tree_dirfd, manifest, error) ||
 	    !stage_manifest_keep(spec, root, manifest, error) ||
-	    !make_shared(run, manifest, error) || !util_fs_syncfs(tree_dirfd, error) ||
+	    !make_shared(run, manifest, error) ||
 	    !stage_stat_keep(spec, root, tree_dirfd, manifest, error) ||
 	    (spec->app->hard_links && !stage_stats_renew(spec, root, error)))
 		return FALSE;
