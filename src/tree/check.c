@@ -6,6 +6,7 @@
 #include "tree/tree-private.h"
 
 #define NAMED_MAX 5
+#define STAT_LINE 160 /* five numbers, none over 20 digits, and nine each after two of them */
 #define STAT_HEAD "tagship-stat 1\n"
 
 /* Differences found so far. */
@@ -140,13 +141,43 @@ gboolean tree_check(int dirfd, const Manifest *manifest, GPtrArray **ret_altered
 	return findings_result(&found, ret_altered, error);
 }
 
-static char *stat_line(const struct stat *st)
+/* printf took a tenth of the time that staging a large tree takes. */
+static char *put_number(char *end, guint64 number, guint least_digits)
 {
-	return g_strdup_printf("%" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " %" G_GINT64_FORMAT
-			       " %" G_GINT64_FORMAT ".%09ld %" G_GINT64_FORMAT ".%09ld",
-			       (guint64)st->st_dev, (guint64)st->st_ino, (gint64)st->st_size,
-			       (gint64)st->st_mtim.tv_sec, st->st_mtim.tv_nsec,
-			       (gint64)st->st_ctim.tv_sec, st->st_ctim.tv_nsec);
+	char digits[24];
+	guint n = 0;
+	do
+		digits[n++] = (char)('0' + number % 10);
+	while ((number /= 10) > 0);
+	while (n < least_digits)
+		digits[n++] = '0';
+	while (n > 0)
+		*end++ = digits[--n];
+	return end;
+}
+
+static char *put_time(char *end, const struct timespec *time)
+{
+	gint64 seconds = time->tv_sec;
+	if (seconds < 0)
+		*end++ = '-';
+	end = put_number(end, seconds < 0 ? -(guint64)seconds : (guint64)seconds, 1);
+	*end++ = '.';
+	return put_number(end, (guint64)time->tv_nsec, 9);
+}
+
+static void stat_line(const struct stat *st, char ret_line[STAT_LINE])
+{
+	char *end = put_number(ret_line, st->st_dev, 1);
+	*end++ = ' ';
+	end = put_number(end, st->st_ino, 1);
+	*end++ = ' ';
+	end = put_number(end, (guint64)st->st_size, 1);
+	*end++ = ' ';
+	end = put_time(end, &st->st_mtim);
+	*end++ = ' ';
+	end = put_time(end, &st->st_ctim);
+	*end = '\0';
 }
 
 /* stat and, for links, target of a path beneath; NOT_FOUND if it is not there. */
@@ -178,9 +209,13 @@ char *tree_stat_take(int dirfd, const Manifest *manifest, GError **error)
 		ok = folder_stat(&folder, path, &st, &target, error);
 		if (!ok)
 			break;
-		g_autofree char *line = stat_line(&st);
+		char line[STAT_LINE];
+		stat_line(&st, line);
 		g_autofree char *name = manifest_quote(path);
-		g_string_append_printf(text, "%s %s\n", line, name);
+		g_string_append(text, line);
+		g_string_append_c(text, ' ');
+		g_string_append(text, name);
+		g_string_append_c(text, '\n');
 	}
 	tree_folder_clear(&folder);
 	return ok ? g_string_free(g_steal_pointer(&text), FALSE) : NULL;
@@ -290,7 +325,8 @@ static gboolean check_stat(TreeFolder *folder, const Manifest *manifest, const M
 										  : inner->message);
 		return TRUE;
 	}
-	g_autofree char *line = stat_line(&st);
+	char line[STAT_LINE];
+	stat_line(&st, line);
 	if (g_strcmp0(line, g_hash_table_lookup(lines, name)) == 0)
 		return TRUE;
 	const char *what = compare_node(entry, &st, target);
