@@ -35,7 +35,7 @@ requests_world() {
 	git -C "$SRC" commit -qm 'The docs'
 	world_central shop '' web > "$W/central.log" 2>&1 && real_base nginx docs || return 1
 	sed -i 's/name = "docs"/name = "shop"/' "$W/haikou/root/base.cfg"
-	[ -z "${BENCH_BRIDGE:-}" ] || sed -i 's/^    keep = 3;/&\n    bridge = 3600;/' "$W/haikou/root/base.cfg"
+	[ -z "${BENCH_BRIDGE:-}" ] || sed -i 's/^    keep = 3;/&\n    bridge = "1h";/' "$W/haikou/root/base.cfg"
 	world_base_run haikou
 	real_nginx && requests_version v1 5.34.1 && requests_version v2 5.35.0
 }
