@@ -139,6 +139,16 @@ is 'all apps, all bases' "$(grep -c 'has read it' "$W/out")" 6
 c resume > "$W/out" 2>&1
 is 'and resume' "$(grep -c 'has read it' "$W/out")" 6
 
+# ---- a hotfix planned after, going live before, a bigger release ----
+world_commit 5
+plan v5 "$(in_seconds 15)" 'Release-To: c2'
+push v5
+plan hotfix now 'Release-To: c2' 'Release-Version: v3'
+git -C "$SRC" push -q origin hotfix > "$W/push" 2>&1
+ok 'the hotfix goes at once' world_wait 14 world_is shop hotfix c2 live
+ok 'and the bigger one at its time' world_wait 40 world_is shop v5 c2 live
+is 'both happened' "$(world_state shop hotfix c2) $(world_answer c2)" 'live 5'
+
 # ---- zone data that disagrees is said before the time ----
 mkdir -p "$W/zones/Asia"
 cp /usr/share/zoneinfo/tzdata.zi "$W/zones/"
@@ -169,8 +179,12 @@ for base in a1 b1; do world_start "only-$base" tagship-activate "$W/$base/root" 
 ok 'the quorum was met: who hears it goes' world_wait 40 world_is shop v4 c1 live
 ok 'who is cut off goes, where the plan says so' world_wait 20 sh -c "ls '$W/b1/root/pending' | grep -q 'live\$'"
 ok 'and holds, where it does not' world_wait 20 sh -c "ls '$W/a1/root/pending' | grep -q 'missed\$'"
-is 'who serves what' "$(answers)" '3 4 31 4 31 3 '
+is 'who serves what' "$(answers)" '3 4 31 4 5 3 '
+c -q cancel shop v4-go
+ok 'central shows that it only asked' sh -c "tagship -C '$STATE' status | grep -q 'b1 .*cancel-asked'"
 pull b1
+pull b1
+ok 'a cancel that comes too late is answered so' sh -c "git -C '$STATE/ledger/b1.git' log --format=%B reports | grep -q '^Event: too-late'"
 pull a1
 is 'the reports come later, and are right' "$(world_state shop v4-go b1) $(world_state shop v4 a1)" 'live missed'
 c log shop v4 > "$W/out"
