@@ -155,7 +155,7 @@ static gboolean take_stop(Cursor *cursor, AcceptedStop *ret_stop, GError **error
 		format_stop(again, &stop);
 		g_string_truncate(again, again->len - 1); /* the newline */
 	}
-	if (again->len == 0 || strcmp(again->str, line) != 0)
+	if (!line || again->len == 0 || strcmp(again->str, line) != 0)
 		return util_error_set(error, TS_ERROR_CORRUPT,
 				      "accepted orders: the line of the stop is damaged");
 	*ret_stop = stop;

@@ -11,6 +11,7 @@
 #include "publish/publish-private.h"
 
 #define NOTES "refs/notes/releases"
+#define NOTES_OPTION "--ref=refs/notes/releases"
 #define GIT_S 60
 #define OUTPUT_MAX (16 * 1024 * 1024)
 #define RELEASES_MAX 200 /* older ones keep the note they have */
@@ -178,7 +179,7 @@ static char *blob_of(const char *text)
 static gboolean write_note(const char *repo, GHashTable *have, const char *commit, const char *text,
 			   GError **error)
 {
-	const char *const add[] = {"notes", "--ref=" NOTES, "add", "-f", "-F", "-", commit, NULL};
+	const char *const add[] = {"notes", NOTES_OPTION, "add", "-f", "-F", "-", commit, NULL};
 	g_autofree char *blob = blob_of(text);
 	g_autoptr(GBytes) input = g_bytes_new(text, strlen(text));
 	return g_strcmp0(g_hash_table_lookup(have, commit), blob) == 0 ||
