@@ -216,6 +216,7 @@ static char *free_tree_name(const Run *run)
 
 typedef struct {
 	int dirfd;
+	GThread *thread; /* NULL: none was to be had */
 	GError *error;
 } Sync;
 
@@ -230,10 +231,10 @@ static gpointer sync_thread(gpointer user_data)
 static gboolean check_and_sync(int tree_dirfd, const Manifest *manifest, GError **error)
 {
 	Sync sync = {.dirfd = tree_dirfd};
-	GThread *thread = g_thread_try_new("sync", sync_thread, &sync, NULL);
+	sync.thread = g_thread_try_new("sync", sync_thread, &sync, NULL);
 	gboolean ok = tree_check(tree_dirfd, manifest, NULL, error);
-	if (thread)
-		(void)g_thread_join(thread); /* returns nothing */
+	if (sync.thread)
+		(void)g_thread_join(sync.thread); /* returns nothing */
 	else
 		(void)sync_thread(&sync); /* as above */
 	if (ok && sync.error) {
