@@ -36,7 +36,7 @@ for p in tagship tagship-base; do
 		tagship/app) verbs='add list show remove' ;;
 		tagship/base) verbs='add list show key remove' ;;
 		tagship/hook) verbs='install check remove' ;;
-		tagship/plan) verbs='check list' ;;
+		tagship/plan) verbs='new check list' ;;
 		tagship/bundle) verbs='make show apply' ;;
 		tagship-base/node) verbs='add list remove join' ;;
 		esac
@@ -243,6 +243,8 @@ sed -i '$d' "$SRC/build.sh"
 sed -i 's/^push_wait = 1;/push_wait = 60;/' "$STATE/central.cfg"
 
 # ---- a worker that is a service, and down ----
+# one that a report started may still be at work
+world_wait 30 flock -n "$STATE/worker.lock" true
 echo 'worker = "service";' >> "$STATE/central.cfg"
 world_commit 7
 plan v5 now all

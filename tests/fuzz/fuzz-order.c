@@ -43,12 +43,19 @@ static void try_report(const char *text, gsize len)
 static void try_accepted(const char *text, gsize len)
 {
 	g_autoptr(GError) error = NULL;
-	g_autoptr(GPtrArray) orders = accepted_parse(text, len, NULL, &error);
+	g_auto(AcceptedStop) stop = {0};
+	g_autoptr(GPtrArray) orders = accepted_parse(text, len, &stop, &error);
 	g_assert((orders != NULL) == (error == NULL));
 	if (!orders)
 		return;
-	g_autofree char *again = accepted_format(orders, NULL);
-	check_same(text, len, again);
+	g_autofree char *again = accepted_format(orders, &stop);
+	/* format 1 is written anew as 2, which then stays */
+	if (!g_str_has_prefix(text, "tagship-accepted 1\n")) {
+		check_same(text, len, again);
+		return;
+	}
+	g_autoptr(GPtrArray) second = accepted_parse(again, strlen(again), NULL, NULL);
+	g_assert(second && second->len == orders->len);
 }
 
 int LLVMFuzzerTestOneInput(const guint8 *data, gsize size)
