@@ -10,6 +10,8 @@
 #define FILE_MAX (1024 * 1024)
 #define LOCK_WAIT_MS (60 * 1000)
 
+static const char all_apps[] = "-";
+
 static void stop_free(gpointer data)
 {
 	PublishStop *stop = data;
@@ -95,7 +97,8 @@ static GHashTable *wanted_at(const GPtrArray *stops, const ConfPeer *peer)
 	for (guint i = 0; i < stops->len; i++) {
 		PublishStop *stop = stops->pdata[i];
 		if (covers(stop, peer))
-			g_hash_table_insert(wanted, stop->app ? stop->app : (char[]){"-"},
+			g_hash_table_insert(wanted,
+					    stop->app ? stop->app : (gpointer)(gsize)all_apps,
 					    stop->reason);
 	}
 	return wanted;
