@@ -188,9 +188,14 @@ static int run_verb(Cmd *cmd, Door *door, GError **error)
 		/* what is recorded is who asked, not the account all share */
 		g_setenv("LOGNAME", door->user, TRUE);
 		g_unsetenv("SUDO_USER");
+		/* parsing takes out of the array what it has understood */
+		guint n = g_strv_length(door->args);
+		g_autofree char **argv = g_memdup2(door->args, (n + 1) * sizeof(char *));
+		cmd->argv = argv;
+		cmd->argc = (int)n;
+		int status = verbs[i].run(cmd, error);
 		cmd->argv = door->args;
-		cmd->argc = (int)g_strv_length(door->args);
-		return verbs[i].run(cmd, error);
+		return status;
 	}
 	util_error_set(error, TS_ERROR_USAGE, "%s: not here; there are %s", door->args[0],
 		       names->str);
@@ -235,5 +240,7 @@ int cmd_developer(Cmd *cmd, GError **error)
 	int status = run_verb(cmd, &door, error);
 	g_clear_pointer(&door.names, g_ptr_array_unref);
 	g_free(door.user);
-	return status; /* args stay: the command may point to them */
+	g_strfreev(door.args);
+	cmd->argv = NULL;
+	return status;
 }
