@@ -240,7 +240,8 @@ static void test_killed(World *world, gconstpointer data)
 	world_due(world);
 	g_assert_cmpstr(world_state(world, "v2"), ==, expected);
 	assert_serving(world, strcmp(expected, "live") == 0 ? "two" : "one");
-	g_assert_nonnull(world_report_of(world, "v2", "missed", 1));
+	g_autoptr(Report) missed = world_report_of(world, "v2", "missed", 1);
+	g_assert_nonnull(missed);
 	if (!untouched) {
 		g_autoptr(Report) report = world_report_of(world, "v2", expected, 2);
 		g_assert_nonnull(strstr(report->detail, "operator alice: by hand (it was missed)"));
@@ -249,7 +250,8 @@ static void test_killed(World *world, gconstpointer data)
 		return;
 	by_hand(world, NULL, NULL);
 	assert_serving(world, "two");
-	g_assert_nonnull(world_report_of(world, "v2", "live", untouched ? 2 : 3));
+	g_autoptr(Report) live = world_report_of(world, "v2", "live", untouched ? 2 : 3);
+	g_assert_nonnull(live);
 }
 
 static void pin(World *world, const char *version, gboolean on, const char *expected_error)
