@@ -5,7 +5,6 @@
 #include "activate/activate-private.h"
 
 #define TAIL_READ_BYTES ((guint64)8 * 1024)
-#define PATH_ENV "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 void phase_result_clear(PhaseResult *result)
 {
@@ -31,7 +30,7 @@ static char **phase_environment(const PhaseEnv *env, ConfPhase phase)
 		      {"OUTCOME", env->outcome},
 		      {"MAINTENANCE", activate_in_maintenance(env->spec) ? "on" : NULL}};
 	g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
-	g_strv_builder_add(builder, PATH_ENV);
+	g_strv_builder_add(builder, UTIL_CHILD_PATH);
 	g_strv_builder_add(builder, "LANG=C.UTF-8");
 	g_strv_builder_add(builder, "HOME=/");
 	for (guint i = 0; i < G_N_ELEMENTS(values); i++) {

@@ -6,7 +6,6 @@
 #include "build/build-private.h"
 #include "tree/tree.h"
 
-#define PATH_ENV "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define DISK_TICK_MS 500
 #define TERM_TO_KILL_S 3
 
@@ -68,7 +67,7 @@ static char **make_env(const BuildSpec *spec, const char *home)
 {
 	g_autoptr(GPtrArray) env = g_ptr_array_new();
 
-	g_ptr_array_add(env, g_strdup(PATH_ENV));
+	g_ptr_array_add(env, g_strdup(UTIL_CHILD_PATH));
 	g_ptr_array_add(env, g_strdup_printf("HOME=%s", home));
 	g_ptr_array_add(env, g_strdup("LANG=C.UTF-8"));
 	g_ptr_array_add(env, g_strdup("TZ=UTC"));

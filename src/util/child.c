@@ -10,9 +10,7 @@
 
 #include "util/util.h"
 
-#define DEFAULT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-static const char *const default_env[] = {DEFAULT_PATH, "LANG=C.UTF-8", NULL};
+static const char *const default_env[] = {UTIL_CHILD_PATH, "LANG=C.UTF-8", NULL};
 
 /* GLib takes char **, and promises not to write. */
 static char **as_strv(const char *const *strings)

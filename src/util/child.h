@@ -16,9 +16,12 @@
 
 #include <glib.h>
 
+/* The PATH of every program we start. */
+#define UTIL_CHILD_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
 typedef struct {
 	const char *const *argv;  /* argv[0] is looked up in env's PATH, or absolute */
-	const char *const *env;   /* NULL: only PATH=/usr/local/sbin:...:/bin and LANG=C.UTF-8 */
+	const char *const *env;   /* NULL: only UTIL_CHILD_PATH and LANG=C.UTF-8 */
 	const char *cwd;          /* NULL: "/" */
 	int input_fd;             /* 0 or -1: /dev/null; else given to the child as 0 */
 	int output_fd;            /* 0 or -1: /dev/null; else the child's 1 */

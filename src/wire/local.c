@@ -12,7 +12,6 @@
 
 #include "wire/wire-private.h"
 
-#define SAFE_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define SAID_CHUNKS 64 /* per step, so that a flood cannot outrun the deadline */
 
 /* A child that serves one verb on a socket pair, as sshd's forced command would. */
@@ -59,7 +58,7 @@ static gboolean spawn(WireCall *call, LocalCall *self, int child_fd, int child_s
 	const WireSession *session = call->session;
 	g_autofree char *home = home_of_user();
 	g_autofree char *verb = g_strconcat("SSH_ORIGINAL_COMMAND=", call->verb_line, NULL);
-	char lang[] = "LANG=C.UTF-8", path[] = SAFE_PATH, dash_c[] = "-C", serve[] = "serve";
+	char lang[] = "LANG=C.UTF-8", path[] = UTIL_CHILD_PATH, dash_c[] = "-C", serve[] = "serve";
 	char *argv[] = {session->command, dash_c, session->path, serve, session->base, NULL};
 	char *env[] = {path, lang, home, verb, NULL};
 	g_autoptr(GError) local = NULL;

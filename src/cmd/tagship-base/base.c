@@ -3,8 +3,6 @@
 
 #include "cmd/tagship-base/base.h"
 
-#define HELPER_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
 Base *base_open(const Cmd *cmd, GError **error)
 {
 	g_autoptr(Base) base = g_new0(Base, 1);
@@ -82,7 +80,7 @@ int base_run_helper(const Base *base, const char *program, const char *const *ar
 	g_ptr_array_add(argv, NULL);
 	const char *zones = g_getenv("TZDIR");
 	g_autofree char *zone_dir = zones ? g_strconcat("TZDIR=", zones, NULL) : NULL;
-	const char *const env[] = {HELPER_PATH, "LANG=C.UTF-8", zone_dir, NULL};
+	const char *const env[] = {UTIL_CHILD_PATH, "LANG=C.UTF-8", zone_dir, NULL};
 	UtilChildSpec spec = {.argv = (const char *const *)argv->pdata,
 			      .env = env,
 			      .output_fd = STDOUT_FILENO,
