@@ -126,6 +126,12 @@ static gboolean check_format(const UtilTrailers *trailers, const char *format, g
 	    newest);
 }
 
+gboolean field_unknown(const char *key, GError **error)
+{
+	g_autofree char *shown = util_text_printable(key, (gssize)MIN(strlen(key), 80));
+	return util_error_set(error, TS_ERROR_CORRUPT, "unknown key \"%s\"", shown);
+}
+
 UtilTrailers *field_parse(const char *format, guint newest, const char *const *keys,
 			  const char *repeats, const char *text, gsize len, GError **error)
 {
@@ -144,10 +150,8 @@ UtilTrailers *field_parse(const char *format, guint newest, const char *const *k
 		const char *key = util_trailers_key(all, i);
 		if (g_str_has_prefix(key, "X-"))
 			continue;
-		if (i > 0 && !g_strv_contains(keys, key)) {
-			g_autofree char *shown =
-			    util_text_printable(key, (gssize)MIN(strlen(key), 80));
-			util_error_set(error, TS_ERROR_CORRUPT, "unknown key \"%s\"", shown);
+		if (i > 0 && keys && !g_strv_contains(keys, key)) {
+			field_unknown(key, error);
 			return NULL;
 		}
 		if (!g_hash_table_add(seen, (gpointer)(guintptr)key) &&

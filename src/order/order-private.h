@@ -39,9 +39,12 @@ gboolean field_is_line(const char *value); /* one line of 1 to 200 bytes */
 gboolean field_is_note(const char *value); /* 1 to ORDER_NOTE_MAX bytes */
 
 /* Parses, and checks that text begins with "FORMAT: N", N from 1 to `newest`, and has only known
- * keys, none twice but `repeats`; keys that start with "X-" are dropped. */
+ * keys (NULL: the caller checks them), none twice but `repeats`; keys that start with "X-" are
+ * dropped. */
 UtilTrailers *field_parse(const char *format, guint newest, const char *const *keys,
 			  const char *repeats, const char *text, gsize len, GError **error);
+/* CORRUPT; always FALSE. */
+gboolean field_unknown(const char *key, GError **error);
 /* CORRUPT with the line unless `trailers` format to exactly `canonical`. */
 gboolean field_check_canonical(const UtilTrailers *trailers, const char *canonical, GError **error);
 /* Adds a text value without its bytes behind `max`; NULL and "" add nothing. */

@@ -20,13 +20,6 @@ static const char *const gate_keys[] = {"Kind", "Seq",       "Written", "Base", 
 static const char *const stop_keys[] = {"Kind", "Seq", "Written", "Base", "App", "Reason", NULL};
 static const char *const *const keys_of[] = {order_keys, cancel_keys, heartbeat_keys,
 					     gate_keys,  stop_keys,   stop_keys};
-/* Of all kinds. */
-static const char *const all_keys[] = {
-    "Kind",  "Seq",     "Written",      "Base",       "Release", "App",   "Gate-Open",
-    "Tag",   "Version", "Root",         "Commit",     "Files",   "Bytes", "At",
-    "Now",   "Grace-S", "Max-Outage-S", "If-Cut-Off", "Wave",    "Gate",  "Gate-At",
-    "Local", "Reason",  "Bundle",       NULL};
-
 Order *order_new(OrderKind kind)
 {
 	Order *order = g_new0(Order, 1);
@@ -306,15 +299,25 @@ static gboolean find_kind(const UtilTrailers *trailers, OrderKind *ret_kind, GEr
 	return util_error_set(error, TS_ERROR_CORRUPT, "Kind: unknown kind \"%s\"", shown);
 }
 
-/* Keys that another kind has. */
+static gboolean is_known(const char *key)
+{
+	for (guint i = 0; i < G_N_ELEMENTS(keys_of); i++)
+		if (g_strv_contains(keys_of[i], key))
+			return TRUE;
+	return FALSE;
+}
+
 static gboolean check_keys(const UtilTrailers *trailers, OrderKind kind, GError **error)
 {
 	for (guint i = 1; i < util_trailers_count(trailers); i++) {
 		const char *key = util_trailers_key(trailers, i);
-		if (!g_strv_contains(keys_of[kind], key))
+		if (g_strv_contains(keys_of[kind], key))
+			continue;
+		if (is_known(key))
 			return util_error_set(error, TS_ERROR_CORRUPT,
 					      "key %s has no place in kind %s", key,
 					      kind_names[kind]);
+		return field_unknown(key, error);
 	}
 	return TRUE;
 }
@@ -335,8 +338,7 @@ static void read_subject(FieldReader *reader, Order *order)
 Order *order_parse(const char *text, gsize len, GError **error)
 {
 	OrderKind kind = ORDER_KIND_ORDER;
-	g_autoptr(UtilTrailers) trailers =
-	    field_parse(FORMAT, 2, all_keys, "Bundle", text, len, error);
+	g_autoptr(UtilTrailers) trailers = field_parse(FORMAT, 2, NULL, "Bundle", text, len, error);
 	if (!trailers || !find_kind(trailers, &kind, error) || !check_keys(trailers, kind, error)) {
 		g_prefix_error(error, "order: ");
 		return NULL;

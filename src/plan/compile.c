@@ -276,8 +276,8 @@ PlanTable *plan_compile(const Plan *plan, const char *tag_name, const PlanFacts 
 	g_autoptr(PlanZones) zones = bases ? plan_zones_load(facts->zone_dir, error) : NULL;
 	c.bases = bases;
 	c.zones = zones;
-	if (!zones || !add_targets(&c, error) ||
-	    !plan_waves_assign(plan, facts, bases, table, error) || !compile_times(&c, error))
+	if (!zones || !add_targets(&c, error) || !plan_waves_assign(plan, bases, table, error) ||
+	    !compile_times(&c, error))
 		return NULL;
 	add_offsets(&c);
 	if (!check_past(&c, error) || !plan_waves_check(plan, facts, table, error) ||

@@ -127,8 +127,8 @@ gboolean plan_freezes_check(PlanZones *zones, const Plan *plan, const PlanFacts 
 
 void plan_wave_free(PlanWave *wave);
 /* Sets the wave of each target (1 for all without waves) and table->waves. */
-gboolean plan_waves_assign(const Plan *plan, const PlanFacts *facts, const GPtrArray *bases,
-			   PlanTable *table, GError **error);
+gboolean plan_waves_assign(const Plan *plan, const GPtrArray *bases, PlanTable *table,
+			   GError **error);
 /* After all times are set: each wave begins after the one before it. Sets table->gate_at_utc. */
 gboolean plan_waves_check(const Plan *plan, const PlanFacts *facts, PlanTable *table,
 			  GError **error);

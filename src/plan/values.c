@@ -79,52 +79,59 @@ gboolean plan_set_app(Plan *plan, const char *value, GError **error)
 	return TRUE;
 }
 
+static const char *const gate_names[] = {[PLAN_GATE_ALONE] = "alone",
+					 [PLAN_GATE_ALL_STAGED] = "all-staged",
+					 [PLAN_GATE_QUORUM] = "quorum",
+					 NULL};
+
 char *plan_gate_format(PlanGate gate, guint quorum_percent)
 {
-	switch (gate) {
-	case PLAN_GATE_ALONE:
-		return g_strdup("alone");
-	case PLAN_GATE_ALL_STAGED:
-		return g_strdup("all-staged");
-	case PLAN_GATE_QUORUM:
-		return g_strdup_printf("quorum %u%%", quorum_percent);
-	}
-	g_assert_not_reached();
+	return gate == PLAN_GATE_QUORUM
+		   ? g_strdup_printf("%s %u%%", gate_names[gate], quorum_percent)
+		   : g_strdup(gate_names[gate]);
+}
+
+/* "quorum 80%" */
+static gboolean parse_quorum(const char *text, guint *ret_percent)
+{
+	guint64 percent = 0;
+	g_auto(GStrv) words = g_strsplit(text, " ", -1);
+	if (g_strv_length(words) != 2 || strcmp(words[0], gate_names[PLAN_GATE_QUORUM]) != 0 ||
+	    !g_str_has_suffix(words[1], "%"))
+		return FALSE;
+	g_autofree char *number = g_strndup(words[1], strlen(words[1]) - 1);
+	if (!g_ascii_string_to_unsigned(number, 10, 1, 100, &percent, NULL) || number[0] == '0')
+		return FALSE;
+	*ret_percent = (guint)percent;
+	return TRUE;
 }
 
 gboolean plan_gate_parse(const char *text, PlanGate *ret_gate, guint *ret_quorum_percent)
 {
-	static const char quorum[] = "quorum ";
-	guint64 percent = 0;
-	gsize len = strlen(text);
 	*ret_quorum_percent = 0;
-	if (strcmp(text, "alone") == 0 || strcmp(text, "all-staged") == 0) {
-		*ret_gate =
-		    text[1] == 'l' && text[2] == 'l' ? PLAN_GATE_ALL_STAGED : PLAN_GATE_ALONE;
+	for (guint i = 0; i < PLAN_GATE_QUORUM; i++) {
+		if (strcmp(text, gate_names[i]) != 0)
+			continue;
+		*ret_gate = (PlanGate)i;
 		return TRUE;
 	}
-	if (!g_str_has_prefix(text, quorum) || text[len - 1] != '%')
-		return FALSE;
-	g_autofree char *number = g_strndup(text + strlen(quorum), len - strlen(quorum) - 1);
-	if (!g_ascii_string_to_unsigned(number, 10, 1, 100, &percent, NULL) || number[0] == '0')
+	if (!parse_quorum(text, ret_quorum_percent))
 		return FALSE;
 	*ret_gate = PLAN_GATE_QUORUM;
-	*ret_quorum_percent = (guint)percent;
 	return TRUE;
 }
 
 gboolean plan_set_gate(Plan *plan, const char *value, GError **error)
 {
-	static const char *const gates[] = {"alone", "all-staged", "quorum", NULL};
 	if (plan_gate_parse(value, &plan->gate, &plan->quorum_percent))
 		return TRUE;
 	if (g_str_has_prefix(value, "quorum"))
 		return plan_refuse(error, "Release-Gate", value,
 				   "write a part of all targets, from 1%% to 100%%, as in \"quorum "
 				   "80%%\"");
-	const char *nearest = util_text_nearest(value, gates);
+	const char *nearest = util_text_nearest(value, gate_names);
 	return plan_refuse(error, "Release-Gate", value, "no gate is called so; did you mean %s?",
-			   nearest ? nearest : "alone");
+			   nearest ? nearest : gate_names[PLAN_GATE_ALONE]);
 }
 
 gboolean plan_is_gated(PlanGate gate, guint wave)

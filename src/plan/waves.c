@@ -126,10 +126,9 @@ static gboolean check_waves(const Plan *plan, const PlanTable *table, GError **e
 	return TRUE;
 }
 
-gboolean plan_waves_assign(const Plan *plan, const PlanFacts *facts, const GPtrArray *bases,
-			   PlanTable *table, GError **error)
+gboolean plan_waves_assign(const Plan *plan, const GPtrArray *bases, PlanTable *table,
+			   GError **error)
 {
-	(void)facts; /* bases are theirs */
 	g_autoptr(GPtrArray) left = g_ptr_array_new();
 	table->waves = plan->waves ? plan->waves->len : 1;
 	for (guint i = 0; i < bases->len; i++) {

@@ -163,54 +163,48 @@ gboolean publish_stops_fan_out(Central *central, GError **error)
 
 /* ---- by hand ---- */
 
-static gboolean is_for(const PublishStop *stop, const char *app, const char *base)
+static guint remove_stop(GPtrArray *stops, const char *app, const char *base)
 {
-	return g_strcmp0(stop->app, app) == 0 && g_strcmp0(stop->base, base) == 0;
-}
-
-/* *ret_were: how many of just this app and base there were. */
-static gboolean change(Central *central, PublishStop *add, const char *app, const char *base,
-		       guint *ret_were, GError **error)
-{
-	util_autofd int lock = util_fs_lock(central->dirfd, "fanout.lock", LOCK_WAIT_MS, error);
-	g_autoptr(GPtrArray) stops = lock < 0 ? NULL : publish_stops(central, error);
-	for (guint i = stops ? stops->len : 0; i > 0; i--) {
-		if (!is_for(stops->pdata[i - 1], app, base))
-			continue;
-		g_ptr_array_remove_index(stops, i - 1);
-		(*ret_were)++;
+	guint were = stops->len;
+	for (guint i = stops->len; i > 0; i--) {
+		const PublishStop *stop = stops->pdata[i - 1];
+		if (g_strcmp0(stop->app, app) == 0 && g_strcmp0(stop->base, base) == 0)
+			g_ptr_array_remove_index(stops, i - 1);
 	}
-	if (stops && add)
-		g_ptr_array_add(stops, add);
-	else if (add)
-		stop_free(add);
-	return stops && write_stops(central, stops, error) &&
-	       publish_stops_complete(central, error);
+	return were - stops->len;
 }
 
 gboolean publish_stop(Central *central, const char *app, const char *base, const char *who,
 		      const char *reason, GError **error)
 {
-	guint were = 0;
+	util_autofd int lock = util_fs_lock(central->dirfd, "fanout.lock", LOCK_WAIT_MS, error);
+	g_autoptr(GPtrArray) stops = lock < 0 ? NULL : publish_stops(central, error);
+	if (!stops)
+		return FALSE;
 	PublishStop *stop = g_new0(PublishStop, 1);
 	stop->app = g_strdup(app);
 	stop->base = g_strdup(base);
 	stop->who = g_strdup(who);
 	stop->reason = g_strdup(reason);
 	stop->since_utc = util_clock_now_utc(central->clock);
-	return change(central, stop, app, base, &were, error);
+	(void)remove_stop(stops, app, base); /* one that is there gets another reason */
+	g_ptr_array_add(stops, stop);
+	return write_stops(central, stops, error) && publish_stops_complete(central, error);
 }
 
 gboolean publish_resume(Central *central, const char *app, const char *base, GError **error)
 {
-	guint were = 0;
-	if (!change(central, NULL, app, base, &were, error))
+	util_autofd int lock = util_fs_lock(central->dirfd, "fanout.lock", LOCK_WAIT_MS, error);
+	g_autoptr(GPtrArray) stops = lock < 0 ? NULL : publish_stops(central, error);
+	if (!stops)
 		return FALSE;
-	return were > 0 ||
-	       util_error_set(error, TS_ERROR_NOT_FOUND,
-			      "%s is not stopped%s%s; what is stopped, \"tagship "
-			      "status\" shows",
-			      app ? app : "everything", base ? " at " : "", base ? base : "");
+	if (remove_stop(stops, app, base) == 0)
+		return util_error_set(error, TS_ERROR_NOT_FOUND,
+				      "%s is not stopped%s%s; what is stopped, \"tagship status\" "
+				      "shows",
+				      app ? app : "everything", base ? " at " : "",
+				      base ? base : "");
+	return write_stops(central, stops, error) && publish_stops_complete(central, error);
 }
 
 /* ---- who heard ---- */

@@ -69,6 +69,15 @@ const ConfBaseApp *base_find_app(const Base *base, const char *name, GError **er
 	return NULL;
 }
 
+UtilTrailers *base_last_contact(const Base *base)
+{
+	g_autofree char *text = NULL;
+	gsize len = 0;
+	if (!util_fs_read_file(base->dirfd, "contact", 64 * 1024, &text, &len, NULL))
+		return NULL;
+	return util_trailers_parse(text, len, NULL);
+}
+
 int base_run_helper(const Base *base, const char *program, const char *const *args, GError **error)
 {
 	g_autofree char *path = cmd_sibling(program, TAGSHIP_LIBEXEC);

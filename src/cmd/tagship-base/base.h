@@ -53,6 +53,8 @@ guint base_landlock(void);
 /* What kernel and disk have of what staging uses, for hello: "landlock=7 openat2 reflink". */
 char *base_features(const Base *base);
 
+/* What mirror noted of the last contact with central; NULL: there was none, or it is damaged. */
+UtilTrailers *base_last_contact(const Base *base);
 /* Runs a helper program of ours ("tagship-stage") on ROOT with our own output; its exit status, or
  * -1 with error. */
 int base_run_helper(const Base *base, const char *program, const char *const *args, GError **error);

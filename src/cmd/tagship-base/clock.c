@@ -37,19 +37,10 @@ char *base_clock_doubt(const Base *base)
 	    clock.off_s > 0 ? "ahead" : "back");
 }
 
-static UtilTrailers *read_contact(const Base *base)
-{
-	g_autofree char *text = NULL;
-	gsize len = 0;
-	if (!util_fs_read_file(base->dirfd, "contact", 64 * 1024, &text, &len, NULL))
-		return NULL;
-	return util_trailers_parse(text, len, NULL);
-}
-
 void base_clock_print(const Base *base)
 {
 	gint64 offset_ms = 0;
-	g_autoptr(UtilTrailers) contact = read_contact(base);
+	g_autoptr(UtilTrailers) contact = base_last_contact(base);
 	g_autofree char *doubt = base_clock_doubt(base);
 	if (base_clock_offset(contact, &offset_ms))
 		g_print("clock: %s%+.3f s off central's%s\n",

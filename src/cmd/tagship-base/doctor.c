@@ -16,12 +16,8 @@ static void check_key(CmdDoctor *doctor, const Base *base)
 
 static void check_contact(CmdDoctor *doctor, const Base *base)
 {
-	g_autofree char *text = NULL;
-	gsize len = 0;
 	gint64 time = 0, offset = 0;
-	g_autoptr(UtilTrailers) contact = NULL;
-	if (util_fs_read_file(base->dirfd, "contact", 64 * 1024, &text, &len, NULL))
-		contact = util_trailers_parse(text, len, NULL);
+	g_autoptr(UtilTrailers) contact = base_last_contact(base);
 	if (!contact || !util_trailers_need_time(contact, "Time", &time, NULL)) {
 		cmd_finding(doctor, FALSE, "central was never reached; run tagship-base pull");
 		return;

@@ -5,15 +5,6 @@
 #include "cmd/tagship-base/clock.h"
 #include "cmd/tagship-base/nodes.h"
 
-static UtilTrailers *read_contact(const Base *base)
-{
-	g_autofree char *text = NULL;
-	gsize len = 0;
-	if (!util_fs_read_file(base->dirfd, "contact", 64 * 1024, &text, &len, NULL))
-		return NULL;
-	return util_trailers_parse(text, len, NULL);
-}
-
 /* NULL unless `tagship-base watch` has its connection now. */
 static char *watching_since(const Base *base)
 {
@@ -80,7 +71,7 @@ static void print_fetching(const Base *base, const DecideOrder *order)
 	gint64 kbit = 0;
 	if (came == 0 || came > bytes)
 		return;
-	g_autoptr(UtilTrailers) contact = read_contact(base);
+	g_autoptr(UtilTrailers) contact = base_last_contact(base);
 	g_autofree char *have = util_text_bytes(came);
 	g_autofree char *all = util_text_bytes(bytes);
 	g_print("  comes %s of %s", have, all);
@@ -260,7 +251,7 @@ static void json_app(JsonBuilder *json, const char *name, const DecideApp *state
 
 static void print_contact(const Base *base)
 {
-	g_autoptr(UtilTrailers) contact = read_contact(base);
+	g_autoptr(UtilTrailers) contact = base_last_contact(base);
 	if (!contact) {
 		g_print("central was never reached (tagship-base pull)\n");
 		return;

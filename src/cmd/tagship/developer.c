@@ -80,7 +80,8 @@ static gboolean of_job(const Door *door, GError **error)
 	return job && may(door, job->app, error);
 }
 
-static gboolean check_status(const Door *door, GError **error)
+/* Its first argument, or all. */
+static gboolean of_first(const Door *door, GError **error)
 {
 	return of_app(door, 0, error);
 }
@@ -108,11 +109,6 @@ static gboolean check_plan(const Door *door, GError **error)
 	return !door->app_option || may(door, door->app_option, error);
 }
 
-static gboolean check_cancel(const Door *door, GError **error)
-{
-	return of_app(door, 0, error);
-}
-
 static gboolean check_stop(const Door *door, GError **error)
 {
 	return door->names->len > 1 ? of_app(door, 0, error) : may_all(door, error);
@@ -123,11 +119,10 @@ static const struct {
 	gboolean changes;
 	gboolean (*check)(const Door *door, GError **error);
 	int (*run)(Cmd *cmd, GError **error);
-} verbs[] = {
-    {"status", FALSE, check_status, cmd_status}, {"log", FALSE, check_log, cmd_log},
-    {"plan", FALSE, check_plan, cmd_plan},       {"wait", FALSE, of_job, cmd_wait},
-    {"retry", TRUE, of_job, cmd_retry},          {"cancel", TRUE, check_cancel, cmd_cancel},
-    {"stop", TRUE, check_stop, cmd_stop},        {"resume", TRUE, check_cancel, cmd_resume}};
+} verbs[] = {{"status", FALSE, of_first, cmd_status}, {"log", FALSE, check_log, cmd_log},
+	     {"plan", FALSE, check_plan, cmd_plan},   {"wait", FALSE, of_job, cmd_wait},
+	     {"retry", TRUE, of_job, cmd_retry},      {"cancel", TRUE, of_first, cmd_cancel},
+	     {"stop", TRUE, check_stop, cmd_stop},    {"resume", TRUE, of_first, cmd_resume}};
 
 /* ---- arguments ---- */
 

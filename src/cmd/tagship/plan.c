@@ -151,9 +151,10 @@ static void print_conflicts(const GArray *coming)
 		}
 		for (guint n = i + 1; n < coming->len; n++) {
 			const Coming *other = &g_array_index(coming, Coming, n);
+			if (other->target->at_utc - target->at_utc > CONF_MAX_OUTAGE_S)
+				break; /* the soonest first */
 			if (strcmp(other->release->app, one->release->app) != 0 ||
-			    strcmp(other->target->base, target->base) != 0 ||
-			    other->target->at_utc - target->at_utc > CONF_MAX_OUTAGE_S)
+			    strcmp(other->target->base, target->base) != 0)
 				continue;
 			g_autofree char *apart =
 			    util_text_duration(other->target->at_utc - target->at_utc);
