@@ -135,6 +135,7 @@ typedef struct {
 	char *base; /* NULL: at all bases */
 	gint64 since_utc;
 	char *who, *reason;
+	gboolean resumed; /* it was ended then, by them; not among those of publish_stops */
 } PublishStop;
 GPtrArray *publish_stops(Central *central, GError **error);
 /* Records it, then tells every ledger. Stopping again changes the reason; it is told anew only
@@ -142,7 +143,8 @@ GPtrArray *publish_stops(Central *central, GError **error);
 gboolean publish_stop(Central *central, const char *app, const char *base, const char *who,
 		      const char *reason, GError **error);
 /* NOT_FOUND if there is no such stop. One of all bases ends with a resume of all bases. */
-gboolean publish_resume(Central *central, const char *app, const char *base, GError **error);
+gboolean publish_resume(Central *central, const char *app, const char *base, const char *who,
+			GError **error);
 /* Has a base read its newest stop or resume? */
 typedef enum {
 	PUBLISH_HEARD_NOT_YET,

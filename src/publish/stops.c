@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Stops: nothing of an app (or of all) activates at a base (or at all) until a resume. What is
- * wanted stands in STATE/stops, written first; the ledgers are its fan-out, which compares what is
- * wanted with what each ledger says, so that it may be interrupted anywhere and run again.
+ * Stops: nothing of an app (or of all) activates at a base (or at all) until a resume. What was
+ * asked stands in STATE/stops, written first; the ledgers are its fan-out, which compares it with
+ * what each ledger says, so that it may be interrupted anywhere and run again. A stop in a ledger
+ * ends only by a resume that stands there and is not older: a central restored from a backup of
+ * before starts no fleet.
+ *
+ *   Stop|Resume: APP BASE UTC WHO REASON    "-" for all apps or bases; WHO has no blanks
  */
 #include "publish/publish-private.h"
 
@@ -22,14 +26,14 @@ static void stop_free(gpointer data)
 	g_free(stop);
 }
 
-/* "APP BASE UTC WHO REASON", "-" for all apps or bases; WHO has no blanks. */
-static PublishStop *parse(const char *line)
+static PublishStop *parse(const char *key, const char *line)
 {
 	g_auto(GStrv) words = g_strsplit(line, " ", 5);
 	gint64 since = 0;
 	if (g_strv_length(words) != 5 || !util_time_parse_utc(words[2], &since, NULL))
 		return NULL;
 	PublishStop *stop = g_new0(PublishStop, 1);
+	stop->resumed = strcmp(key, "Resume") == 0;
 	stop->app = strcmp(words[0], "-") == 0 ? NULL : g_strdup(words[0]);
 	stop->base = strcmp(words[1], "-") == 0 ? NULL : g_strdup(words[1]);
 	stop->since_utc = since;
@@ -46,7 +50,8 @@ static char *format(const PublishStop *stop)
 			       stop->base ? stop->base : "-", when, who, stop->reason);
 }
 
-GPtrArray *publish_stops(Central *central, GError **error)
+/* All lines. */
+static GPtrArray *read_lines(Central *central, GError **error)
 {
 	g_autoptr(GError) failed = NULL;
 	g_autofree char *text = NULL;
@@ -60,7 +65,8 @@ GPtrArray *publish_stops(Central *central, GError **error)
 	}
 	g_autoptr(UtilTrailers) lines = util_trailers_parse(text, len, error);
 	for (guint i = 0; lines && i < util_trailers_count(lines); i++) {
-		PublishStop *stop = parse(util_trailers_value(lines, i));
+		PublishStop *stop =
+		    parse(util_trailers_key(lines, i), util_trailers_value(lines, i));
 		if (!stop) {
 			util_error_set(error, TS_ERROR_CORRUPT, "%s/" FILE_NAME ": line %u",
 				       central->path, i + 1);
@@ -71,12 +77,22 @@ GPtrArray *publish_stops(Central *central, GError **error)
 	return lines ? g_steal_pointer(&stops) : NULL;
 }
 
+GPtrArray *publish_stops(Central *central, GError **error)
+{
+	GPtrArray *stops = read_lines(central, error);
+	for (guint i = stops ? stops->len : 0; i > 0; i--)
+		if (((const PublishStop *)stops->pdata[i - 1])->resumed)
+			g_ptr_array_remove_index(stops, i - 1);
+	return stops;
+}
+
 static gboolean write_stops(Central *central, const GPtrArray *stops, GError **error)
 {
 	g_autoptr(UtilTrailers) lines = util_trailers_new();
 	for (guint i = 0; i < stops->len; i++) {
-		g_autofree char *line = format(stops->pdata[i]);
-		util_trailers_add(lines, "Stop", line);
+		const PublishStop *stop = stops->pdata[i];
+		g_autofree char *line = format(stop);
+		util_trailers_add(lines, stop->resumed ? "Resume" : "Stop", line);
 	}
 	g_autofree char *text = util_trailers_format(lines);
 	return util_fs_write_file(central->dirfd, FILE_NAME, text, strlen(text), 0644, error);
@@ -96,12 +112,25 @@ static GHashTable *wanted_at(const GPtrArray *stops, const ConfPeer *peer)
 	GHashTable *wanted = g_hash_table_new(g_str_hash, g_str_equal);
 	for (guint i = 0; i < stops->len; i++) {
 		PublishStop *stop = stops->pdata[i];
-		if (covers(stop, peer))
+		if (!stop->resumed && covers(stop, peer))
 			g_hash_table_insert(wanted,
 					    stop->app ? stop->app : (gpointer)(gsize)all_apps,
 					    stop->reason);
 	}
 	return wanted;
+}
+
+/* Somebody ended the stop that a ledger has. */
+static gboolean was_resumed(const GPtrArray *stops, const ConfPeer *peer, const char *scope,
+			    const LedgerStop *had)
+{
+	for (guint i = 0; i < stops->len; i++) {
+		const PublishStop *stop = stops->pdata[i];
+		if (stop->resumed && covers(stop, peer) && stop->since_utc >= had->since_utc &&
+		    strcmp(stop->app ? stop->app : all_apps, scope) == 0)
+			return TRUE;
+	}
+	return FALSE;
 }
 
 static gboolean append(Central *central, Repo *ledger, const ConfPeer *peer, OrderKind kind,
@@ -121,7 +150,7 @@ static gboolean fan_out_base(Central *central, const GPtrArray *stops, const Con
 {
 	g_auto(PublishReader) reader = {0};
 	GHashTableIter iter;
-	gpointer scope = NULL, reason = NULL;
+	gpointer scope = NULL, reason = NULL, had = NULL;
 	publish_reader(central, peer->name, &reader);
 	g_autoptr(GHashTable) wanted = wanted_at(stops, peer);
 	g_autoptr(Repo) ledger = ledger_create(central->path, peer->name, error);
@@ -136,8 +165,8 @@ static gboolean fan_out_base(Central *central, const GPtrArray *stops, const Con
 		    !append(central, ledger, peer, ORDER_KIND_STOP, scope, reason, error))
 			return FALSE;
 	g_hash_table_iter_init(&iter, have);
-	while (g_hash_table_iter_next(&iter, &scope, NULL))
-		if (!g_hash_table_contains(wanted, scope) &&
+	while (g_hash_table_iter_next(&iter, &scope, &had))
+		if (!g_hash_table_contains(wanted, scope) && was_resumed(stops, peer, scope, had) &&
 		    !append(central, ledger, peer, ORDER_KIND_RESUME, scope, NULL, error))
 			return FALSE;
 	return TRUE;
@@ -145,7 +174,7 @@ static gboolean fan_out_base(Central *central, const GPtrArray *stops, const Con
 
 gboolean publish_stops_complete(Central *central, GError **error)
 {
-	g_autoptr(GPtrArray) stops = publish_stops(central, error);
+	g_autoptr(GPtrArray) stops = read_lines(central, error);
 	g_auto(GStrv) names = stops ? conf_peer_names(central->dirfd, error) : NULL;
 	for (guint i = 0; names && names[i]; i++) {
 		g_autoptr(ConfPeer) peer = conf_peer_load(central->dirfd, names[i], error);
@@ -163,42 +192,71 @@ gboolean publish_stops_fan_out(Central *central, GError **error)
 
 /* ---- by hand ---- */
 
-static guint remove_stop(GPtrArray *stops, const char *app, const char *base)
+/* Is there a ledger that has this stop, whatever STATE/stops says? */
+static gboolean is_in_a_ledger(Central *central, const char *app, const char *base)
 {
-	guint were = stops->len;
-	for (guint i = stops->len; i > 0; i--) {
-		const PublishStop *stop = stops->pdata[i - 1];
-		if (g_strcmp0(stop->app, app) == 0 && g_strcmp0(stop->base, base) == 0)
-			g_ptr_array_remove_index(stops, i - 1);
+	g_auto(GStrv) names = conf_peer_names(central->dirfd, NULL);
+	for (guint i = 0; names && names[i]; i++) {
+		g_autoptr(Repo) ledger = ledger_open(central->path, names[i], NULL);
+		g_autoptr(GPtrArray) entries =
+		    ledger ? ledger_entries(ledger, LEDGER_ORDERS, NULL, NULL) : NULL;
+		g_autoptr(GHashTable) have = entries ? ledger_stops(entries) : NULL;
+		if (have && (!base || strcmp(base, names[i]) == 0) &&
+		    g_hash_table_contains(have, app ? app : all_apps))
+			return TRUE;
 	}
-	return were - stops->len;
+	return FALSE;
 }
 
-gboolean publish_stop(Central *central, const char *app, const char *base, const char *who,
-		      const char *reason, GError **error)
+static PublishStop *stop_new(Central *central, const char *app, const char *base, const char *who,
+			     const char *reason)
 {
-	util_autofd int lock = util_fs_lock(central->dirfd, "fanout.lock", LOCK_WAIT_MS, error);
-	g_autoptr(GPtrArray) stops = lock < 0 ? NULL : publish_stops(central, error);
-	if (!stops)
-		return FALSE;
 	PublishStop *stop = g_new0(PublishStop, 1);
 	stop->app = g_strdup(app);
 	stop->base = g_strdup(base);
 	stop->who = g_strdup(who);
 	stop->reason = g_strdup(reason);
 	stop->since_utc = util_clock_now_utc(central->clock);
-	(void)remove_stop(stops, app, base); /* one that is there gets another reason */
+	return stop;
+}
+
+/* In the place of what was said of this app and base before; *ret_stopped: that was a stop. */
+static void put(GPtrArray *stops, PublishStop *stop, gboolean *ret_stopped)
+{
+	for (guint i = stops->len; i > 0; i--) {
+		const PublishStop *old = stops->pdata[i - 1];
+		if (g_strcmp0(old->app, stop->app) != 0 || g_strcmp0(old->base, stop->base) != 0)
+			continue;
+		*ret_stopped |= !old->resumed;
+		g_ptr_array_remove_index(stops, i - 1);
+	}
 	g_ptr_array_add(stops, stop);
+}
+
+gboolean publish_stop(Central *central, const char *app, const char *base, const char *who,
+		      const char *reason, GError **error)
+{
+	gboolean stopped = FALSE;
+	util_autofd int lock = util_fs_lock(central->dirfd, "fanout.lock", LOCK_WAIT_MS, error);
+	g_autoptr(GPtrArray) stops = lock < 0 ? NULL : read_lines(central, error);
+	if (!stops)
+		return FALSE;
+	put(stops, stop_new(central, app, base, who, reason), &stopped);
 	return write_stops(central, stops, error) && publish_stops_complete(central, error);
 }
 
-gboolean publish_resume(Central *central, const char *app, const char *base, GError **error)
+gboolean publish_resume(Central *central, const char *app, const char *base, const char *who,
+			GError **error)
 {
+	gboolean stopped = FALSE;
 	util_autofd int lock = util_fs_lock(central->dirfd, "fanout.lock", LOCK_WAIT_MS, error);
-	g_autoptr(GPtrArray) stops = lock < 0 ? NULL : publish_stops(central, error);
+	g_autoptr(GPtrArray) stops = lock < 0 ? NULL : read_lines(central, error);
 	if (!stops)
 		return FALSE;
-	if (remove_stop(stops, app, base) == 0)
+	PublishStop *resume = stop_new(central, app, base, who, "-");
+	resume->resumed = TRUE;
+	put(stops, resume, &stopped);
+	if (!stopped && !is_in_a_ledger(central, app, base))
 		return util_error_set(error, TS_ERROR_NOT_FOUND,
 				      "%s is not stopped%s%s; what is stopped, \"tagship status\" "
 				      "shows",

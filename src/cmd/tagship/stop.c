@@ -106,9 +106,10 @@ int cmd_resume(Cmd *cmd, GError **error)
 	if (!cmd_options(cmd, own, 0, 1, error))
 		return 2;
 	const char *app = cmd->argc > 1 ? cmd->argv[1] : NULL;
+	g_autofree char *who = cmd_who();
 	g_autoptr(Central) central = central_open(cmd->dir, error);
 	if (!central || !check(central, app, base, error) ||
-	    !publish_resume(central, app, base, error))
+	    !publish_resume(central, app, base, who, error))
 		return 1;
 	cmd_say(cmd, "%s%s%s: resumed", app ? app : "all apps", base ? " at " : "",
 		base ? base : "");
