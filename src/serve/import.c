@@ -128,8 +128,8 @@ static gboolean take_report(Import *self, Repo *ledger, const Carried *carried, 
 	char before[REPO_OID] = "", after[REPO_OID] = "", oid[REPO_OID];
 	/* none yet: stays empty */
 	(void)repo_ref_get(ledger, LEDGER_REPORTS, before, NULL);
-	if (!ledger_report_append(ledger, carried->report, carried->text, carried->signature,
-				  util_clock_now_utc(self->serve.spec->clock), oid, error) ||
+	const ServeReport said = {carried->report, carried->text, carried->signature};
+	if (!serve_place(&self->serve)->report(&self->serve, &said, oid, error) ||
 	    !repo_ref_get(ledger, LEDGER_REPORTS, after, error))
 		return FALSE;
 	self->done.fresh += strcmp(before, after) != 0;

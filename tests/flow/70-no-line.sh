@@ -69,6 +69,8 @@ says 'tells what was new' '2 reports, 2 of them new'
 is 'central says live' "$(world_state shop v1 kerguelen)" live
 exits 'status at central' 0 c status
 ok 'shows what runs there' grep -q 'kerguelen  *v1' "$W/out"
+noted() { git -C "$W/shop.git" log -1 --format=%N --notes=releases v1 | grep -q '^kerguelen: live since'; }
+ok 'and its outcome is noted on the commit' world_wait 20 noted
 exits 'the same file again is no error' 0 c import "$W/1.reports"
 says 'and changes nothing' 'nothing new'
 exits "the base's file is nothing for a base" 3 b import "$W/1.reports"
