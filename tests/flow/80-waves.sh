@@ -141,11 +141,11 @@ is 'and resume' "$(grep -c 'has read it' "$W/out")" 6
 
 # ---- a hotfix planned after, going live before, a bigger release ----
 world_commit 5
-plan v5 "$(in_seconds 15)" 'Release-To: c2'
+plan v5 "$(in_seconds 25)" 'Release-To: c2'
 push v5
 plan hotfix now 'Release-To: c2' 'Release-Version: v3'
 git -C "$SRC" push -q origin hotfix > "$W/push" 2>&1
-ok 'the hotfix goes at once' world_wait 14 world_is shop hotfix c2 live
+ok 'the hotfix goes at once' world_wait 24 world_is shop hotfix c2 live
 ok 'and the bigger one at its time' world_wait 40 world_is shop v5 c2 live
 is 'both happened' "$(world_state shop hotfix c2) $(world_answer c2)" 'live 5'
 
@@ -166,7 +166,7 @@ world_base_run c3
 # ---- cut off ----
 for base in a1 b1; do world_stop run-$base; done
 world_commit 4
-at=$(in_seconds 9)
+at=$(in_seconds 14)
 plan v4 "$at" 'Release-To: a1, b1, c1' 'Release-Gate: quorum 60%' 'Release-Grace: 5s'
 plan v4-go "$at" 'Release-To: b1' 'Release-Version: v4' 'Release-Gate: all-staged' 'Release-If-Cut-Off: go'
 push v4
