@@ -83,6 +83,7 @@ n=$((n + 1))
 TAG=v$n
 world_commit $n
 printf 'Shop %s\n\nRelease-At: now\nRelease-To: all\n' $n | world_tag $TAG
+world_worker_ends
 without_bwrap git -C "$SRC" push -q origin main $TAG > "$W/push" 2>&1
 is 'without bwrap: the push is taken' "$(git -C "$W/shop.git" rev-parse -q --verify "$TAG^{commit}")" "$(git -C "$SRC" rev-parse HEAD)"
 is 'the release says build-failed' "$(release_state $TAG)" build-failed
@@ -94,6 +95,7 @@ ok 'and names it, too' grep -q 'bwrap' "$W/doctor"
 is 'nothing was built unconfined' "$(tagship -C "$STATE" app show shop | grep -c "# version $TAG")" 0
 is 'without bwrap: the old version serves' "$(world_answer berlin)" "$SERVES"
 job=$(sed -n 's/.*tagship: job \(shop-[^ ]*\).*/\1/p' "$W/push" | head -n 1)
+world_worker_ends
 ok 'with bwrap back, retry' tagship -C "$STATE" retry "$job"
 ok 'builds it' tagship -C "$STATE" wait "$job"
 pull > "$W/pull" 2>&1

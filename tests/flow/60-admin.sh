@@ -242,11 +242,8 @@ says 'lists the jobs' "$job"
 sed -i '$d' "$SRC/build.sh"
 sed -i 's/^push_wait = 1;/push_wait = 60;/' "$STATE/central.cfg"
 
-# One that a push or a report began may still be at work.
-worker_ends() { world_wait 30 flock -n "$STATE/worker.lock" true; }
-
 # ---- a worker that is a service, and down ----
-worker_ends
+world_worker_ends
 echo 'worker = "service";' >> "$STATE/central.cfg"
 world_commit 7
 plan v5 now all
@@ -392,7 +389,7 @@ git -C "$SRC" push -q origin v10 > "$W/push" 2>&1
 git -C "$W/shop.git" -c core.hooksPath=/dev/null update-ref -d refs/tags/v10
 exits 'a tag that vanished' 1 c doctor
 says 'is found' 'refs/tags/v10 is gone'
-worker_ends
+world_worker_ends
 exits 'a worker looks at it' 0 c worker --once
 is 'and nothing is cancelled' "$(world_state shop v10 berlin)" ordered
 says_note() { grep -q 'refs/tags/v10 is gone' "$STATE/log/worker.log"; }

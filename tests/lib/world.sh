@@ -66,13 +66,7 @@ world_end() {
 	for _b in $BASES; do
 		"$LIB/webserver" stop "$W/$_b/app" 0 >/dev/null 2>&1
 	done
-	# a worker started by a hook ends by itself when idle; it holds this lock
-	_i=0
-	while [ -e "$STATE/worker.lock" ] && ! flock -n "$STATE/worker.lock" true; do
-		_i=$((_i + 1))
-		[ $_i -gt 200 ] && break
-		sleep 0.1
-	done
+	world_worker_ends
 	[ -n "${KEEP_WORLD:-}" ] || rm -rf "$W"
 }
 
@@ -221,6 +215,12 @@ world_wait() { # SECONDS COMMAND [ARG...]
 		[ "$(date +%s)" -ge "$_until" ] && return 1
 		sleep 0.1
 	done
+}
+
+# Waits until no worker runs. One started by a hook ends by itself when idle,
+# and until then serves what comes in the surroundings it was started in.
+world_worker_ends() {
+	[ ! -e "$STATE/worker.lock" ] || world_wait 30 flock -n "$STATE/worker.lock" true
 }
 
 # State of a release at a base, as central knows it.
