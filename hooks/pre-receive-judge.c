@@ -100,11 +100,18 @@ static gboolean check_lead(Judge *judge, const PlanTable *table, GError **error)
 
 static void say_table(Judge *judge, const PlanTable *table)
 {
+	g_autoptr(GError) error = NULL;
 	g_autofree char *text = plan_table_format(table, judge->now_utc);
 	g_autofree char *title = util_text_printable(table->title ? table->title : "", -1);
 	hook_say(judge->hook, "tagship: %s %s%s%s", table->app, table->version, *title ? ": " : "",
 		 title);
 	hook_say_text(judge->hook, text);
+	g_autofree char *estimate = publish_estimate(judge->central, table, &error);
+	if (estimate)
+		hook_say_text(judge->hook, estimate);
+	else
+		hook_say(judge->hook, "tagship: no estimate of bytes and arrival: %s",
+			 error->message);
 }
 
 static gboolean check_plan(Judge *judge, const Plan *plan, const PlanTag *tag, const char *oid,

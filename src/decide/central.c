@@ -122,3 +122,13 @@ gint64 central_arrival_utc(gint64 now_utc, guint64 bytes, guint64 queued_bytes, 
 	guint64 per_second = (guint64)MAX(line_kbit, 1) * 1000 / 8;
 	return now_utc + (gint64)((total + per_second - 1) / per_second);
 }
+
+const char *central_arrival_word(gboolean is_now, gint64 arrival_utc, gint64 at_utc, gint64 grace_s)
+{
+	if (is_now)
+		return "as soon as staged";
+	if (arrival_utc <= at_utc)
+		return "in time";
+	return arrival_utc <= at_utc + grace_s ? "LATE, but within its grace"
+					       : "TOO LATE at this line rate";
+}

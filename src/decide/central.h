@@ -71,3 +71,6 @@ gboolean central_lead_check(gint64 at_utc, gint64 now_utc, gint64 lead_s, GError
 
 /* Expected arrival: bytes at line_kbit behind queued bytes, counted from now; 6 % for ssh. */
 gint64 central_arrival_utc(gint64 now_utc, guint64 bytes, guint64 queued_bytes, gint64 line_kbit);
+/* What that means for its time, in words for people. */
+const char *central_arrival_word(gboolean is_now, gint64 arrival_utc, gint64 at_utc,
+				 gint64 grace_s);

@@ -160,14 +160,14 @@ static gint64 next_free(PlanZones *zones, const PlanFacts *facts, const PlanBase
 }
 
 static void add_problem(GString *text, PlanZones *zones, const PlanFacts *facts,
-			const PlanBase *base, const PlanTarget *target, const PlanFreeze *freeze)
+			const PlanBase *base, gint64 at_utc, const PlanFreeze *freeze)
 {
-	gint64 free_utc = next_free(zones, facts, base, target->at_utc);
-	g_autofree char *local = plan_zones_format(zones, base->zone, target->at_utc);
+	gint64 free_utc = next_free(zones, facts, base, at_utc);
+	g_autofree char *local = plan_zones_format(zones, base->zone, at_utc);
 	g_autofree char *free_local = plan_zones_format(zones, base->zone, free_utc);
 	g_autofree char *free_text = util_time_format_utc(free_utc);
 	g_autofree char *shown = plan_show(freeze->text);
-	g_string_append_printf(text, "\n    %s: %s, frozen %s", base->name, local, shown);
+	g_string_append_printf(text, "%s, frozen %s", local, shown);
 	if (free_utc > 0)
 		g_string_append_printf(text, "; the next free minute is %s (%s)", free_local,
 				       free_text);
@@ -181,8 +181,10 @@ gboolean plan_freezes_check(PlanZones *zones, const Plan *plan, const PlanFacts 
 	for (guint i = 0; i < bases->len; i++) {
 		const PlanTarget *target = table->targets->pdata[i];
 		const PlanFreeze *freeze = freeze_at(zones, facts, bases->pdata[i], target->at_utc);
-		if (freeze && ++n <= NAMES_SHOWN)
-			add_problem(text, zones, facts, bases->pdata[i], target, freeze);
+		if (!freeze || ++n > NAMES_SHOWN)
+			continue;
+		g_string_append_printf(text, "\n    %s: ", target->base);
+		add_problem(text, zones, facts, bases->pdata[i], target->at_utc, freeze);
 	}
 	if (n > NAMES_SHOWN)
 		g_string_append_printf(text, "\n    and %u more", n - NAMES_SHOWN);
@@ -197,4 +199,20 @@ gboolean plan_freezes_check(PlanZones *zones, const Plan *plan, const PlanFacts 
 			   "it falls into a freeze at %u of %u bases; choose another time, or have "
 			   "someone who may push it with \"Release-Override: REASON\":%s",
 			   n, bases->len, text->str);
+}
+
+char *plan_freeze_alarm(const PlanFacts *facts, const char *base, gint64 at_utc)
+{
+	g_autoptr(PlanZones) zones = plan_zones_load(facts->zone_dir, NULL);
+	for (guint i = 0; zones && i < facts->n_bases; i++) {
+		if (strcmp(facts->bases[i].name, base) != 0)
+			continue;
+		const PlanFreeze *freeze = freeze_at(zones, facts, &facts->bases[i], at_utc);
+		g_autoptr(GString) text = g_string_new(NULL);
+		if (!freeze)
+			return NULL;
+		add_problem(text, zones, facts, &facts->bases[i], at_utc, freeze);
+		return g_string_free(g_steal_pointer(&text), FALSE);
+	}
+	return NULL;
 }

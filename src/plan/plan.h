@@ -178,6 +178,9 @@ gboolean plan_is_gated(PlanGate gate, guint wave);
  * could not be read (NOT_FOUND, CORRUPT, FAILED). */
 PlanTable *plan_compile(const Plan *plan, const char *tag_name, const PlanFacts *facts,
 			GError **error);
+/* A freeze that was written after the plan: "TIME, frozen FREEZE; the next free minute is TIME";
+ * NULL if this time at this base falls into none, or there is no such base. */
+char *plan_freeze_alarm(const PlanFacts *facts, const char *base, gint64 at_utc);
 void plan_table_free(PlanTable *table);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PlanTable, plan_table_free)
 

@@ -37,6 +37,12 @@ static OrderBundle *index_read(Central *central, const char *old_root, const cha
 	return g_steal_pointer(&bundle);
 }
 
+OrderBundle *publish_bundle_made(Central *central, const char *old_root,
+				 const LibraryVersion *version, const PublishReader *reader)
+{
+	return index_read(central, old_root, version->root, reader);
+}
+
 /* A scratch folder with the two trees and the proof. */
 typedef struct {
 	char *name; /* beneath STATE/tmp */

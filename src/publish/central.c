@@ -188,12 +188,12 @@ static gboolean facts_load_bases(PublishFacts *self, Central *central, const cha
 		if (!freezes)
 			return FALSE;
 		g_ptr_array_add(self->lists, freezes);
-		self->bases[i] =
-		    (PlanBase){.name = peer->name,
-			       .zone = peer->zone,
-			       .groups = (const char *const *)peer->groups,
-			       .freezes = freezes,
-			       .runs_app = g_strv_contains((const char *const *)peer->apps, app)};
+		self->bases[i] = (PlanBase){
+		    .name = peer->name,
+		    .zone = peer->zone,
+		    .groups = (const char *const *)peer->groups,
+		    .freezes = freezes,
+		    .runs_app = app && g_strv_contains((const char *const *)peer->apps, app)};
 	}
 	self->facts.n_bases = self->peers->len;
 	self->facts.bases = self->bases;
@@ -225,6 +225,11 @@ PublishFacts *publish_facts_new(Central *central, const char *app, const char *c
 	if (!self->freezes || !facts_load_bases(self, central, app, error))
 		return NULL;
 	self->facts.freezes = self->freezes;
+	self->facts.zone_dir = central->conf->zone_dir;
+	self->facts.gate_lead_s = central->conf->gate_lead_s;
+	self->facts.now_utc = self->facts.pushed_utc = util_clock_now_utc(central->clock);
+	if (!app)
+		return g_steal_pointer(&self);
 	self->facts.may_override = may_override(central, app, pusher);
 	g_autoptr(GPtrArray) versions = library_versions(central->library, app, error);
 	if (!versions)
@@ -236,10 +241,7 @@ PublishFacts *publish_facts_new(Central *central, const char *app, const char *c
 	g_ptr_array_add(self->versions, NULL);
 	self->facts.versions = (const char *const *)self->versions->pdata;
 	self->facts.app_names = (const char *const *)self->app_names;
-	self->facts.zone_dir = central->conf->zone_dir;
-	self->facts.gate_lead_s = central->conf->gate_lead_s;
 	self->facts.outage_s = app_outage_s(central, app);
-	self->facts.now_utc = self->facts.pushed_utc = util_clock_now_utc(central->clock);
 	return g_steal_pointer(&self);
 }
 

@@ -240,8 +240,7 @@ static gboolean has_report(const LedgerView *view, const char *release)
 	return FALSE;
 }
 
-/* Bytes ordered for this base and not yet reported staged. */
-static guint64 queued_bytes(const LedgerView *view, const char *release)
+guint64 publish_queued_bytes(const LedgerView *view, const char *release)
 {
 	guint64 sum = 0;
 	GHashTableIter iter;
@@ -267,14 +266,9 @@ static void say_target(JobRun *run, const PublishTarget *target, const Order *or
 	}
 	g_autofree char *size = util_text_bytes(bundle->bytes);
 	g_autofree char *away = util_text_duration(arrival_utc - now_utc);
-	const char *verdict = "as soon as staged";
-	if (!order->is_now)
-		verdict = arrival_utc <= order->at_utc ? "in time"
-			  : arrival_utc <= order->at_utc + order->grace_s
-			      ? "LATE, but within its grace"
-			      : "TOO LATE at this line rate";
 	job_say(run, "  %-16s %s (%s), arrives in about %s: %s", target->base, size, bundle->codec,
-		away, verdict);
+		away,
+		central_arrival_word(order->is_now, arrival_utc, order->at_utc, order->grace_s));
 }
 
 static void add_left_out(JobRun *run, UtilTrailers *ordered, const char *base, const char *why)
@@ -315,10 +309,10 @@ static gboolean order_target(JobRun *run, const PublishRelease *release,
 		add_left_out(run, ordered, target->base, late);
 		return TRUE;
 	}
-	gint64 arrival =
-	    bundle ? central_arrival_utc(now, bundle->bytes, queued_bytes(view, release->release),
-					 reader.line_kbit)
-		   : now;
+	gint64 arrival = bundle ? central_arrival_utc(now, bundle->bytes,
+						      publish_queued_bytes(view, release->release),
+						      reader.line_kbit)
+				: now;
 	say_target(run, target, order, bundle, arrival, now);
 	if (!order->is_now && arrival > order->at_utc && strcmp(run->app->late, "refuse") == 0) {
 		g_autofree char *away = util_text_duration(arrival - order->at_utc);

@@ -57,6 +57,9 @@ typedef struct {
  * existing one or a new one, proved by applying it. */
 OrderBundle *publish_bundle(JobRun *run, const char *old_root, const LibraryVersion *version,
 			    BundleHaste haste, const PublishReader *reader, GError **error);
+/* The one that is there already, or NULL. */
+OrderBundle *publish_bundle_made(Central *central, const char *old_root,
+				 const LibraryVersion *version, const PublishReader *reader);
 /* The effort an ordered bundle was made with, by its codec ("delta-9"); 0 for others. */
 guint publish_bundle_effort(const OrderBundle *bundle);
 
@@ -110,14 +113,22 @@ void ledger_view_free(LedgerView *view);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LedgerView, ledger_view_free)
 /* Root that serves `app` there now by its reports, or "-". */
 const char *ledger_view_live_root(const LedgerView *view, const char *app);
-/* TRUE if the base reported that it held this root and it may still be on its disk. */
+/* TRUE if this root is among the newest that the base reported to hold, and so is still on its disk
+ * by what a base keeps if it is not told otherwise; if it is gone, the base asks for a bundle. */
 gboolean ledger_view_had_root(const LedgerView *view, const char *app, const char *root);
+
+/* Bytes ordered for this base and not yet reported staged, but for this release. */
+guint64 publish_queued_bytes(const LedgerView *view, const char *release);
 
 /* base name -> LedgerView, loaded on demand; free with g_hash_table_unref. */
 GHashTable *ledger_views_new(void);
 LedgerView *ledger_views_get(GHashTable *views, Central *central, const char *base, GError **error);
 PublishRelease *publish_release_with(Central *central, GHashTable *views, const char *app,
 				     const char *release, GError **error);
+
+/* publish_gc once a day, without what takes git long; says what it did in STATE/log/worker.log. Not
+ * while a job runs. */
+void publish_gc_daily(Central *central);
 
 /* A line with time into STATE/log/worker.log; never fails loudly. */
 void publish_note(Central *central, const char *format, ...) G_GNUC_PRINTF(2, 3);

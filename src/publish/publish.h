@@ -50,12 +50,18 @@ gboolean publish_worker_running(Central *central);
 /* What pre-receive needs to judge plans: bases, apps, versions. Lives as long as the returned
  * object. */
 typedef struct PublishFacts PublishFacts;
-/* pusher: who may or may not override a freeze; NULL: whoever rules central. */
+/* app NULL: only bases, zones and freezes. pusher: who may or may not override a freeze; NULL:
+ * whoever rules central. */
 PublishFacts *publish_facts_new(Central *central, const char *app, const char *const *app_names,
 				const char *pusher, GError **error);
 const PlanFacts *publish_facts_plan(const PublishFacts *facts);
 void publish_facts_free(PublishFacts *facts);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PublishFacts, publish_facts_free)
+
+/* What a plan would bring over the line of each of its bases, and whether that comes in time, a
+ * line each: by the bundle if it is made already, else by what the app's last releases took there.
+ */
+char *publish_estimate(Central *central, const PlanTable *table, GError **error);
 
 /* Central's word for one wave (a release without waves is wave 1). */
 typedef struct {
@@ -102,6 +108,7 @@ typedef struct {
 	gint64 gate_lead_s;
 	gint64 grace_s;
 	char *cut_off;    /* as PlanTable */
+	char *override;   /* why a freeze does not count, or NULL */
 	GPtrArray *gates; /* PublishGate: decided ones, by wave */
 	gint64 accepted_utc;
 	char *job;
@@ -112,6 +119,10 @@ typedef struct {
 } PublishRelease;
 PublishRelease *publish_release(Central *central, const char *app, const char *release,
 				GError **error);
+/* What is to come at a base and falls into a freeze that was written after its plan, as
+ * plan_freeze_alarm says it; NULL: all is well. facts: of any app, or none. */
+char *publish_frozen(const PublishFacts *facts, const PublishRelease *release,
+		     const PublishTarget *target);
 /* Its orders are decided, and may be in the ledgers or on their way there. */
 gboolean publish_release_is_ordered(const PublishRelease *release);
 /* Central's word for a wave, or NULL. */

@@ -2,6 +2,8 @@
 /* A release as people see it: its record folded with what the ledgers say. */
 #include "publish/publish-private.h"
 
+#define TREES_KEPT 4 /* the live one, the last good one, and `keep` of base.cfg by default */
+
 /* ---- one base's ledger ---- */
 
 static void ledger_order_maybe(LedgerView *view, const LedgerEntry *entry)
@@ -58,11 +60,17 @@ const char *ledger_view_live_root(const LedgerView *view, const char *app)
 
 gboolean ledger_view_had_root(const LedgerView *view, const char *app, const char *root)
 {
-	for (guint i = 0; i < view->reports->len; i++) {
-		const Report *report = g_ptr_array_index(view->reports, i);
-		if (strcmp(report->app, app) == 0 && strcmp(report->root, root) == 0 &&
-		    (report->event == REPORT_STAGED || report->event == REPORT_LIVE))
+	g_autoptr(GHashTable) newest = g_hash_table_new(g_str_hash, g_str_equal);
+	for (guint i = view->reports->len; i > 0; i--) {
+		const Report *report = g_ptr_array_index(view->reports, i - 1);
+		if (strcmp(report->app, app) != 0 ||
+		    (report->event != REPORT_STAGED && report->event != REPORT_LIVE))
+			continue;
+		if (strcmp(report->root, root) == 0)
 			return TRUE;
+		g_hash_table_add(newest, report->root);
+		if (g_hash_table_size(newest) >= TREES_KEPT)
+			return FALSE;
 	}
 	return FALSE;
 }
@@ -115,6 +123,7 @@ void publish_release_free(PublishRelease *release)
 	g_free(release->pusher);
 	g_free(release->signer);
 	g_free(release->cut_off);
+	g_free(release->override);
 	g_ptr_array_unref(release->gates);
 	g_ptr_array_unref(release->targets);
 	g_free(release);
@@ -124,6 +133,16 @@ gboolean publish_release_is_cancelled(const PublishRelease *release)
 {
 	return strcmp(release->state, "cancelled") == 0 ||
 	       strcmp(release->state, "cancel-asked") == 0;
+}
+
+char *publish_frozen(const PublishFacts *facts, const PublishRelease *release,
+		     const PublishTarget *target)
+{
+	if (release->is_now || release->override || target->state == CENTRAL_ENDED ||
+	    target->state == CENTRAL_CANCEL_ASKED || publish_release_is_cancelled(release) ||
+	    strcmp(release->state, "build-failed") == 0)
+		return NULL;
+	return plan_freeze_alarm(publish_facts_plan(facts), target->base, target->at_utc);
 }
 
 gboolean publish_release_is_ordered(const PublishRelease *release)
@@ -230,6 +249,7 @@ static void fold_accepted(PublishRelease *release, const LibraryDecision *decisi
 	release->accepted_utc = decision->time_utc;
 	release->is_now = g_strcmp0(util_trailers_get(text, "Now"), "yes") == 0;
 	set_text(&release->cut_off, text, "Cut-Off");
+	set_text(&release->override, text, "Override");
 	/* our own record: parsed when it was written */
 	(void)util_trailers_opt_int(text, "Grace", 0, G_MAXINT64, 1800, &release->grace_s, NULL);
 	(void)util_trailers_opt_int(text, "Gate-Lead", 0, G_MAXINT64, 600, &release->gate_lead_s,

@@ -215,6 +215,8 @@ static gboolean work(Worker *self, gboolean once, GError **error)
 			gboolean started = FALSE;
 			if (!start_job(self, &started, error))
 				return FALSE;
+			if (!started)
+				publish_gc_daily(self->central);
 			if (!started && once && !publish_gates_wait(self->gates))
 				return TRUE;
 		}

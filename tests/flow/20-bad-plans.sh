@@ -158,4 +158,5 @@ ok 'other trailers beside the plan are fine' git -C "$SRC" push -q -o nowait ori
 git -C "$SRC" tag light
 ok 'a lightweight tag is ordinary' git -C "$SRC" push -q origin light
 ok 'dry-run refuses after the table' sh -c "git -C '$SRC' tag -d good1 >/dev/null; printf 'T\n\nRelease-At: now\nRelease-To: all\n' | git -C '$SRC' tag -a -F - good2; ! git -C '$SRC' push -o dry-run origin good2 2>'$W/dry' && grep -q 'dry run' '$W/dry' && grep -q berlin '$W/dry'"
+ok 'with an estimate of what comes over the line' grep -qE 'berlin .*(about [0-9].*arrives about .*: as soon as staged|size is not known|nothing to transfer)' "$W/dry"
 done_testing

@@ -218,6 +218,10 @@ ok 'doctor at the base sees a changed current' sh -c "tagship-base -C '$ROOT' do
 good 'current was changed by hand'
 tagship -C "$STATE" log shop $TAG > "$W/log"
 ok 'and the report says so' grep -q 'current' "$W/log"
+# live, last good and two kept; not while something is due
+tagship-base -C "$ROOT" -q pull
+ok 'versions beyond the kept ones went by themselves' sh -c "
+	test \$(ls '$APPDIR/releases' | wc -l) -le 4 && grep -q 'Event: pruned' '$ROOT/journal/shop'"
 tagship-base -C "$ROOT" -q gc
 is 'after gc nothing is left in pre-release' "$(ls "$APPDIR/pre-release")" ''
 done_testing

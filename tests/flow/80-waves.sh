@@ -60,6 +60,15 @@ push v0
 ok 'who may override it does' has "$W/push" 'ordered: shop v0'
 ok 'and it is recorded' sh -c "git -C '$STATE/library.git' log --all --format=%B | grep -q '^Override: it burns'"
 conf_set bases.d/c3.cfg freeze '[ ]'
+plan v0.0 "$(in_seconds 86400)" 'Release-To: c2, c3' 'Release-Version: v0'
+push v0.0
+conf_set bases.d/c3.cfg freeze '[ "00:00 to 23:59 stock taking", "23:59 to 00:00 stock taking" ]'
+tagship -C "$STATE" plan list > "$W/list"
+ok 'a freeze that came after a plan: plan list says so' grep -q '^! shop v0 at c3: .*stock taking.*Release-Override' "$W/list"
+ok 'of nobody else' sh -c "! grep -q '^! .* at c2' '$W/list'"
+ok 'doctor, too' sh -c "tagship -C '$STATE' doctor 2>&1 | grep -q 'at c3: .*stock taking'"
+tagship -q -C "$STATE" cancel shop v0.0
+conf_set bases.d/c3.cfg freeze '[ ]'
 
 # ---- too late for this line ----
 conf_set apps.d/shop.cfg late '"refuse"'

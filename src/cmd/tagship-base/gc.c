@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Drops what is no longer needed: never the live tree, the last good one, or a tree or bundle that
- * an open order wants.
+ * an open order wants. An app's lock is held only to decide: its trees are put under temporary
+ * names then, and removed after, so that an activation does not wait for it.
  */
 #include <unistd.h>
 
 #include "cmd/tagship-base/nodes.h"
 #include "stage/stage.h"
 
+#define GONE ".tmp-gone-" /* as util_fs_sweep_tmp takes it */
+#define CLEAR_OF_ACTIVATION_S 60
+
 typedef struct {
 	const Cmd *cmd;
 	const Base *base;
 	gboolean dry_run;
+	gint64 began_utc;
 	GHashTable *bundles; /* hashes of open orders */
 	GHashTable *roots;   /* roots whose tree stays or is wanted (first 8 digits) */
 } Gc;
@@ -76,7 +81,9 @@ static gboolean drop_tree(Gc *gc, ActivateApp *opened, const ConfBaseApp *app, i
 	g_autoptr(UtilTrailers) record = util_trailers_new();
 	util_trailers_add(record, "Event", "pruned");
 	util_trailers_add(record, "Tree", name);
-	return activate_record(opened, record, error) && util_fs_remove_tree(releases, name, error);
+	g_autofree char *gone = g_strconcat(GONE, name, NULL);
+	return activate_record(opened, record, error) &&
+	       util_fs_rename(releases, name, releases, gone, error);
 }
 
 static void keep_root_of(Gc *gc, const char *tree)
@@ -110,7 +117,22 @@ static gboolean prune_folder(Gc *gc, ActivateApp *opened, const ConfBaseApp *app
 		if (!drop_tree(gc, opened, app, fd, name, error))
 			return FALSE;
 	}
-	return util_fs_sweep_tmp(fd, ".", 3600, error);
+	return TRUE;
+}
+
+/* What has gone already by its name, now or before an interruption. */
+static gboolean remove_gone(const ConfBaseApp *app, const char *folder, GError **error)
+{
+	g_autofree char *path = g_build_filename(app->dir, folder, NULL);
+	if (!g_file_test(path, G_FILE_TEST_IS_DIR))
+		return TRUE;
+	util_autofd int fd = util_fs_open_dir(AT_FDCWD, path, error);
+	g_autoptr(GPtrArray) names = fd < 0 ? NULL : util_fs_list(fd, ".", error);
+	for (guint i = 0; names && i < names->len; i++)
+		if (g_str_has_prefix(names->pdata[i], GONE) &&
+		    !util_fs_remove_tree(fd, names->pdata[i], error))
+			return FALSE;
+	return names && util_fs_sweep_tmp(fd, ".", 3600, error);
 }
 
 static void add_needed(GHashTable *needed, const char *tree)
@@ -119,12 +141,21 @@ static void add_needed(GHashTable *needed, const char *tree)
 		g_hash_table_add(needed, g_strdup(tree));
 }
 
-static gboolean gc_app(Gc *gc, const ConfBaseApp *app, GError **error)
+static gboolean activates_soon(const Gc *gc)
 {
-	ActivateSpec spec = base_activate_spec(gc->base, app);
-	g_autoptr(ActivateApp) opened = activate_open(&spec, 0, error);
-	if (!opened)
-		return FALSE;
+	for (guint i = 0; i < gc->base->conf->apps->len; i++) {
+		ActivateSpec spec = base_activate_spec(gc->base, gc->base->conf->apps->pdata[i]);
+		ActivateNeed need = ACTIVATE_IDLE;
+		gint64 next_utc = 0;
+		if (!activate_look(&spec, &need, &next_utc, NULL) || need == ACTIVATE_DUE ||
+		    (next_utc > 0 && next_utc <= gc->began_utc + CLEAR_OF_ACTIVATION_S))
+			return TRUE;
+	}
+	return FALSE;
+}
+
+static gboolean gc_app_locked(Gc *gc, const ConfBaseApp *app, ActivateApp *opened, GError **error)
+{
 	if (!activate_bridge_gc(opened, gc->dry_run, error))
 		return FALSE;
 	const DecideApp *state = activate_state(opened);
@@ -145,6 +176,17 @@ static gboolean gc_app(Gc *gc, const ConfBaseApp *app, GError **error)
 	       prune_folder(gc, opened, app, needed, "pre-release", 0, error);
 }
 
+static gboolean gc_app(Gc *gc, const ConfBaseApp *app, GError **error)
+{
+	ActivateSpec spec = base_activate_spec(gc->base, app);
+	g_autoptr(ActivateApp) opened = activate_open(&spec, 0, error);
+	if (!opened || !gc_app_locked(gc, app, opened, error))
+		return FALSE;
+	g_clear_pointer(&opened, activate_close);
+	return gc->dry_run ||
+	       (remove_gone(app, "releases", error) && remove_gone(app, "pre-release", error));
+}
+
 static gboolean gc_bundles(Gc *gc, GError **error)
 {
 	util_autofd int fd = util_fs_open_dir(gc->base->dirfd, "partial", error);
@@ -152,7 +194,11 @@ static gboolean gc_bundles(Gc *gc, GError **error)
 	for (guint i = 0; names && i < names->len; i++) {
 		const char *name = g_ptr_array_index(names, i);
 		g_autofree char *hash = g_strndup(name, UTIL_SHA256_HEX - 1);
-		if (g_hash_table_contains(gc->bundles, hash))
+		struct stat st;
+		/* one of after we looked at the orders may belong to a newer order */
+		if (g_hash_table_contains(gc->bundles, hash) ||
+		    fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+		    st.st_mtime >= gc->began_utc)
 			continue;
 		cmd_say(gc->cmd, "bundle %.12s: no open order needs it", name);
 		if (!gc->dry_run && !util_fs_unlink(fd, name, error))
@@ -213,6 +259,22 @@ static gboolean gc_all(Gc *gc, GError **error)
 	       gc_manifests(gc, error) && base_nodes_gc(gc->base, gc->dry_run, error);
 }
 
+/* by_itself: an activation that is near has the disk for itself. */
+static gboolean gc_run(const Cmd *cmd, const Base *base, gboolean dry_run, gboolean by_itself,
+		       GError **error)
+{
+	Gc gc = {.cmd = cmd,
+		 .base = base,
+		 .dry_run = dry_run,
+		 .began_utc = util_clock_now_utc(base->clock),
+		 .bundles = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL),
+		 .roots = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL)};
+	gboolean ok = (by_itself && activates_soon(&gc)) || gc_all(&gc, error);
+	g_hash_table_unref(gc.bundles);
+	g_hash_table_unref(gc.roots);
+	return ok;
+}
+
 int base_gc(Cmd *cmd, GError **error)
 {
 	gboolean dry_run = FALSE;
@@ -224,13 +286,13 @@ int base_gc(Cmd *cmd, GError **error)
 	g_autoptr(Base) base = base_open(cmd, error);
 	if (!base)
 		return 1;
-	Gc gc = {.cmd = cmd,
-		 .base = base,
-		 .dry_run = dry_run,
-		 .bundles = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL),
-		 .roots = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL)};
-	gboolean ok = gc_all(&gc, error);
-	g_hash_table_unref(gc.bundles);
-	g_hash_table_unref(gc.roots);
-	return ok ? 0 : 1;
+	return gc_run(cmd, base, dry_run, FALSE, error) ? 0 : 1;
+}
+
+void base_gc_quietly(const Cmd *cmd, const Base *base)
+{
+	g_autoptr(GError) error = NULL;
+	if (!gc_run(cmd, base, FALSE, TRUE, &error) &&
+	    !g_error_matches(error, TS_ERROR, TS_ERROR_AGAIN))
+		g_printerr("what is no longer needed stays on disk: %s\n", error->message);
 }

@@ -250,16 +250,21 @@ gboolean base_pull_deliver(BasePull *pull, GError **error)
 
 gboolean base_pull_poked(BasePull *pull, GError **error)
 {
-	return base_pull_deliver(pull, error) && fetch_and_stage(pull, error) &&
-	       base_pull_deliver(pull, error);
+	gboolean ok = base_pull_deliver(pull, error) && fetch_and_stage(pull, error) &&
+		      base_pull_deliver(pull, error);
+	base_gc_quietly(pull->cmd, pull->base);
+	return ok;
 }
 
 gboolean base_pull_contact(BasePull *pull, GError **error)
 {
 	gboolean moved = FALSE;
-	return base_contact_gather(pull->base, &pull->contact, error) &&
-	       base_pull_deliver(pull, error) && mirror_update(pull->mirror, &moved, error) &&
-	       fetch_and_stage(pull, error) && base_pull_deliver(pull, error);
+	gboolean ok = base_contact_gather(pull->base, &pull->contact, error) &&
+		      base_pull_deliver(pull, error) &&
+		      mirror_update(pull->mirror, &moved, error) && fetch_and_stage(pull, error) &&
+		      base_pull_deliver(pull, error);
+	base_gc_quietly(pull->cmd, pull->base);
+	return ok;
 }
 
 gboolean base_pull_wait(BasePull *pull, int fd, gint64 until_us, MirrorEvent *ret_event,

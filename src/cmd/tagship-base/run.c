@@ -15,14 +15,13 @@
 
 #include "cmd/tagship-base/poke.h"
 
-#define GC_EVERY_US ((gint64)24 * 3600 * G_USEC_PER_SEC)
 #define RESPAWN_US (5 * G_USEC_PER_SEC)
 
 typedef struct {
 	const Base *base;
 	char *own, *activate;               /* program paths */
 	int activate_fd, watch_fd, pull_fd; /* pidfds, -1: not running */
-	gint64 next_pull_us, next_gc_us, next_activate_us, next_watch_us;
+	gint64 next_pull_us, next_activate_us, next_watch_us;
 	gboolean poked, stopping;
 	int signal_fd, poke_fd; /* poke_fd -1: the watch looks after it */
 } Run;
@@ -50,9 +49,9 @@ static int start(const char *const *argv)
 	_exit(127);
 }
 
-static void start_pull(Run *run, const char *what)
+static void start_pull(Run *run)
 {
-	const char *argv[] = {run->own, "-C", run->base->root, "-q", what, NULL};
+	const char *argv[] = {run->own, "-C", run->base->root, "-q", "pull", NULL};
 	run->pull_fd = start(argv);
 }
 
@@ -71,17 +70,13 @@ static void start_due(Run *run)
 		run->watch_fd = start(argv);
 		run->next_watch_us = now + RESPAWN_US;
 	}
-	if (run->pull_fd >= 0)
-		return;
-	if (!run->base->conf->watch && (now >= run->next_pull_us || run->poked)) {
+	if (run->pull_fd < 0 && !run->base->conf->watch &&
+	    (now >= run->next_pull_us || run->poked)) {
 		gint64 every = conf_base_pull_every_s(run->base->conf) * G_USEC_PER_SEC;
 		run->poked = FALSE;
 		/* jitter: a fleet restarted at one moment spreads out */
 		run->next_pull_us = now + every + (gint64)(g_random_double() * (double)every / 10);
-		start_pull(run, "pull");
-	} else if (now >= run->next_gc_us) {
-		run->next_gc_us = now + GC_EVERY_US;
-		start_pull(run, "gc");
+		start_pull(run);
 	}
 }
 
@@ -139,12 +134,14 @@ static void handle_pokes(Run *run)
 static int wait_ms(const Run *run)
 {
 	gboolean watch = run->base->conf->watch;
-	gint64 next = watch ? run->next_gc_us : MIN(run->next_pull_us, run->next_gc_us);
+	gint64 next = watch ? G_MAXINT64 : run->next_pull_us;
 	if (watch && run->watch_fd < 0)
 		next = MIN(next, run->next_watch_us);
 	if (run->activate_fd < 0)
 		next = MIN(next, run->next_activate_us);
-	return (int)CLAMP((next - g_get_monotonic_time()) / 1000 + 1, 0, G_MAXINT32);
+	if (next == G_MAXINT64)
+		return -1;
+	return (int)CLAMP((next - g_get_monotonic_time()) / 1000 + 1, 20, G_MAXINT32);
 }
 
 static void loop(Run *run)
@@ -161,7 +158,7 @@ static void loop(Run *run)
 				       {run->watch_fd, POLLIN, 0},
 				       {watch_pull ? run->pull_fd : -1, POLLIN, 0}};
 		(void)poll(fds, G_N_ELEMENTS(fds),
-			   run->stopping ? -1 : MAX(wait_ms(run), 20)); /* looks again */
+			   run->stopping ? -1 : wait_ms(run)); /* looks again */
 		handle_signals(run);
 		reap_all(run);
 		handle_pokes(run);
@@ -200,8 +197,7 @@ int base_run(Cmd *cmd, GError **error)
 		   .watch_fd = -1,
 		   .pull_fd = -1,
 		   .signal_fd = -1,
-		   .poke_fd = -1,
-		   .next_gc_us = g_get_monotonic_time() + 10 * 60 * G_USEC_PER_SEC};
+		   .poke_fd = -1};
 	gboolean ok = prepare(&run, error);
 	if (ok)
 		loop(&run);

@@ -5,7 +5,8 @@
 #include "status/status.h"
 #include "cmd/tagship/tagship.h"
 
-#define WATCHES_SPARE 20 /* of other programs of this account */
+#define RELEASES_LOOKED_AT 200 /* of an app, the newest */
+#define WATCHES_SPARE 20       /* of other programs of this account */
 
 static void check_error(CmdDoctor *doctor, gboolean good, const char *what, const GError *error)
 {
@@ -99,6 +100,25 @@ static void check_missing_tags(CmdDoctor *doctor, Central *central, const ConfAp
 			    "cancelled. Put it back: git -C %s update-ref %s %s%s",
 			    app->name, (char *)name, app->repo, app->repo, (char *)name,
 			    (char *)oid, meant);
+	}
+}
+
+/* A freeze that came after plans which fall into it keeps nothing back. */
+static void check_freezes(CmdDoctor *doctor, Central *central, const PublishFacts *facts,
+			  const char *app)
+{
+	g_autoptr(GPtrArray) releases = publish_releases(central, app, RELEASES_LOOKED_AT, NULL);
+	for (guint i = 0; releases && i < releases->len; i++) {
+		const PublishRelease *release = releases->pdata[i];
+		for (guint t = 0; t < release->targets->len; t++) {
+			const PublishTarget *target = release->targets->pdata[t];
+			g_autofree char *frozen = publish_frozen(facts, release, target);
+			if (frozen)
+				cmd_finding(doctor, FALSE,
+					    "%s %s at %s: %s; replan or cancel it, or push it with "
+					    "Release-Override: REASON",
+					    app, release->version, target->base, frozen);
+		}
 	}
 }
 
@@ -199,8 +219,14 @@ static gboolean check_all(CmdDoctor *doctor, Central *central, GError **error)
 	check_disk(doctor, central);
 	check_watches(doctor, g_strv_length(bases));
 	check_worker(doctor, central);
-	for (guint i = 0; apps[i]; i++)
+	g_autoptr(GError) failed = NULL;
+	g_autoptr(PublishFacts) facts = publish_facts_new(central, NULL, NULL, NULL, &failed);
+	check_error(doctor, facts != NULL, "bases and freezes", failed);
+	for (guint i = 0; apps[i]; i++) {
 		check_app(doctor, central, apps[i]);
+		if (facts)
+			check_freezes(doctor, central, facts, apps[i]);
+	}
 	if (!key)
 		cmd_finding(doctor, FALSE, "ledgers: not verified without %s.pub",
 			    central->key_file);

@@ -45,6 +45,10 @@ static int compile_here(Cmd *cmd, const Plan *plan, const char *app, const char 
 		return 3;
 	g_autofree char *text = plan_table_format(table, util_clock_now_utc(central->clock));
 	g_print("%s", text);
+	g_autofree char *estimate = publish_estimate(central, table, error);
+	if (!estimate)
+		return 1;
+	g_print("%s", estimate);
 	return 0;
 }
 
@@ -136,12 +140,23 @@ static void add_row(CmdTable *table, const Coming *one, gint64 now)
 		      release->pusher ? release->pusher : "", NULL);
 }
 
-/* Two releases of an app within an outage of each other at one base, and bundles that come late. */
-static void print_conflicts(const GArray *coming)
+static void print_frozen(const Coming *one, const PublishFacts *facts)
+{
+	g_autofree char *frozen = publish_frozen(facts, one->release, one->target);
+	if (frozen)
+		g_print("! %s %s at %s: %s; replan or cancel it, or push it with "
+			"Release-Override: REASON\n",
+			one->release->app, one->release->version, one->target->base, frozen);
+}
+
+/* Two releases of an app within an outage of each other at one base, bundles that come late, and
+ * freezes that came after the plan. */
+static void print_conflicts(const GArray *coming, const PublishFacts *facts)
 {
 	for (guint i = 0; i < coming->len; i++) {
 		const Coming *one = &g_array_index(coming, Coming, i);
 		const PublishTarget *target = one->target;
+		print_frozen(one, facts);
 		if (!one->release->is_now && target->arrival_utc > target->at_utc &&
 		    target->state == CENTRAL_ORDERED) {
 			g_autofree char *late =
@@ -165,7 +180,7 @@ static void print_conflicts(const GArray *coming)
 	}
 }
 
-static void print_list(const GArray *coming, gint64 now)
+static void print_list(const GArray *coming, const PublishFacts *facts, gint64 now)
 {
 	static const char *const heads[] = {"APP", "VERSION", "BASE",   "LOCAL TIME",
 					    "UTC", "LEFT",    "WAVE",   "STATE",
@@ -174,7 +189,7 @@ static void print_list(const GArray *coming, gint64 now)
 	for (guint i = 0; i < coming->len; i++)
 		add_row(table, &g_array_index(coming, Coming, i), now);
 	cmd_table_print(table);
-	print_conflicts(coming);
+	print_conflicts(coming, facts);
 }
 
 static void print_list_json(const GPtrArray *lists, char **bases)
@@ -218,10 +233,14 @@ static int plan_list(Cmd *cmd, GError **error)
 			add_coming(coming, releases->pdata[i], bases);
 	}
 	g_array_sort(coming, soonest_first);
-	if (cmd->json)
+	if (cmd->json) {
 		print_list_json(lists, bases);
-	else
-		print_list(coming, util_clock_now_utc(central->clock));
+		return 0;
+	}
+	g_autoptr(PublishFacts) facts = publish_facts_new(central, NULL, NULL, NULL, error);
+	if (!facts)
+		return 1;
+	print_list(coming, facts, util_clock_now_utc(central->clock));
 	return 0;
 }
 
