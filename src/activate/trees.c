@@ -229,7 +229,7 @@ gboolean activate_check_tree(const ActivateApp *app, const char *path, const cha
 	if (util_fs_read_file(app->spec.root_dirfd, stat_path, MANIFEST_MAX, &stats, &len, NULL))
 		ok = tree_stat_check(dirfd, stats, len, manifest, error);
 	else
-		ok = tree_check(dirfd, manifest, NULL, error);
+		ok = tree_check(dirfd, manifest, NULL, NULL, error);
 	if (!ok)
 		g_prefix_error(error, "%s was altered by hand: ", path);
 	return ok;

@@ -12,6 +12,7 @@ typedef struct {
 	Manifest *manifest; /* of the new tree; hashes of new contents are filled in on the way */
 	const UtilProgress *progress;
 	TreeTake take;
+	guint8 *taken; /* as tree_finish has it */
 	int dirfd;
 	/* the file whose content comes next */
 	guint order_at;
@@ -52,6 +53,7 @@ static gboolean copy_files(Apply *apply, GError **error)
 		    (item->source != DELTA_KEPT && item->source != DELTA_COPIED))
 			continue;
 		pair.from = manifest_entry(apply->old_tree->manifest, item->from);
+		apply->taken[i] = apply->take != TREE_TAKE_CHECKED;
 		g_array_append_val(pairs, pair);
 	}
 	if (tree_take_files(apply->old_tree->dirfd, apply->dirfd, apply->take, pairs,
@@ -425,18 +427,21 @@ gboolean bundle_apply_delta(BundleReader *reader, const BundleInfo *info,
 		       .manifest = manifest,
 		       .progress = limits->progress,
 		       .take = limits->take,
+		       .taken = g_malloc0((gsize)manifest_count(manifest) + 1),
 		       .dirfd = new_dirfd,
 		       .fd = -1,
 		       .scratch_fd = -1};
-	if (!check_sums(&apply, memory, error))
-		return FALSE;
-	gboolean ok = prepare_scratch(&apply, error) && build(&apply, error) &&
-		      bundle_check_root(info, manifest, error);
-	if (!ok)
+	gboolean ok = check_sums(&apply, memory, error);
+	if (ok && !(prepare_scratch(&apply, error) && build(&apply, error) &&
+		    bundle_check_root(info, manifest, error))) {
 		blame_old_file(&apply, error);
+		ok = FALSE;
+	}
+	ok = ok && tree_finish(new_dirfd, manifest, apply.taken, error);
 	util_closep(&apply.fd);
 	util_closep(&apply.scratch_fd);
 	g_free(apply.part_at);
+	g_free(apply.taken);
 	util_sha256_free(apply.sha);
 	if (ok)
 		*ret_manifest = g_steal_pointer(&manifest);

@@ -45,8 +45,6 @@ gboolean bundle_apply(int bundle_fd, const BundleTree *old_tree, int new_dirfd,
 	if (!(plain ? bundle_apply_plain(reader, info, new_dirfd, limits, &manifest, error)
 		    : bundle_apply_delta(reader, info, from, new_dirfd, limits, &manifest, error)))
 		return FALSE;
-	if (!tree_finish(new_dirfd, manifest, error))
-		return FALSE;
 	if (ret_manifest)
 		*ret_manifest = g_steal_pointer(&manifest);
 	return TRUE;

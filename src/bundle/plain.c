@@ -235,7 +235,8 @@ gboolean bundle_apply_plain(BundleReader *reader, const BundleInfo *info, int ne
 		g_propagate_prefixed_error(error, inner, "bundle: ");
 		return FALSE;
 	}
-	if (!bundle_check_root(info, manifest, error))
+	if (!bundle_check_root(info, manifest, error) ||
+	    !tree_finish(new_dirfd, manifest, NULL, error))
 		return FALSE;
 	*ret_manifest = g_steal_pointer(&manifest);
 	return TRUE;

@@ -89,7 +89,7 @@ gboolean library_export(Library *library, const char *app, const char *version, 
 			return FALSE;
 		}
 	}
-	if (!tree_finish(dirfd, manifest, error))
+	if (!tree_finish(dirfd, manifest, NULL, error))
 		return FALSE;
 	if (ret_manifest)
 		*ret_manifest = g_steal_pointer(&manifest);

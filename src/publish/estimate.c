@@ -97,7 +97,8 @@ static gboolean add_line(Central *central, const PlanTable *table, const PlanTar
 	g_autofree char *how = guess.how;
 	g_string_append_printf(text, "  %-16s ", target->base);
 	if (!how) {
-		g_string_append(text, "nothing of this app was built yet, so its size is not known\n");
+		g_string_append(text,
+				"nothing of this app was built yet, so its size is not known\n");
 		return TRUE;
 	}
 	if (guess.bytes == 0) {
@@ -120,9 +121,8 @@ static gboolean add_line(Central *central, const PlanTable *table, const PlanTar
 char *publish_estimate(Central *central, const PlanTable *table, GError **error)
 {
 	g_autoptr(LibraryVersion) built =
-	    table->plan_only
-		? library_version(central->library, table->app, table->version, error)
-		: NULL;
+	    table->plan_only ? library_version(central->library, table->app, table->version, error)
+			     : NULL;
 	g_autoptr(GString) text = g_string_new(NULL);
 	if (table->plan_only && !built)
 		return NULL;

@@ -27,8 +27,8 @@ Manifest *stage_manifest_load(const StageSpec *spec, const char *root, GError **
 gboolean stage_manifest_keep(const StageSpec *spec, const char *root, const Manifest *manifest,
 			     GError **error);
 /* Takes the stat numbers of a tree just checked into ROOT/trees/ROOTHASH.stat. */
-gboolean stage_stat_keep(const StageSpec *spec, const char *root, int tree_dirfd,
-			 const Manifest *manifest, GError **error);
+gboolean stage_stat_keep(const StageSpec *spec, const char *root, const char *stats,
+			 GError **error);
 /* Files of this tree, just checked, were linked from others: those get the new numbers too. */
 gboolean stage_stats_renew(const StageSpec *spec, const char *root, GError **error);
 /* Notes in ROOT/trees/ROOTHASH.altered that `path` of the folder `tree` is not as its manifest

@@ -110,12 +110,13 @@ static gboolean tree_is_intact(Run *run, StageTree *tree, const Manifest *manife
 {
 	g_autoptr(GError) failed = NULL;
 	g_autoptr(GPtrArray) altered = NULL;
+	g_autofree char *stats = NULL;
 	util_autofd int dirfd = util_fs_open_dir(run->app_dirfd, tree->path, error);
 	if (dirfd < 0)
 		return FALSE;
-	if (tree_check(dirfd, manifest, &altered, &failed))
+	if (tree_check(dirfd, manifest, &altered, &stats, &failed))
 		return stage_unmark_tree(run->spec, tree->root, tree->name, error) &&
-		       stage_stat_keep(run->spec, tree->root, dirfd, manifest, error);
+		       stage_stat_keep(run->spec, tree->root, stats, error);
 	if (!g_error_matches(failed, TS_ERROR, TS_ERROR_CORRUPT)) {
 		g_propagate_error(error, g_steal_pointer(&failed));
 		return FALSE;
@@ -228,11 +229,12 @@ static gpointer sync_thread(gpointer user_data)
 }
 
 /* All is written: while the disk syncs, the processors hash. */
-static gboolean check_and_sync(int tree_dirfd, const Manifest *manifest, GError **error)
+static gboolean check_and_sync(int tree_dirfd, const Manifest *manifest, char **ret_stats,
+			       GError **error)
 {
 	Sync sync = {.dirfd = tree_dirfd};
 	sync.thread = g_thread_try_new("sync", sync_thread, &sync, NULL);
-	gboolean ok = tree_check(tree_dirfd, manifest, NULL, error);
+	gboolean ok = tree_check(tree_dirfd, manifest, NULL, ret_stats, error);
 	if (sync.thread)
 		(void)g_thread_join(sync.thread); /* returns nothing */
 	else
@@ -250,6 +252,7 @@ static gboolean keep_tree(Run *run, const char *tmp, int tree_dirfd, const Manif
 			  GError **error)
 {
 	const StageSpec *spec = run->spec;
+	g_autofree char *stats = NULL;
 	char root[UTIL_SHA256_HEX];
 	manifest_root(manifest, root);
 	if (strcmp(root, spec->order->root) != 0)
@@ -258,10 +261,9 @@ static gboolean keep_tree(Run *run, const char *tmp, int tree_dirfd, const Manif
 				      spec->order->root);
 	if (fchmod(tree_dirfd, 0755) != 0)
 		return util_error_errno(error, errno, "%s", tmp);
-	if (!check_and_sync(tree_dirfd, manifest, error) ||
+	if (!check_and_sync(tree_dirfd, manifest, &stats, error) ||
 	    !stage_manifest_keep(spec, root, manifest, error) ||
-	    !make_shared(run, manifest, error) ||
-	    !stage_stat_keep(spec, root, tree_dirfd, manifest, error) ||
+	    !make_shared(run, manifest, error) || !stage_stat_keep(spec, root, stats, error) ||
 	    (spec->app->hard_links && !stage_stats_renew(spec, root, error)))
 		return FALSE;
 	g_autofree char *name = free_tree_name(run);

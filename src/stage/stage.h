@@ -4,7 +4,7 @@
  * bundle, ahead of time. No line, no libgit2, no libssh2.
  *
  *   ROOT/trees/ROOTHASH.manifest   manifest of a tree this base holds
- *   ROOT/trees/ROOTHASH.stat       stat numbers taken when it was checked (tree_stat_take)
+ *   ROOT/trees/ROOTHASH.stat       stat numbers taken when it was checked (tree_check)
  *   ROOT/trees/ROOTHASH.altered    "TREE: PATH" per folder of that root found altered by hand
  *   ROOT/partial/SHA256            bundles
  *   APP/releases/TREE, APP/pre-release/TREE    TREE is VERSION-ROOT8; if releases/ holds an

@@ -163,13 +163,10 @@ gboolean stage_manifest_keep(const StageSpec *spec, const char *root, const Mani
 				  g_bytes_get_size(text), 0644, error);
 }
 
-gboolean stage_stat_keep(const StageSpec *spec, const char *root, int tree_dirfd,
-			 const Manifest *manifest, GError **error)
+gboolean stage_stat_keep(const StageSpec *spec, const char *root, const char *stats, GError **error)
 {
 	g_autofree char *path = trees_path(root, "stat");
-	g_autofree char *stats = tree_stat_take(tree_dirfd, manifest, error);
-	return stats &&
-	       util_fs_write_file(spec->root_dirfd, path, stats, strlen(stats), 0644, error);
+	return util_fs_write_file(spec->root_dirfd, path, stats, strlen(stats), 0644, error);
 }
 
 gboolean stage_stats_renew(const StageSpec *spec, const char *root, GError **error)

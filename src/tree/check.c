@@ -79,9 +79,9 @@ static const char *compare_node(const ManifestEntry *entry, const struct stat *s
 	return NULL;
 }
 
-static void queue_hash(GArray *jobs, const ManifestEntry *entry)
+static void queue_hash(GArray *jobs, const ManifestEntry *entry, struct stat *st)
 {
-	TreeHash job = {.path = entry->path, .size = entry->size};
+	TreeHash job = {.path = entry->path, .size = entry->size, .st = st};
 	g_array_append_val(jobs, job);
 }
 
@@ -94,51 +94,41 @@ static gboolean check_hashes(int dirfd, const Manifest *manifest, GArray *jobs, 
 	for (guint i = 0; i < jobs->len; i++) {
 		const TreeHash *job = &g_array_index(jobs, TreeHash, i);
 		const ManifestEntry *entry = manifest_find(manifest, job->path);
-		if (job->changed || memcmp(job->sha256, entry->sha256, UTIL_SHA256_BYTES) != 0)
+		/* of one that could not be opened nothing is known: it is `changed` */
+		const char *what =
+		    job->st && job->st->st_ino ? compare_node(entry, job->st, NULL) : NULL;
+		if (what)
+			findings_add(found, job->path, what);
+		else if (job->changed || memcmp(job->sha256, entry->sha256, UTIL_SHA256_BYTES) != 0)
 			findings_add(found, job->path, "altered");
 	}
 	return TRUE;
 }
 
-/* Compares what was walked; files that look right are queued for hashing. */
-static void check_nodes(const Manifest *manifest, const GArray *nodes, GArray *jobs,
+/* Compares what was walked; files are queued for hashing, which tells the rest of them. seen: which
+ * node an entry is, from 1. */
+static void check_nodes(const Manifest *manifest, const GArray *nodes, GArray *jobs, guint *seen,
 			Findings *found)
 {
-	g_autofree guint8 *seen = g_malloc0((gsize)manifest_count(manifest) + 1);
 	for (guint i = 0; i < nodes->len; i++) {
-		const TreeNode *node = &g_array_index(nodes, TreeNode, i);
+		TreeNode *node = &g_array_index(nodes, TreeNode, i);
 		guint index = 0;
 		if (!manifest_index(manifest, node->path, &index)) {
 			findings_add(found, node->path, "extra");
 			continue;
 		}
-		seen[index] = 1;
+		seen[index] = i + 1;
 		const ManifestEntry *entry = manifest_entry(manifest, index);
-		const char *what = compare_node(entry, &node->st, node->target);
+		gboolean file = entry->type == MANIFEST_FILE && S_ISREG(node->st.st_mode);
+		const char *what = file ? NULL : compare_node(entry, &node->st, node->target);
 		if (what)
 			findings_add(found, node->path, what);
-		else if (entry->type == MANIFEST_FILE)
-			queue_hash(jobs, entry);
+		else if (file)
+			queue_hash(jobs, entry, &node->st);
 	}
 	for (guint i = 0; i < manifest_count(manifest); i++)
 		if (!seen[i])
 			findings_add(found, manifest_entry(manifest, i)->path, "missing");
-}
-
-gboolean tree_check(int dirfd, const Manifest *manifest, GPtrArray **ret_altered, GError **error)
-{
-	g_autoptr(GArray) nodes = tree_walk(dirfd, NULL, error);
-	if (!nodes)
-		return FALSE;
-	g_autoptr(GArray) jobs = g_array_new(FALSE, TRUE, sizeof(TreeHash));
-	Findings found;
-	findings_init(&found);
-	check_nodes(manifest, nodes, jobs, &found);
-	if (!check_hashes(dirfd, manifest, jobs, &found, error)) {
-		findings_clear(&found);
-		return FALSE;
-	}
-	return findings_result(&found, ret_altered, error);
 }
 
 /* printf took a tenth of the time that staging a large tree takes. */
@@ -180,6 +170,43 @@ static void stat_line(const struct stat *st, char ret_line[STAT_LINE])
 	*end = '\0';
 }
 
+static char *format_stats(const Manifest *manifest, const GArray *nodes, const guint *seen)
+{
+	g_autoptr(GString) text = g_string_new(STAT_HEAD);
+	for (guint i = 0; i < manifest_count(manifest); i++) {
+		char line[STAT_LINE];
+		g_autofree char *name = manifest_quote(manifest_entry(manifest, i)->path);
+		stat_line(&g_array_index(nodes, TreeNode, seen[i] - 1).st, line);
+		g_string_append(text, line);
+		g_string_append_c(text, ' ');
+		g_string_append(text, name);
+		g_string_append_c(text, '\n');
+	}
+	return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+gboolean tree_check(int dirfd, const Manifest *manifest, GPtrArray **ret_altered, char **ret_stats,
+		    GError **error)
+{
+	g_autoptr(GArray) nodes = tree_walk(dirfd, NULL, FALSE, error);
+	if (!nodes)
+		return FALSE;
+	g_autofree guint *seen = g_new0(guint, (gsize)manifest_count(manifest) + 1);
+	g_autoptr(GArray) jobs = g_array_new(FALSE, TRUE, sizeof(TreeHash));
+	Findings found;
+	findings_init(&found);
+	check_nodes(manifest, nodes, jobs, seen, &found);
+	if (!check_hashes(dirfd, manifest, jobs, &found, error)) {
+		findings_clear(&found);
+		return FALSE;
+	}
+	if (!findings_result(&found, ret_altered, error))
+		return FALSE;
+	if (ret_stats)
+		*ret_stats = format_stats(manifest, nodes, seen);
+	return TRUE;
+}
+
 /* stat and, for links, target of a path beneath; NOT_FOUND if it is not there. */
 static gboolean folder_stat(TreeFolder *folder, const char *path, struct stat *ret_st,
 			    char **ret_target, GError **error)
@@ -195,30 +222,6 @@ static gboolean folder_stat(TreeFolder *folder, const char *path, struct stat *r
 		return TRUE;
 	*ret_target = util_fs_readlink(fd, name, error);
 	return *ret_target != NULL;
-}
-
-char *tree_stat_take(int dirfd, const Manifest *manifest, GError **error)
-{
-	g_autoptr(GString) text = g_string_new(STAT_HEAD);
-	TreeFolder folder = TREE_FOLDER(dirfd);
-	gboolean ok = TRUE;
-	for (guint i = 0; ok && i < manifest_count(manifest); i++) {
-		const char *path = manifest_entry(manifest, i)->path;
-		g_autofree char *target = NULL;
-		struct stat st;
-		ok = folder_stat(&folder, path, &st, &target, error);
-		if (!ok)
-			break;
-		char line[STAT_LINE];
-		stat_line(&st, line);
-		g_autofree char *name = manifest_quote(path);
-		g_string_append(text, line);
-		g_string_append_c(text, ' ');
-		g_string_append(text, name);
-		g_string_append_c(text, '\n');
-	}
-	tree_folder_clear(&folder);
-	return ok ? g_string_free(g_steal_pointer(&text), FALSE) : NULL;
 }
 
 /* The numbers by quoted path; damaged lines are left out: their entries are looked at in full. */
@@ -333,7 +336,7 @@ static gboolean check_stat(TreeFolder *folder, const Manifest *manifest, const M
 	if (what)
 		findings_add(found, entry->path, what);
 	else if (entry->type == MANIFEST_FILE)
-		queue_hash(jobs, entry);
+		queue_hash(jobs, entry, NULL);
 	else if (entry->type == MANIFEST_DIR)
 		return check_extra(folder->dirfd, entry->path, manifest, found, error);
 	return TRUE;

@@ -51,20 +51,26 @@ static gboolean hash_content(int fd, guint64 size, guint8 *buffer, UtilSha256 *s
 	return TRUE;
 }
 
-static gboolean hash_one(int dirfd, TreeHash *job, guint8 *buffer, UtilSha256 *sha, GError **error)
+static gboolean hash_one(TreeFolder *folder, TreeHash *job, guint8 *buffer, UtilSha256 *sha,
+			 GError **error)
 {
 	struct stat before = {.st_mode = S_IFREG};
 	struct stat after;
 	guint64 len = 0;
-	util_autofd int fd = tree_open_stat(dirfd, job->path, &before, error);
+	const char *name = NULL;
+	int parent = tree_folder_of(folder, job->path, &name, error);
+	util_autofd int fd =
+	    parent < 0 ? -1 : tree_open_stat(parent, name, job->path, &before, error);
 	if (fd < 0)
 		return FALSE;
+	if (job->st)
+		*job->st = before;
 	job->changed = (guint64)before.st_size != job->size;
 	if (job->changed)
 		return TRUE;
 	if (!hash_content(fd, job->size, buffer, sha, job->sha256, &len, error)) {
-		g_autofree char *name = tree_name(job->path);
-		g_prefix_error(error, "%s: ", name);
+		g_autofree char *shown = tree_name(job->path);
+		g_prefix_error(error, "%s: ", shown);
 		return FALSE;
 	}
 	if (fstat(fd, &after) != 0)
@@ -88,13 +94,14 @@ static gpointer hash_jobs(gpointer user_data)
 	HashPool *pool = user_data;
 	g_autofree guint8 *buffer = g_malloc(CHUNK);
 	g_autoptr(UtilSha256) sha = util_sha256_new();
+	TreeFolder folder = TREE_FOLDER(pool->dirfd);
 	for (;;) {
 		guint i = (guint)g_atomic_int_add(&pool->next, 1);
 		if (i >= pool->jobs->len)
-			return NULL;
+			break;
 		TreeHash *job = &g_array_index(pool->jobs, TreeHash, i);
 		g_autoptr(GError) error = NULL;
-		gboolean ok = hash_one(pool->dirfd, job, buffer, sha, &error);
+		gboolean ok = hash_one(&folder, job, buffer, sha, &error);
 		if (!ok && (g_error_matches(error, TS_ERROR, TS_ERROR_NOT_FOUND) ||
 			    g_error_matches(error, TS_ERROR, TS_ERROR_CORRUPT)))
 			job->changed = TRUE; /* gone, or no longer a file */
@@ -102,6 +109,8 @@ static gpointer hash_jobs(gpointer user_data)
 			keep_error(pool, &error);
 		g_atomic_pointer_add(&pool->bytes_done, (gssize)job->size);
 	}
+	tree_folder_clear(&folder);
+	return NULL;
 }
 
 /* Threads are worth their start only where there is something to do. This one waits for them and

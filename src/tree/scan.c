@@ -103,7 +103,7 @@ Manifest *tree_scan(int dirfd, const TreeScan *options, GError **error)
 	static const TreeScan strict = {0};
 	if (!options)
 		options = &strict;
-	g_autoptr(GArray) nodes = tree_walk(dirfd, options->skip, error);
+	g_autoptr(GArray) nodes = tree_walk(dirfd, options->skip, TRUE, error);
 	g_autoptr(Manifest) manifest = nodes ? manifest_from_nodes(nodes, options, error) : NULL;
 	if (!manifest || !hash_manifest(dirfd, manifest, options->progress, error))
 		return NULL;

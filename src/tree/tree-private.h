@@ -11,19 +11,24 @@ typedef struct {
 	struct stat st;
 } TreeNode;
 
-/* Everything beneath dirfd, in no particular order; links are not followed. skip: as TreeScan. */
-GArray *tree_walk(int dirfd, const char *const *skip, GError **error);
+/* Everything beneath dirfd, in no particular order; links are not followed. skip: as TreeScan.
+ * stat_files FALSE: of regular files only the type in st.st_mode is known, where the folder tells.
+ */
+GArray *tree_walk(int dirfd, const char *const *skip, gboolean stat_files, GError **error);
 
 /* Names in one folder ("." for the top), without "." and "..". */
 GPtrArray *tree_list(int dirfd, const char *path, GError **error);
 
-/* tree_open_file, and what fstat says; ret_st->st_mode is S_IFREG before. */
-int tree_open_stat(int dirfd, const char *path, struct stat *ret_st, GError **error);
+/* tree_open_file of a name in a folder, and what fstat says; ret_st->st_mode is S_IFREG before.
+ * path: for messages. */
+int tree_open_stat(int dirfd, const char *name, const char *path, struct stat *ret_st,
+		   GError **error);
 
 /* One file to hash. */
 typedef struct {
 	const char *path; /* borrowed */
 	guint64 size;     /* what is expected */
+	struct stat *st;  /* where to put what it was before it was read; may be NULL */
 	guint8 sha256[UTIL_SHA256_BYTES];
 	gboolean changed; /* another size, no regular file, or changed while it was read */
 } TreeHash;

@@ -26,17 +26,18 @@ Manifest *tree_scan(int dirfd, const TreeScan *options, GError **error);
 
 /* Everything on disk must equal the manifest: names, types, modes, sizes, mtimes, hashes, nothing
  * more and nothing less. CORRUPT with the first few differences named. ret_altered (may be NULL):
- * all paths that differ, as GPtrArray of char *. */
-gboolean tree_check(int dirfd, const Manifest *manifest, GPtrArray **ret_altered, GError **error);
+ * all paths that differ, as GPtrArray of char *. ret_stats (may be NULL): device, inode, size,
+ * mtime and ctime of every entry as text, for tree_stat_check; those of a file are from right
+ * before it was hashed, so that no change after it goes unseen. */
+gboolean tree_check(int dirfd, const Manifest *manifest, GPtrArray **ret_altered, char **ret_stats,
+		    GError **error);
 
 /* Numbers in `stats` that differ from those in `fresh`, of the same file, in ctime alone become
  * those of `fresh`: a second name was given to what has just been checked. NULL: there are none. */
 char *tree_stat_renew(const char *stats, gsize len, const char *fresh, gsize fresh_len);
-/* Device, inode, size, mtime and ctime of every entry as text, taken right after a check. */
-char *tree_stat_take(int dirfd, const Manifest *manifest, GError **error);
-/* Compares the tree with that text; entries whose numbers changed (or whose line is damaged) are
- * looked at in full and hashed again; anything that is not as the manifest says is CORRUPT,
- * named. */
+/* Compares the tree with the text of tree_check; entries whose numbers changed (or whose line is
+ * damaged) are looked at in full and hashed again; anything that is not as the manifest says is
+ * CORRUPT, named. */
 gboolean tree_stat_check(int dirfd, const char *stats, gsize len, const Manifest *manifest,
 			 GError **error);
 
@@ -75,5 +76,7 @@ gboolean tree_take_files(int from_dirfd, int to_dirfd, TreeTake how, const GArra
 			 const UtilProgress *progress, GError **error);
 
 /* Sets final modes and mtimes of every entry, folders after what is in them; the top folder gets
- * mode 0755. A file that has a second name (TREE_TAKE_LINKS) is left as it is. */
-gboolean tree_finish(int dirfd, const Manifest *manifest, GError **error);
+ * mode 0755. A file that has a second name (TREE_TAKE_LINKS) is left as it is. taken (may be NULL):
+ * 1 at the index of each file that was taken and not just as TREE_TAKE_CHECKED: those are as they
+ * should be already, and not looked at. */
+gboolean tree_finish(int dirfd, const Manifest *manifest, const guint8 *taken, GError **error);

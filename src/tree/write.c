@@ -149,13 +149,14 @@ static gboolean finish_entry(TreeFolder *folder, const ManifestEntry *entry, GEr
 		   : TRUE;
 }
 
-gboolean tree_finish(int dirfd, const Manifest *manifest, GError **error)
+gboolean tree_finish(int dirfd, const Manifest *manifest, const guint8 *taken, GError **error)
 {
 	TreeFolder folder = TREE_FOLDER(dirfd);
 	gboolean ok = TRUE;
 	/* backwards: whatever is in a folder comes before the folder */
 	for (guint i = manifest_count(manifest); ok && i > 0; i--)
-		ok = finish_entry(&folder, manifest_entry(manifest, i - 1), error);
+		ok = (taken && taken[i - 1]) ||
+		     finish_entry(&folder, manifest_entry(manifest, i - 1), error);
 	tree_folder_clear(&folder);
 	if (ok && fchmod(dirfd, 0755) != 0)
 		return util_error_errno(error, errno, "setting the mode of the tree's folder");

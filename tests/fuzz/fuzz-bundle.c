@@ -48,7 +48,7 @@ static const World *get_world(void)
 	TreeScan options = {.normalize = TRUE};
 	Manifest *scanned = tree_scan(old_fd, &options, NULL);
 	manifest_assign_mtimes(scanned, NULL, 1700000000);
-	g_assert(tree_finish(old_fd, scanned, NULL));
+	g_assert(tree_finish(old_fd, scanned, NULL, NULL));
 	world.old_tree = (BundleTree){old_fd, scanned};
 	return &world;
 }
@@ -160,7 +160,7 @@ int LLVMFuzzerTestOneInput(const guint8 *data, gsize size)
 	gboolean ok = bundle_apply(fd, &world->old_tree, new_fd, &limits, &manifest, &error);
 	g_assert(ok == (error == NULL));
 	if (ok)
-		g_assert(tree_check(new_fd, manifest, NULL, NULL));
+		g_assert(tree_check(new_fd, manifest, NULL, NULL, NULL));
 	g_autofree char *list = bundle_list(fd, &world->old_tree, NULL);
 	g_assert(!ok || list);
 	g_autoptr(GPtrArray) names = util_fs_list(world->fd, ".", NULL);

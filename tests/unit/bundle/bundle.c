@@ -95,7 +95,7 @@ static void test_from_nothing(void)
 		g_assert_cmpstr(info->old_root, ==, "-");
 		bundle_apply(fd, NULL, out.fd, NULL, NULL, &error);
 		g_assert_no_error(error);
-		tree_check(out.fd, pair.new_manifest, NULL, &error);
+		tree_check(out.fd, pair.new_manifest, NULL, NULL, &error);
 		g_assert_no_error(error);
 	}
 }
@@ -122,7 +122,7 @@ static void test_extremes(void)
 			g_assert_no_error(error);
 			bundle_apply(fd, from, out.fd, NULL, NULL, &error);
 			g_assert_no_error(error);
-			tree_check(out.fd, to->manifest, NULL, &error);
+			tree_check(out.fd, to->manifest, NULL, NULL, &error);
 			g_assert_no_error(error);
 		}
 	}
@@ -233,7 +233,7 @@ static void test_any_tar(void)
 		g_bytes_unref(output);
 		util_autofd int dest_fd = util_fs_open_dir(AT_FDCWD, dest, &error);
 		g_assert_cmpint(unlinkat(dest_fd, ".tagship-bundle", 0), ==, 0);
-		tree_check(dest_fd, manifest, NULL, &error);
+		tree_check(dest_fd, manifest, NULL, NULL, &error);
 		g_assert_no_error(error);
 		util_fs_remove_tree(AT_FDCWD, dest, &error);
 		g_assert_no_error(error);

@@ -117,7 +117,7 @@ static inline gboolean pair_apply(const Pair *pair, int fd, const BundleLimits *
 	}
 	manifest_root(manifest, root);
 	g_assert_cmpstr(root, ==, pair->root);
-	tree_check(out.fd, pair->new_manifest, NULL, &wrong);
+	tree_check(out.fd, pair->new_manifest, NULL, NULL, &wrong);
 	g_assert_no_error(wrong);
 	return TRUE;
 }

@@ -128,7 +128,7 @@ static void assert_export(Fixture *f, const char *name, const char *folder)
 	(void)library_export(f->library, "shop", name, dest, &manifest, &error);
 	g_assert_no_error(error);
 	fd = util_fs_open_dir(AT_FDCWD, dest, NULL);
-	(void)tree_check(fd, manifest, NULL, &error);
+	(void)tree_check(fd, manifest, NULL, NULL, &error);
 	g_assert_no_error(error);
 }
 

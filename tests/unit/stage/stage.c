@@ -73,7 +73,7 @@ static void test_hard_links(World *world, gconstpointer data)
 	g_autofree char *text = NULL;
 	g_assert_true(util_fs_read_file(world->dirfd, manifest_path, 100000, &text, &len, &error));
 	g_autoptr(Manifest) manifest = manifest_parse(text, len, &error);
-	g_assert_false(tree_check(dirfd, manifest, NULL, &error));
+	g_assert_false(tree_check(dirfd, manifest, NULL, NULL, &error));
 	g_assert_error(error, TS_ERROR, TS_ERROR_CORRUPT);
 }
 

@@ -91,7 +91,7 @@ static inline char *make_version(const World *world, const char *version, const 
 	TreeScan scan = {.normalize = TRUE};
 	g_autoptr(Manifest) manifest = tree_scan(dirfd, &scan, &error);
 	g_assert_no_error(error);
-	g_assert_true(tree_finish(dirfd, manifest, &error));
+	g_assert_true(tree_finish(dirfd, manifest, NULL, &error));
 	manifest_root(manifest, root);
 	return g_strdup(root);
 }

@@ -161,9 +161,9 @@ static void test_deep(void)
 	}
 	g_autoptr(Manifest) manifest = scan_normal(&folder);
 	g_assert_cmpuint(manifest_count(manifest), ==, MANIFEST_PATH_MAX / 2);
-	tree_finish(folder.fd, manifest, &error);
+	tree_finish(folder.fd, manifest, NULL, &error);
 	g_assert_no_error(error);
-	tree_check(folder.fd, manifest, NULL, &error);
+	tree_check(folder.fd, manifest, NULL, NULL, &error);
 	g_assert_no_error(error);
 }
 
@@ -173,7 +173,7 @@ static void check_fails(const Folder *folder, const Manifest *manifest, const ch
 	g_autoptr(GError) error = NULL;
 	g_autoptr(GPtrArray) altered = NULL;
 	g_autofree char *words = g_strdup_printf("%s (%s)", path, what);
-	g_assert_false(tree_check(folder->fd, manifest, &altered, &error));
+	g_assert_false(tree_check(folder->fd, manifest, &altered, NULL, &error));
 	assert_failed(error, TS_ERROR_CORRUPT, words);
 	g_assert_cmpuint(altered->len, >=, 1);
 	gboolean named = FALSE;
@@ -273,7 +273,7 @@ static void test_check(void)
 	g_autoptr(GError) error = NULL;
 	fill(&folder);
 	g_autoptr(Manifest) manifest = scan_strict(&folder);
-	g_assert_true(tree_check(folder.fd, manifest, &altered, &error));
+	g_assert_true(tree_check(folder.fd, manifest, &altered, NULL, &error));
 	g_assert_no_error(error);
 	g_assert_cmpuint(altered->len, ==, 0);
 }
@@ -299,7 +299,7 @@ static void test_check_many(void)
 		put_file(&folder, name, name);
 	}
 	g_autoptr(Manifest) manifest = scan_strict(&folder);
-	g_assert_false(tree_check(other.fd, manifest, &altered, &error));
+	g_assert_false(tree_check(other.fd, manifest, &altered, NULL, &error));
 	g_assert_cmpuint(altered->len, ==, 20);
 	assert_failed(error, TS_ERROR_CORRUPT, "20 entries are not as released");
 	assert_failed(error, TS_ERROR_CORRUPT, "and 15 more");
@@ -313,7 +313,8 @@ static void test_stat_alteration(gconstpointer data)
 	g_autoptr(GError) error = NULL;
 	fill(&folder);
 	g_autoptr(Manifest) manifest = scan_strict(&folder);
-	g_autofree char *stats = tree_stat_take(folder.fd, manifest, &error);
+	g_autofree char *stats = NULL;
+	(void)tree_check(folder.fd, manifest, NULL, &stats, &error);
 	g_assert_no_error(error);
 	g_assert_true(tree_stat_check(folder.fd, stats, strlen(stats), manifest, &error));
 	g_assert_no_error(error);
@@ -330,7 +331,8 @@ static void test_stat_equal(void)
 	g_autoptr(GError) error = NULL;
 	fill(&folder);
 	g_autoptr(Manifest) manifest = scan_strict(&folder);
-	g_autofree char *stats = tree_stat_take(folder.fd, manifest, &error);
+	g_autofree char *stats = NULL;
+	(void)tree_check(folder.fd, manifest, NULL, &stats, &error);
 	put_file(&folder, "a/deep/file", "content");
 	set_time(&folder, "a/deep", MTIME + 1);
 	g_assert_cmpint(renameat(folder.fd, "a", folder.fd, "b"), ==, 0);
@@ -359,10 +361,11 @@ static void test_stat_is_cheap(void)
 	guint index = 0;
 	static const guint8 wrong[UTIL_SHA256_BYTES] = {1};
 	g_assert_true(manifest_index(manifest, "a/run", &index));
-	g_autofree char *stats = tree_stat_take(folder.fd, manifest, &error);
+	g_autofree char *stats = NULL;
+	(void)tree_check(folder.fd, manifest, NULL, &stats, &error);
 	manifest_set_sha256(manifest, index, wrong);
 	g_assert_true(tree_stat_check(folder.fd, stats, strlen(stats), manifest, &error));
-	g_assert_false(tree_check(folder.fd, manifest, NULL, &error));
+	g_assert_false(tree_check(folder.fd, manifest, NULL, NULL, &error));
 }
 
 static void test_write(void)
@@ -382,9 +385,9 @@ static void test_write(void)
 			tree_copy_file(from.fd, entry->path, to.fd, entry->path, entry, &error);
 		g_assert_no_error(error);
 	}
-	tree_finish(to.fd, manifest, &error);
+	tree_finish(to.fd, manifest, NULL, &error);
 	g_assert_no_error(error);
-	tree_check(to.fd, manifest, NULL, &error);
+	tree_check(to.fd, manifest, NULL, NULL, &error);
 	g_assert_no_error(error);
 	struct stat st;
 	g_assert_cmpint(fstat(to.fd, &st), ==, 0);
@@ -577,11 +580,11 @@ static void test_finish_linked(void)
 	g_assert_no_error(error);
 	g_assert_cmpint(linkat(folder.fd, "f", folder.fd, "g", 0), ==, 0);
 	g_assert_cmpint(fchmodat(folder.fd, "f", 0600, 0), ==, 0);
-	g_assert_true(tree_finish(folder.fd, manifest, &error));
+	g_assert_true(tree_finish(folder.fd, manifest, NULL, &error));
 	(void)inode_of(&folder, "g", &st);
 	g_assert_cmpint(st.st_mode & 07777, ==, 0600);
 	g_assert_cmpint(unlinkat(folder.fd, "g", 0), ==, 0);
-	g_assert_true(tree_finish(folder.fd, manifest, &error));
+	g_assert_true(tree_finish(folder.fd, manifest, NULL, &error));
 	(void)inode_of(&folder, "f", &st);
 	g_assert_cmpint(st.st_mode & 07777, ==, 0644);
 }
