@@ -107,14 +107,16 @@ typedef struct {
 	gboolean back; /* his rollback; else the order is gone forward to */
 	CurrentTree from;
 	gboolean stopped, migrated, switched, started; /* as DecideOpen */
-	gboolean take_back; /* operator's rollback: the release that is left migrated data */
+	gboolean data_back; /* unmigrate stands for migrate: it goes to a version of older data */
+	gboolean data_same; /* neither is needed */
+	GPtrArray *supersedes; /* releases (char *), see the intent; NULL: none */
 	gboolean recovering;
 	gboolean was_down;
 	gint64 attempt;
 	gint64 intent_utc;
 	gint64 start_us;  /* monotonic, when stop was called (or recovery began) */
 	gint64 before_ms; /* outage before start_us, by the wall clock (recovery) */
-	gint64 stop_ms, start_ms;
+	gint64 stop_ms, migrate_ms, start_ms;
 	GPtrArray *bridge; /* DecideBridge: what the bridge is to lead to */
 	char *bridge_link; /* what its link is to be, "-": none; NULL: it stays as it is */
 	char *bridge_was;  /* what it was; NULL: none */
@@ -137,8 +139,19 @@ gboolean activation_run(Activation *activation, gboolean *ret_reached, GError **
 gboolean activation_recover(Activation *activation, DecideRecovery how, gboolean *ret_reached,
 			    GError **error);
 
-/* What is done to the data on the way to the new tree, and what takes it back. An operator's way
- * back swaps the two. */
+/* Of a root that ran on older data, the data has to be taken back: REFUSED if there is nothing that
+ * does it. */
+gboolean activation_may_start(const ActivateApp *app, const char *version, const char *root,
+			      GError **error);
+/* Runs `before`; that it begins is journaled, so that `after` runs whatever comes of it. Failing
+ * with the app down, it is noted: what serves nobody needs no drain. FALSE: the journal does not
+ * work. */
+gboolean activation_before(Activation *activation, const PhaseEnv *env, PhaseResult *ret_result,
+			   gboolean *ret_went_well, GError **error);
+/* With version and root set: what is to be done to the data; REFUSED as above. */
+gboolean activation_plan_data(Activation *activation, GError **error);
+/* What is done to the data on the way to the new tree, and what takes it back. Going to a version
+ * of older data swaps the two. */
 ConfPhase activation_data_phase(const Activation *activation, gboolean undo);
 /* The event that notes it. */
 const char *activation_data_event(const Activation *activation, gboolean undo);
@@ -161,8 +174,6 @@ gboolean activation_undo(Activation *activation, const char *reason, GError **er
 /* Nothing more is tried. */
 gboolean activation_down(Activation *activation, const char *reason, GError **error);
 gint64 activation_outage_ms(const Activation *activation);
-/* Did this release migrate data, and was that not taken back since? */
-gboolean activation_migrated(const ActivateApp *app, const char *release);
 /* Before the intent, with `from` read: notes what is to be said of it. If the app is down, `from`
  * is what undo can go back to; if the data was migrated for a version that `from` is not, undo must
  * not start it on that. */

@@ -91,65 +91,72 @@ gboolean activate_owed_after(ActivateApp *app, GError **error)
 	return TRUE;
 }
 
-/* What must be well before anything is stopped. *ret_current: what serves now. */
-static gboolean look_ahead(ActivateApp *app, const Order *order, const char *tree,
-			   CurrentTree *ret_current, GError **error)
+/* What must be well before anything is stopped; a->from becomes what serves now. */
+static gboolean look_ahead(Activation *a, GError **error)
 {
-	if (!current_tree_read(app, ret_current, error))
+	if (!current_tree_read(a->app, &a->from, error))
 		return FALSE;
-	g_autofree char *path = activate_find_tree(app, tree);
+	g_autofree char *path = activate_find_tree(a->app, a->tree);
 	if (!path)
-		return util_error_set(error, TS_ERROR_FAILED, "the staged tree %s is gone", tree);
-	return activate_is_checked(app, tree, order->root) ||
-	       activate_check_tree(app, path, order->root, error);
+		return util_error_set(error, TS_ERROR_FAILED, "the staged tree %s is gone",
+				      a->tree);
+	return activate_is_checked(a->app, a->tree, a->root) ||
+	       activate_check_tree(a->app, path, a->root, error);
 }
 
-static gboolean run_before(ActivateApp *app, const Order *order, const char *tree,
-			   const CurrentTree *current, gboolean *ret_went_well, GError **error)
+/* *ret_ready FALSE: it failed, and the order has ended. */
+static gboolean run_before(Activation *a, gboolean *ret_ready, GError **error)
 {
-	g_autofree char *found = activate_find_tree(app, tree);
-	g_autofree char *path = activate_target_path(&app->spec, found);
-	g_autofree char *previous = activate_target_path(&app->spec, current->target);
+	g_autofree char *found = activate_find_tree(a->app, a->tree);
+	g_autofree char *path = activate_target_path(&a->app->spec, found);
+	g_autofree char *previous = activate_target_path(&a->app->spec, a->from.target);
 	g_auto(PhaseResult) result = {0};
 	PhaseEnv env = {
-	    .spec = &app->spec, .version = order->version, .tree = path, .previous = previous};
-	*ret_went_well = phase_run(&env, CONF_PHASE_BEFORE, 0, &result);
-	g_autoptr(UtilTrailers) record = order_record(order, "before", result.reason);
-	if (!activate_record(app, record, error))
+	    .spec = &a->app->spec, .version = a->version, .tree = path, .previous = previous};
+	if (!activation_before(a, &env, &result, ret_ready, error))
 		return FALSE;
-	if (*ret_went_well)
+	if (*ret_ready)
 		return TRUE;
-	g_autoptr(UtilTrailers) failed = order_record(order, "failed", result.reason);
+	g_autoptr(UtilTrailers) failed = activation_record(a, "failed");
+	util_trailers_add(failed, "Reason", result.reason);
 	if (result.log_end && *result.log_end)
 		util_trailers_add(failed, "Log-End", result.log_end);
-	return activate_record(app, failed, error);
+	return activate_record(a->app, failed, error);
 }
 
 /* The checks, and `before` if it did not run yet. *ret_ready FALSE: the order has ended. */
-static gboolean make_ready(ActivateApp *app, const DecideOrder *order, CurrentTree *ret_current,
+static gboolean make_ready(Activation *a, const Order *order, gboolean before_done,
 			   gboolean *ret_ready, GError **error)
 {
 	g_autoptr(GError) failed = NULL;
-	g_autoptr(Order) copy = order_copy(order->order);
-	g_autofree char *tree = g_strdup(order->tree);
 	*ret_ready = FALSE;
-	if (!activate_open_dir(app, error))
+	if (!activate_open_dir(a->app, error))
 		return FALSE;
-	if (!look_ahead(app, copy, tree, ret_current, &failed))
-		return journal_event(app, copy, "failed", failed->message, error);
+	if (!activation_plan_data(a, &failed) || !look_ahead(a, &failed))
+		return journal_event(a->app, order, "failed", failed->message, error);
 	*ret_ready = TRUE;
-	if (order->before_done || !phase_has(&app->spec, CONF_PHASE_BEFORE))
-		return TRUE;
-	return run_before(app, copy, tree, ret_current, ret_ready, error);
+	return before_done || !phase_has(&a->app->spec, CONF_PHASE_BEFORE) ||
+	       run_before(a, ret_ready, error);
+}
+
+static Activation *order_activation(ActivateApp *app, const Order *order, const char *tree)
+{
+	Activation *a = activation_new(app, order->release, order->seq);
+	a->version = g_strdup(order->version);
+	a->root = g_strdup(order->root);
+	a->tree = g_strdup(tree);
+	a->at_utc = order->at_utc;
+	if (order->max_outage_s > 0)
+		a->max_outage_s = order->max_outage_s;
+	return a;
 }
 
 static gboolean ahead_of_time(ActivateApp *app, const DecideOrder *order, GError **error)
 {
-	CurrentTree current = {0};
+	g_autoptr(Order) copy = order_copy(order->order);
+	g_autoptr(Activation) a = order_activation(app, copy, order->tree);
 	gboolean ready = FALSE;
-	gboolean ok = make_ready(app, order, &current, &ready, error);
-	current_tree_clear(&current);
-	return ok;
+	return make_ready(a, copy, order->before_done, &ready, error);
 }
 
 /* Ordered is what serves already: no command runs. */
@@ -180,23 +187,16 @@ static gboolean is_live_now(ActivateApp *app, const DecideOrder *order)
 static gboolean activate_order(ActivateApp *app, const DecideOrder *order, GError **error)
 {
 	g_autoptr(Order) copy = order_copy(order->order);
-	g_autofree char *tree = g_strdup(order->tree);
-	g_autoptr(Activation) a = activation_new(app, copy->release, copy->seq);
+	g_autoptr(Activation) a = order_activation(app, copy, order->tree);
 	gboolean ready = FALSE;
 	if (!activate_open_dir(app, error))
 		return FALSE;
 	if (is_live_now(app, order))
-		return already_live(app, copy, tree, error);
-	if (!make_ready(app, order, &a->from, &ready, error))
+		return already_live(app, copy, a->tree, error);
+	if (!make_ready(a, copy, order->before_done, &ready, error))
 		return FALSE;
 	if (!ready)
 		return TRUE;
-	a->version = g_strdup(copy->version);
-	a->root = g_strdup(copy->root);
-	a->tree = g_steal_pointer(&tree);
-	a->at_utc = copy->at_utc;
-	if (copy->max_outage_s > 0)
-		a->max_outage_s = copy->max_outage_s;
 	activation_look_at_from(a);
 	return activation_run(a, NULL, error);
 }

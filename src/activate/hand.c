@@ -34,18 +34,6 @@ static Activation *find_way_back(ActivateApp *app, GError **error)
 	return NULL;
 }
 
-static gboolean check_data(Activation *a, GError **error)
-{
-	a->take_back = activation_migrated(a->app, a->release);
-	if (!a->take_back || phase_has(&a->app->spec, CONF_PHASE_UNMIGRATE))
-		return TRUE;
-	return util_error_set(error, TS_ERROR_REFUSED,
-			      "%s: migrate ran for what is live, and base.cfg has no unmigrate: "
-			      "%s must not run on that data. Give it one (/bin/true, if the data "
-			      "fits both)",
-			      a->app->spec.app->name, a->version);
-}
-
 /* What serves now, and what is to be said about both trees. */
 static gboolean look_back(Activation *a, GError **error)
 {
@@ -61,13 +49,21 @@ static gboolean look_back(Activation *a, GError **error)
 	return TRUE;
 }
 
-static gboolean run_before(const Activation *a, GError **error)
+/* What it began `after` ends, also if it fails, or we do. */
+static gboolean run_before(Activation *a, GError **error)
 {
 	g_auto(ActivationEnv) env = {0};
-	g_auto(PhaseResult) result = {0};
-	activation_env(a, FALSE, &env);
-	if (phase_run(&env.env, CONF_PHASE_BEFORE, 0, &result))
+	gboolean went_well = FALSE;
+	if (!phase_has(&a->app->spec, CONF_PHASE_BEFORE))
 		return TRUE;
+	activation_env(a, FALSE, &env);
+	g_auto(PhaseResult) result = {0};
+	if (!activation_before(a, &env.env, &result, &went_well, error))
+		return FALSE;
+	if (went_well)
+		return TRUE;
+	if (!activate_owed_after(a->app, error))
+		return FALSE;
 	return util_error_set(error, TS_ERROR_FAILED,
 			      "%s: %s; nothing was stopped. To go on without it, take `before` out "
 			      "of base.cfg",
@@ -90,12 +86,12 @@ gboolean activate_rollback(ActivateApp *app, const char *who, GError **error)
 	if ((open.order && !activate_end_open(app, error)) || !activate_open_dir(app, error))
 		return FALSE;
 	g_autoptr(Activation) a = find_way_back(app, error);
-	if (!a || !check_data(a, error) || !look_back(a, error))
+	if (!a)
 		return FALSE;
 	a->by = g_strdup(who);
 	a->back = TRUE;
-	if (!run_before(a, error) || !activation_run(a, &reached, error) ||
-	    !activate_owed_after(app, error))
+	if (!activation_plan_data(a, error) || !look_back(a, error) || !run_before(a, error) ||
+	    !activation_run(a, &reached, error) || !activate_owed_after(app, error))
 		return FALSE;
 	return reached || not_healthy(a, error);
 }
@@ -127,6 +123,19 @@ static gboolean check_staged(const Activation *a, GError **error)
 			      altered ? altered->message : "its tree is not on this disk any more");
 }
 
+/* What is to go live before it by its plan, and so no more. */
+static GPtrArray *lower_ones(const DecideApp *state, const DecideOrder *order)
+{
+	const GPtrArray *orders = decide_app_orders(state);
+	GPtrArray *lower = g_ptr_array_new_with_free_func(g_free);
+	for (guint i = 0; i < orders->len && orders->pdata[i] != order; i++) {
+		const DecideOrder *other = orders->pdata[i];
+		if (!order_state_ended(other->state))
+			g_ptr_array_add(lower, g_strdup(other->order->release));
+	}
+	return lower;
+}
+
 static Activation *hand_activation(ActivateApp *app, const DecideOrder *order, const char *who)
 {
 	Activation *a = activation_new(app, order->order->release, order->order->seq);
@@ -134,7 +143,9 @@ static Activation *hand_activation(ActivateApp *app, const DecideOrder *order, c
 	a->version = g_strdup(order->order->version);
 	a->root = g_strdup(order->order->root);
 	a->tree = g_strdup(order->tree);
-	a->at_utc = order->order->at_utc;
+	/* brought forward: what is ordered from now on comes after it */
+	a->at_utc = MIN(order->order->at_utc, util_clock_now_utc(app->spec.clock));
+	a->supersedes = lower_ones(app->state, order);
 	if (order->order->max_outage_s > 0)
 		a->max_outage_s = order->order->max_outage_s;
 	return a;
@@ -152,7 +163,7 @@ gboolean activate_by_hand(ActivateApp *app, const char *version, const char *who
 		return FALSE;
 	gboolean before_done = order->before_done;
 	g_autoptr(Activation) a = hand_activation(app, order, who);
-	if (!check_staged(a, error))
+	if (!activation_plan_data(a, error) || !check_staged(a, error))
 		return FALSE;
 	note_hand(a, order);
 	if (!current_tree_read(app, &a->from, error))

@@ -43,6 +43,9 @@ Activation *activation_from_open(ActivateApp *app, const DecideOpen *open)
 	a->tree = g_strdup(open->tree);
 	a->by = g_strdup(util_trailers_get(intent, "By"));
 	a->back = open->back;
+	/* older journals: an operator's way back */
+	a->data_back = g_strcmp0(util_trailers_get(intent, "Data"), "back") == 0 ||
+		       (a->back && !util_trailers_get(intent, "Data"));
 	if (util_trailers_get(intent, "Detail"))
 		g_string_append(a->detail, util_trailers_get(intent, "Detail"));
 	a->from.target = g_strdup(util_trailers_get(intent, "From-Target"));
@@ -77,6 +80,7 @@ void activation_free(Activation *a)
 	g_clear_pointer(&a->bridge, g_ptr_array_unref);
 	g_free(a->bridge_link);
 	g_free(a->bridge_was);
+	g_clear_pointer(&a->supersedes, g_ptr_array_unref);
 	g_string_free(a->detail, TRUE);
 	g_free(a->log_end);
 	g_free(a);
@@ -125,6 +129,10 @@ static gboolean journal_intent(Activation *a, GError **error)
 		util_trailers_add(record, "Hand", "yes");
 	if (a->migrated && a->attempt == 1)
 		util_trailers_add(record, "Migrated", "yes");
+	if (a->data_back || a->back)
+		util_trailers_add(record, "Data", a->data_back ? "back" : "forward");
+	for (guint i = 0; a->supersedes && i < a->supersedes->len; i++)
+		util_trailers_add(record, "Supersedes", a->supersedes->pdata[i]);
 	if (a->detail->len)
 		util_trailers_add(record, "Detail", a->detail->str);
 	if (path && activate_tree_id(a->app, path, &dev, &ino))
@@ -183,12 +191,26 @@ gint64 activation_outage_ms(const Activation *a)
 	return a->before_ms + (g_get_monotonic_time() - a->start_us) / 1000;
 }
 
+/* There is something that takes back what was done to the data. */
+static gboolean takes_back(const Activation *a)
+{
+	return a->migrated && phase_has(&a->app->spec, activation_data_phase(a, TRUE));
+}
+
 /* When undo has to begin, so that the outage stays within its limit. */
 static gint64 undo_begins_us(const Activation *a)
 {
 	gint64 limit_us = a->max_outage_s * G_USEC_PER_SEC;
 	gint64 undo_ms = 2 * (a->stop_ms + a->start_ms) + a->app->spec.app->health_every_ms + 1000;
+	if (takes_back(a))
+		undo_ms += a->migrate_ms;
 	return a->start_us + limit_us - MIN(undo_ms * 1000, limit_us / 2);
+}
+
+/* So long a phase may take before undo has to begin. */
+static gint64 left_ms(const Activation *a)
+{
+	return MAX((undo_begins_us(a) - g_get_monotonic_time()) / 1000, 1000);
 }
 
 /* Runs one phase; a failure leaves its reason for the undo. */
@@ -209,7 +231,7 @@ static gboolean run_phase(Activation *a, ConfPhase phase, gint64 limit_ms, gint6
 
 static gboolean stop_old(Activation *a, char **ret_reason)
 {
-	if (!a->from.target || run_phase(a, CONF_PHASE_STOP, 0, &a->stop_ms, ret_reason))
+	if (!a->from.target || run_phase(a, CONF_PHASE_STOP, left_ms(a), &a->stop_ms, ret_reason))
 		return TRUE;
 	if (!a->was_down)
 		return FALSE;
@@ -222,24 +244,62 @@ static gboolean stop_old(Activation *a, char **ret_reason)
 
 ConfPhase activation_data_phase(const Activation *a, gboolean undo)
 {
-	return a->back == undo ? CONF_PHASE_MIGRATE : CONF_PHASE_UNMIGRATE;
+	return a->data_back == undo ? CONF_PHASE_MIGRATE : CONF_PHASE_UNMIGRATE;
 }
 
 const char *activation_data_event(const Activation *a, gboolean undo)
 {
-	return a->back == undo ? "migrated" : "unmigrated";
+	return a->data_back == undo ? "migrated" : "unmigrated";
 }
 
-/* An operator's way back only takes back what the release that is left did. */
+gboolean activation_before(Activation *a, const PhaseEnv *env, PhaseResult *ret_result,
+			   gboolean *ret_went_well, GError **error)
+{
+	g_autoptr(UtilTrailers) begins = activation_record(a, "before-begins");
+	if (!activate_record(a->app, begins, error))
+		return FALSE;
+	*ret_went_well = phase_run(env, CONF_PHASE_BEFORE, 0, ret_result);
+	if (!*ret_went_well && !a->was_down)
+		return TRUE;
+	if (!*ret_went_well)
+		activation_note(a, "%s (the app was down)", ret_result->reason);
+	*ret_went_well = TRUE;
+	g_autoptr(UtilTrailers) ran = activation_record(a, "before");
+	return activate_record(a->app, ran, error);
+}
+
+gboolean activation_may_start(const ActivateApp *app, const char *version, const char *root,
+			      GError **error)
+{
+	if (decide_app_data(app->state, root) != DECIDE_DATA_OLDER ||
+	    phase_has(&app->spec, CONF_PHASE_UNMIGRATE))
+		return TRUE;
+	return util_error_set(error, TS_ERROR_REFUSED,
+			      "%s: migrate ran since %s was live here, and base.cfg has no "
+			      "unmigrate: it must not run on that data. Give it one (/bin/true, if "
+			      "the data fits both)",
+			      app->spec.app->name, version);
+}
+
+gboolean activation_plan_data(Activation *a, GError **error)
+{
+	DecideData data = decide_app_data(a->app->state, a->root);
+	a->data_back = data == DECIDE_DATA_OLDER;
+	/* an operator's way back migrates only where that is known to be needed */
+	a->data_same = a->back && (data == DECIDE_DATA_SAME || data == DECIDE_DATA_UNKNOWN);
+	return activation_may_start(a->app, a->version, a->root, error);
+}
+
 static gboolean migrate(Activation *a, char **ret_reason)
 {
-	gint64 wall_ms = 0;
 	ConfPhase phase = activation_data_phase(a, FALSE);
-	if (a->back ? !a->take_back : !phase_has(&a->app->spec, phase))
+	if (a->data_same || !phase_has(&a->app->spec, phase))
 		return TRUE;
 	a->migrated = TRUE;
 	activation_phase(a, activation_data_event(a, FALSE), NULL);
-	return run_phase(a, phase, 0, &wall_ms, ret_reason);
+	/* what takes it back may take as long */
+	return run_phase(a, phase, takes_back(a) ? MAX(left_ms(a) / 2, 1000) : left_ms(a),
+			 &a->migrate_ms, ret_reason);
 }
 
 static gboolean switch_to_new(Activation *a, char **ret_reason)
@@ -262,8 +322,7 @@ static gboolean start_and_check(Activation *a, char **ret_reason)
 	g_auto(PhaseResult) health = {0};
 	a->started = TRUE;
 	activation_phase(a, "started", NULL);
-	gint64 left_ms = (undo_begins_us(a) - g_get_monotonic_time()) / 1000;
-	if (!run_phase(a, CONF_PHASE_START, MAX(left_ms, 1000), &a->start_ms, ret_reason))
+	if (!run_phase(a, CONF_PHASE_START, left_ms(a), &a->start_ms, ret_reason))
 		return FALSE;
 	gint64 until_us = g_get_monotonic_time() + a->app->spec.app->health_time_s * G_USEC_PER_SEC;
 	activation_env(a, FALSE, &env);

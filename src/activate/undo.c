@@ -17,22 +17,6 @@ gboolean activation_down(Activation *a, const char *reason, GError **error)
 	return activate_record(a->app, record, error);
 }
 
-gboolean activation_migrated(const ActivateApp *app, const char *release)
-{
-	const GPtrArray *records = store_journal_records(app->journal);
-	for (guint i = records->len; i > 0; i--) {
-		const UtilTrailers *record = records->pdata[i - 1];
-		const char *event = util_trailers_get(record, "Event");
-		if (g_strcmp0(util_trailers_get(record, "Release"), release) != 0)
-			continue;
-		if (strcmp(event, "migrated") == 0 || util_trailers_get(record, "Migrated"))
-			return TRUE;
-		if (strcmp(event, "unmigrated") == 0)
-			return FALSE;
-	}
-	return FALSE;
-}
-
 /* After `down` current may point at what is activated now: then it is what was live before. */
 static void from_last_good(Activation *a)
 {
@@ -50,17 +34,15 @@ static void from_last_good(Activation *a)
 
 void activation_look_at_from(Activation *a)
 {
-	const char *release = decide_app_last_release(a->app->state, NULL);
-	const DecideOrder *order = release ? decide_app_find(a->app->state, release) : NULL;
 	if (a->from.note)
 		activation_note(a, "%s", a->from.note);
 	if (!a->was_down)
 		return;
 	if (g_strcmp0(a->from.tree, a->tree) == 0)
 		from_last_good(a);
-	/* what undo would go back to fits the data only if the release came to the switch */
-	if (release && activation_migrated(a->app, release))
-		a->migrated = !order || g_strcmp0(order->tree, a->from.tree) != 0;
+	/* what undo would go back to may not fit the data any more */
+	a->migrated =
+	    !a->data_back && decide_app_data(a->app->state, a->from.root) == DECIDE_DATA_OLDER;
 }
 
 /* The new server, if it may run. FALSE: it may still run. */
@@ -83,6 +65,12 @@ static gboolean take_back_migration(Activation *a, const ActivationEnv *env, cha
 	ConfPhase phase = activation_data_phase(a, TRUE);
 	if (!a->migrated)
 		return TRUE;
+	/* what undo goes back to needs no newer data (the app was down) */
+	if (a->data_back && !decide_app_data_is_newer(a->app->state, a->from.root, a->root)) {
+		if (!a->switched)
+			*ret_why = g_strdup("unmigrate did not end well");
+		return a->switched;
+	}
 	if (!phase_has(&a->app->spec, phase)) {
 		*ret_why = g_strdup_printf("%s ran and there is no %s",
 					   conf_phase_name(activation_data_phase(a, FALSE)),

@@ -86,6 +86,14 @@ static gboolean fold_unheld(Fold *f, GError **error)
 	return TRUE;
 }
 
+static gboolean fold_before_begins(Fold *f, GError **error)
+{
+	(void)error; /* nothing can be missing */
+	f->entry->pub.before_done = FALSE;
+	f->entry->pub.after_owed = TRUE;
+	return TRUE;
+}
+
 static gboolean fold_before(Fold *f, GError **error)
 {
 	(void)error; /* nothing can be missing */
@@ -132,6 +140,7 @@ static gboolean fold_intent(Fold *f, GError **error)
 		if (!decide_fold_bridge(app, f->record, error))
 			return FALSE;
 		app->open.migrated = util_trailers_get(f->record, "Migrated") != NULL;
+		app->data_before = app->data;
 		app->open_entry = f->entry;
 	}
 	if (order_state_ended(f->entry->pub.state))
@@ -140,6 +149,32 @@ static gboolean fold_intent(Fold *f, GError **error)
 	f->entry->pub.state = ORDER_ACTIVATING;
 	f->entry->pub.after_owed = TRUE;
 	return TRUE;
+}
+
+/* An operator's way back in an older journal has no Data. */
+static gboolean goes_back(const UtilTrailers *intent)
+{
+	const char *data = util_trailers_get(intent, "Data");
+	return data ? strcmp(data, "back") == 0
+		    : util_trailers_get(intent, "By") && !util_trailers_get(intent, "Hand");
+}
+
+/* The data counts as migrated as soon as that begins, and as taken back once that has ended: in
+ * undo with its record, on a way back with the switch that comes next. */
+static void fold_data(DecideApp *app, const char *event)
+{
+	gboolean migrated = strcmp(event, "migrated") == 0;
+	if (app->open.undoing && (migrated || strcmp(event, "unmigrated") == 0)) {
+		if (!decide_data_of(app, util_trailers_get(app->intent, "From-Root"), &app->data))
+			app->data = app->data_before;
+	} else if (migrated) {
+		/* a version that was live on newer data is migrated for again */
+		if (!decide_data_of(app, util_trailers_get(app->intent, "Root"), &app->data) ||
+		    app->data <= app->data_before)
+			app->data = ++app->data_most;
+	} else if (strcmp(event, "switched") == 0 && goes_back(app->intent)) {
+		(void)decide_data_of(app, util_trailers_get(app->intent, "Root"), &app->data);
+	}
 }
 
 /* stopped, migrated, unmigrated, switched, started, undo */
@@ -160,6 +195,7 @@ static gboolean fold_phase(Fold *f, GError **error)
 		if (strcmp(flags[i].event, event) == 0)
 			/* in undo, the data has been taken back */
 			*flags[i].flag = !(open->undoing && flags[i].flag == &open->migrated);
+	fold_data(f->app, event);
 	if (f->reason)
 		decide_set_text(&f->entry->pub.reason, f->reason);
 	return TRUE;
@@ -178,6 +214,24 @@ static gboolean need_outage(Fold *f, GError **error)
 {
 	return util_trailers_opt_int(f->record, "Outage-Ms", -1, G_MAXINT64, -1,
 				     &f->entry->pub.outage_ms, error);
+}
+
+/* An operator brought it forward: what it names ends. */
+static void fold_supersedes(Fold *f)
+{
+	const UtilTrailers *intent = f->app->intent;
+	if (f->app->open_entry != f->entry)
+		return;
+	for (guint i = 0; i < util_trailers_count(intent); i++)
+		if (strcmp(util_trailers_key(intent, i), "Supersedes") == 0)
+			decide_entry_for(f->app, util_trailers_value(intent, i))->overtaken = TRUE;
+}
+
+static void keep_data_of(DecideApp *app, const char *root)
+{
+	if (root)
+		g_hash_table_replace(app->data_of, g_strdup(root),
+				     GINT_TO_POINTER((gint)app->data));
 }
 
 static gboolean fold_live(Fold *f, GError **error)
@@ -201,6 +255,9 @@ static gboolean fold_live(Fold *f, GError **error)
 	history_push(f, tree, root, util_trailers_get(f->record, "Version"));
 	decide_set_text(&decide_history_top(app)->release, f->entry->release);
 	decide_history_top(app)->seq = seq;
+	decide_history_top(app)->at_utc = at_utc;
+	keep_data_of(app, root);
+	fold_supersedes(f);
 	if (app->open_entry == f->entry)
 		decide_adopt_bridge(app, tree);
 	app->down = FALSE;
@@ -352,6 +409,7 @@ static const struct {
     {"refused", TRUE, WAITING, fold_end},
     {"held", FALSE, ANY, fold_held},
     {"unheld", FALSE, ANY, fold_unheld},
+    {"before-begins", TRUE, ANY, fold_before_begins},
     {"before", TRUE, ANY, fold_before},
     {"intent", TRUE, ANY, fold_intent},
     {"stopped", TRUE, ANY, fold_phase},

@@ -8,9 +8,8 @@
 static gboolean is_overtaken(const DecideApp *app, const DecideOrder *order)
 {
 	const DecideLive *live = app->down ? NULL : decide_history_top(app);
-	const DecideOrder *now = live ? decide_app_find(app, live->release) : NULL;
-	return now && decide_compare_rank(order->order->at_utc, order->order->seq,
-					  now->order->at_utc, now->order->seq) < 0;
+	return live && decide_compare_rank(order->order->at_utc, order->order->seq, live->at_utc,
+					   live->seq) < 0;
 }
 
 static gboolean is_staged_here(const DecideOrder *order)
@@ -55,6 +54,11 @@ static const char *refusal(const DecideApp *app, const DecideOrder *order)
 	if (!is_staged_here(order))
 		return "it was never staged here" PLAN_TAG;
 	return is_overtaken(app, order) ? "a later one is live" PLAN_TAG : NULL;
+}
+
+gboolean decide_app_may_by_hand(const DecideApp *app, const DecideOrder *order)
+{
+	return refusal(app, order) == NULL;
 }
 
 static const DecideOrder *refuse(const DecideApp *app, const char *version, const char *why,

@@ -60,6 +60,12 @@ static gboolean past_commit_point(OrderState state)
 	       state == ORDER_DOWN;
 }
 
+static gboolean ranks_below(const DecideApp *app, const DecideOrder *order)
+{
+	return app->has_rank && decide_compare_rank(order->order->at_utc, order->order->seq,
+						    app->rank_at_utc, app->rank_seq) < 0;
+}
+
 /* CANCEL, TOO_LATE, SUPERSEDE, MISS: TRUE if this order needs one. */
 static gboolean bookkeeping(const DecideApp *app, const DecideOrder *order,
 			    const DecideFacts *facts, DecideStep *ret_step)
@@ -75,8 +81,7 @@ static gboolean bookkeeping(const DecideApp *app, const DecideOrder *order,
 	} else if (order->cancel_asked) {
 		step.kind = STEP_CANCEL;
 		step.reason = order->cancel_reason ? order->cancel_reason : "";
-	} else if (app->has_rank && decide_compare_rank(order->order->at_utc, order->order->seq,
-							app->rank_at_utc, app->rank_seq) < 0) {
+	} else if (((const DecideEntry *)order)->overtaken || ranks_below(app, order)) {
 		step.kind = STEP_SUPERSEDE;
 		step.reason = "an order with a later go-live time went live";
 	} else if (is_shut(order)) {

@@ -11,6 +11,7 @@ typedef struct {
 	char *release;
 	char *staged_root;
 	gboolean accepted;
+	gboolean overtaken; /* an operator brought a later one forward */
 } DecideEntry;
 
 /* A tree that was live, oldest first in DecideApp.history; the last one is live unless down. */
@@ -19,6 +20,7 @@ typedef struct {
 	char *release; /* that made it live */
 	guint64 seq;
 	gint64 since_utc;
+	gint64 at_utc; /* by which it ranks */
 } DecideLive;
 
 struct DecideApp {
@@ -41,6 +43,10 @@ struct DecideApp {
 	gint64 maintenance_utc; /* since; 0: none */
 	char *maintenance_reason;
 	GPtrArray *bridge; /* DecideBridge */
+	/* steps of the data, see DecideData: now, the highest ever, of each root; before the open
+	 * activation */
+	gint64 data, data_most, data_before;
+	GHashTable *data_of; /* root -> GINT_TO_POINTER */
 	/* the open activation */
 	GPtrArray *open_bridge; /* NULL: it leaves the bridge as it is */
 	DecideEntry *open_entry;
@@ -58,5 +64,7 @@ DecideLive *decide_history_find(const DecideApp *app, const char *tree);
  * effect. */
 gboolean decide_fold_bridge(DecideApp *app, const UtilTrailers *intent, GError **error);
 void decide_adopt_bridge(DecideApp *app, const char *tree);
+/* The step of a root; FALSE: it was never live here. */
+gboolean decide_data_of(const DecideApp *app, const char *root, gint64 *ret_step);
 /* <0, 0, >0 */
 gint decide_compare_rank(gint64 at_a, guint64 seq_a, gint64 at_b, guint64 seq_b);

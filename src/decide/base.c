@@ -74,6 +74,7 @@ DecideApp *decide_app_new(const char *name)
 	app->history = g_ptr_array_new_with_free_func(live_tree_free);
 	app->pins = g_ptr_array_new_with_free_func(pin_free);
 	app->bridge = g_ptr_array_new_with_free_func((GDestroyNotify)decide_bridge_free);
+	app->data_of = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	return app;
 }
 
@@ -88,6 +89,7 @@ void decide_app_free(DecideApp *app)
 	g_clear_pointer(&app->open_bridge, g_ptr_array_unref);
 	g_free(app->maintenance_reason);
 	g_hash_table_unref(app->entries);
+	g_hash_table_unref(app->data_of);
 	util_trailers_free(app->intent);
 	g_free(app->hold_reason);
 	g_free(app->stop_reason);
@@ -133,10 +135,17 @@ gint decide_compare_rank(gint64 at_a, guint64 seq_a, gint64 at_b, guint64 seq_b)
 	return 0;
 }
 
-static gint compare_orders(gconstpointer a, gconstpointer b)
+/* Most come in their order, so the place is looked for from the end. */
+static void insert_sorted(GPtrArray *orders, DecideOrder *order)
 {
-	const Order *x = (*(DecideOrder *const *)a)->order, *y = (*(DecideOrder *const *)b)->order;
-	return decide_compare_rank(x->at_utc, x->seq, y->at_utc, y->seq);
+	guint i = orders->len;
+	for (; i > 0; i--) {
+		const Order *other = ((DecideOrder *)orders->pdata[i - 1])->order;
+		if (decide_compare_rank(other->at_utc, other->seq, order->order->at_utc,
+					order->order->seq) <= 0)
+			break;
+	}
+	g_ptr_array_insert(orders, (gint)i, order);
 }
 
 void decide_app_order(DecideApp *app, const Order *order, gboolean cancelled, guint64 cancel_seq,
@@ -157,10 +166,10 @@ void decide_app_order(DecideApp *app, const Order *order, gboolean cancelled, gu
 		pub->state = ORDER_ORDERED;
 		decide_set_text(&pub->tree, NULL);
 	}
-	if (!entry->accepted)
-		g_ptr_array_add(app->orders, pub);
+	if (entry->accepted)
+		(void)g_ptr_array_remove(app->orders, pub); /* it may rank otherwise now */
+	insert_sorted(app->orders, pub);
 	entry->accepted = TRUE;
-	g_ptr_array_sort(app->orders, compare_orders);
 }
 
 void decide_app_gate(DecideApp *app, const char *release, gboolean open, const char *reason)
@@ -273,6 +282,32 @@ const char *decide_app_tree_root(const DecideApp *app, const char *tree)
 	return live ? live->root : NULL;
 }
 
+gboolean decide_data_of(const DecideApp *app, const char *root, gint64 *ret_step)
+{
+	gpointer step = NULL;
+	if (!root || !g_hash_table_lookup_extended(app->data_of, root, NULL, &step))
+		return FALSE;
+	*ret_step = GPOINTER_TO_INT(step);
+	return TRUE;
+}
+
+DecideData decide_app_data(const DecideApp *app, const char *root)
+{
+	gint64 step = 0;
+	if (!decide_data_of(app, root, &step))
+		return DECIDE_DATA_UNKNOWN;
+	if (step == app->data)
+		return DECIDE_DATA_SAME;
+	return step < app->data ? DECIDE_DATA_OLDER : DECIDE_DATA_NEWER;
+}
+
+gboolean decide_app_data_is_newer(const DecideApp *app, const char *root, const char *than)
+{
+	gint64 step = 0, other = 0;
+	return decide_data_of(app, root, &step) && decide_data_of(app, than, &other) &&
+	       step > other;
+}
+
 const GPtrArray *decide_app_pins(const DecideApp *app)
 {
 	return app->pins;
@@ -292,7 +327,9 @@ const DecideOrder *decide_app_owes_after(const DecideApp *app)
 	g_hash_table_iter_init(&iter, app->entries);
 	while (g_hash_table_iter_next(&iter, NULL, &value)) {
 		const DecideOrder *order = value;
-		if (order->after_owed && order->order && order_state_ended(order->state))
+		if (order->after_owed && order->order &&
+		    (order_state_ended(order->state) ||
+		     (order->state != ORDER_ACTIVATING && !order->before_done)))
 			return order;
 	}
 	return NULL;

@@ -19,21 +19,27 @@
  *   stage-failed  Reason                       will be tried again
  *   refused       Reason                       can never be staged here: the order has failed
  *   held, unheld  [Release] [Reason] [By]      without Release: the whole app
- *   before        [Reason]                     `before` ran (Reason: it failed)
+ *   before-begins                              `before` is about to run
+ *   before        [Reason]                     `before` ran (Reason, in older journals: it failed,
+ *                                              which "failed" follows)
  *   intent        Root Tree [At] Attempt [From-Target] [From-Tree] [From-Root] [From-Version]
  *                 [Dev Ino] [From-Dev From-Ino]
- *                 [By] [Hand] [Migrated] [Detail] [Bridge-Link Bridge-Was Bridge...]
+ *                 [By] [Hand] [Migrated] [Data] [Detail] [Supersedes...]
+ *                 [Bridge-Link Bridge-Was Bridge...]
  *                                              the commit point: "activating" from here on;
  *                                              By: an operator goes back to Tree, or with "Hand:
  *                                              yes" activates the order; "Migrated: yes": the
- *                                              data is the new version's already; Bridge-*: what
- *                                              the bridge is to be, see DecideBridge
+ *                                              data is the new version's already; "Data: back":
+ *                                              unmigrate stands for migrate, see DecideData;
+ *                                              Supersedes: releases that end once this is live;
+ *                                              Bridge-*: what the bridge is to be, see
+ *                                              DecideBridge
  *   stopped                                    `stop` has ended
  *   migrated                                   `migrate` begins: data may change from here on; in
- *                                              the undo of an operator's way back: it was migrated
- *                                              again
- *   unmigrated                                 the reverse: in undo, `unmigrate` went well; in an
- *                                              operator's way back, `unmigrate` begins
+ *                                              the undo of a way back ("Data: back"): it was
+ *                                              migrated again
+ *   unmigrated                                 the reverse: in undo, `unmigrate` went well; in a
+ *                                              way back, `unmigrate` begins
  *   switched                                   current points to Tree
  *   started                                    `start` begins: the new version may run
  *   undo          Reason                       undo begins
@@ -69,7 +75,8 @@
  * newer revision of an order that has ended changes nothing. A revision with another root needs
  * staging again. An operator may activate, at any time and whatever is held here, what is staged
  * and what ended without serving, unless it was cancelled, a later order serves, or central stopped
- * the app.
+ * the app. He brings it forward: it ranks by when it was done, so that what comes after it still
+ * may; what it would have superseded at its time it supersedes then.
  *
  * An order that is gated waits for central's gate entry: open, it goes at its time; shut, it is
  * missed at once. A base that has read no ledger since the order's gate time is cut off: then the
@@ -115,7 +122,7 @@ typedef struct {
 	gint64 ended_utc;
 	gint64 outage_ms;
 	gboolean too_late_said;
-	gboolean before_done; /* `before` ran */
+	gboolean before_done; /* `before` ran to its end */
 	gboolean after_owed;  /* `before` or more ran, and `after` did not yet */
 	gint64 round;         /* 1, and one more each time it is taken up again after its end */
 } DecideOrder;
@@ -189,7 +196,7 @@ GPtrArray *decide_app_bridge_next(const DecideApp *app, const char *from_tree,
 				  gint64 bridge_s);
 /* There are sources, and the time of all is over. */
 gboolean decide_app_bridge_is_over(const DecideApp *app, gint64 now_utc);
-/* An order that has ended and whose `after` did not run yet, or NULL. */
+/* An order whose `after` has to run now, or NULL: it has ended, or its `before` was interrupted. */
 const DecideOrder *decide_app_owes_after(const DecideApp *app);
 
 /* An activation the journal shows as begun and not ended: what was done so far. */
@@ -204,6 +211,22 @@ typedef struct {
 } DecideOpen;
 void decide_app_open(const DecideApp *app, DecideOpen *ret_open);
 
+/* What `migrate` makes of the data counts as a step; each version that was live is known to run on
+ * the data of the step that it was live on. */
+typedef enum {
+	DECIDE_DATA_UNKNOWN, /* it was never live here */
+	DECIDE_DATA_SAME,
+	DECIDE_DATA_OLDER, /* of a root that ran on older data: only after `unmigrate` may it start
+			    */
+	DECIDE_DATA_NEWER
+} DecideData;
+/* The data of this root (may be NULL) against what there is now. */
+DecideData decide_app_data(const DecideApp *app, const char *root);
+/* TRUE if `root` is known to need newer data than `than` does. */
+gboolean decide_app_data_is_newer(const DecideApp *app, const char *root, const char *than);
+
+/* May an operator activate this order now, if its tree is still on the disk? */
+gboolean decide_app_may_by_hand(const DecideApp *app, const DecideOrder *order);
 /* The order an operator means by a version (NULL: the only one there is) and may activate now. Else
  * NULL and REFUSED, which says why, or which there are. The disk is not looked at. */
 const DecideOrder *decide_app_by_hand(const DecideApp *app, const char *version, GError **error);

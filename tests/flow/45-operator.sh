@@ -95,6 +95,10 @@ ok 'and the log says how the command ended' sh -c "tagship-base -C '$ROOT' log s
 is 'what was live serves' "$(world_answer berlin)" 2
 cp "$W/base.cfg" "$ROOT/base.cfg"
 
+# ---- what an operator may still want stays ----
+base -q gc
+ok 'gc leaves alone what rolled back' test -d "$(echo "$APPDIR"/releases/v3-*)"
+
 # ---- pin ----
 sed -i 's|^  dir = .*|&\n  keep = 0;|' "$ROOT/base.cfg"
 refused 'a version that is not here' 'not on this disk; here are: v1, v2, v3' base pin shop v9

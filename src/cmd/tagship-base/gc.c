@@ -21,6 +21,18 @@ typedef struct {
 	GHashTable *roots;   /* roots whose tree stays or is wanted (first 8 digits) */
 } Gc;
 
+/* Missed, rolled back and the like, and nothing newer serves: an operator may want it. */
+static void keep_for_operator(GHashTable *trees, const DecideApp *state)
+{
+	const GPtrArray *orders = decide_app_orders(state);
+	for (guint i = 0; i < orders->len; i++) {
+		const DecideOrder *order = orders->pdata[i];
+		if (order->tree && order_state_ended(order->state) &&
+		    decide_app_may_by_hand(state, order))
+			g_hash_table_add(trees, g_strdup(order->tree));
+	}
+}
+
 static void keep_order(Gc *gc, GHashTable *trees, const DecideOrder *order)
 {
 	if (order_state_ended(order->state))
@@ -163,6 +175,8 @@ static gboolean gc_app_locked(Gc *gc, const ConfBaseApp *app, ActivateApp *opene
 	const GPtrArray *orders = decide_app_orders(state);
 	for (guint i = 0; i < orders->len; i++)
 		keep_order(gc, needed, g_ptr_array_index(orders, i));
+	if (app->keep > 0)
+		keep_for_operator(needed, state);
 	for (guint i = 0; i < decide_app_pins(state)->len; i++)
 		add_needed(needed, ((DecidePin *)decide_app_pins(state)->pdata[i])->tree);
 	add_needed(needed, decide_app_live_tree(state));

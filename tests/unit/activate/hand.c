@@ -300,6 +300,47 @@ static void test_pin(World *world, gconstpointer data)
 	g_assert_cmpuint(pins(world), ==, 0);
 }
 
+/* Brought forward: what was to come before it by its plan does not, what is ordered after it does.
+ */
+static void test_forward(World *world, gconstpointer data)
+{
+	(void)data;
+	world_v1_live(world);
+	world_release(world, "v2", "two", NOON + 3600);
+	world_release(world, "v3", "three", NOON + 3 * 24 * 3600);
+	by_hand(world, "v3", NULL);
+	assert_serving(world, "three");
+	world_due(world);
+	g_assert_cmpstr(world_state(world, "v2"), ==, "superseded");
+	/* a hotfix, days before v3 was to come */
+	world_release(world, "v4", "four", NOON + 60);
+	util_clock_fake_set(world->clock, NOON + 60);
+	world_due(world);
+	g_assert_cmpstr(world_state(world, "v4"), ==, "live");
+	assert_serving(world, "four");
+	by_hand(world, "v3", "live before");
+	/* one that is planned for before v3's old time may go by hand, too */
+	world_release(world, "v5", "five", NOON + 7200);
+	by_hand(world, "v5", NULL);
+	assert_serving(world, "five");
+}
+
+/* Killed while `before` runs, or failing: what it began `after` ends, and the order stays. */
+static void test_before_ends(World *world, gconstpointer data)
+{
+	(void)data;
+	world_v1_live(world);
+	world_command(world, CONF_PHASE_BEFORE, TRUE);
+	world_command(world, CONF_PHASE_AFTER, TRUE);
+	world_put(world, "do-before", "exit 1\n");
+	world_release(world, "v2", "two", NOON + 3600);
+	by_hand(world, "v2", "nothing was stopped");
+	g_assert_cmpstr(world_state(world, "v2"), ==, "staged");
+	g_autofree char *calls = world_calls(world);
+	g_assert_cmpstr(calls, ==, "before v2 \nafter v2 staged\n");
+	assert_serving(world, "one");
+}
+
 static void maintenance(World *world, gboolean on, const char *reason)
 {
 	g_autoptr(GError) error = NULL;
@@ -351,6 +392,8 @@ int main(int argc, char **argv)
 	ADD("stays", test_stays);
 	ADD("down", test_down);
 	ADD("down-again", test_down_again);
+	ADD("forward", test_forward);
+	ADD("before-ends", test_before_ends);
 	ADD("pin", test_pin);
 	ADD("maintenance", test_maintenance);
 	return g_test_run();

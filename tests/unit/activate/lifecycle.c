@@ -526,6 +526,53 @@ static void test_after_fails(World *world, gconstpointer data)
 	g_assert_null(strstr(strstr(calls, "after") + 1, "after")); /* not again and again */
 }
 
+/* The line was cut, or the power, while `before` ran ahead of the time: what it began is ended, and
+ * it runs again. */
+static void test_before_interrupted(World *world, gconstpointer data)
+{
+	(void)data;
+	world_v1_live(world);
+	world_command(world, CONF_PHASE_BEFORE, TRUE);
+	world_command(world, CONF_PHASE_AFTER, TRUE);
+	world->app.lead_s = 60;
+	world_release(world, "v2", "two", NOON + 30);
+	g_autofree char *release = release_of("v2");
+	g_autoptr(UtilTrailers) record = util_trailers_new();
+	util_trailers_add(record, "Event", "before-begins");
+	util_trailers_add(record, "Release", release);
+	g_autoptr(ActivateApp) app = world_open(world);
+	g_assert_true(activate_record(app, record, NULL));
+	g_clear_pointer(&app, activate_close);
+	ActivateSpec spec = world_spec(world);
+	ActivateNeed need = ACTIVATE_IDLE;
+	gint64 next_utc = 0;
+	g_assert_true(activate_look(&spec, &need, &next_utc, NULL));
+	g_assert_cmpint(need, ==, ACTIVATE_DUE);
+	world_due(world);
+	g_autofree char *calls = world_calls(world);
+	g_assert_cmpstr(calls, ==, "after v2 staged\nbefore v2 \n");
+}
+
+/* A drain that asks a server which is not there must not keep the next version from starting. */
+static void test_before_fails_down(World *world, gconstpointer data)
+{
+	(void)data;
+	world_v1_live(world);
+	world_put(world, "do-start", "[ -e \"$W/well\" ] || exit 1\n");
+	world_release(world, "v2", "two", NOON);
+	world_due(world);
+	g_assert_cmpstr(world_state(world, "v2"), ==, "down");
+	world_put(world, "well", "");
+	world_command(world, CONF_PHASE_BEFORE, TRUE);
+	world_put(world, "do-before", "exit 1\n");
+	world_release(world, "v3", "three", NOON + 5);
+	util_clock_fake_set(world->clock, NOON + 5);
+	world_due(world);
+	g_assert_cmpstr(world_state(world, "v3"), ==, "live");
+	g_autoptr(Report) report = world_report(world, "v3", "live");
+	g_assert_nonnull(strstr(report->detail, "before: exit status 1 (the app was down)"));
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -555,6 +602,8 @@ int main(int argc, char **argv)
 	ADD("before-lead", test_before_lead);
 	ADD("cancel-after-before", test_cancel_after_before);
 	ADD("before-fails", test_before_fails);
+	ADD("before-interrupted", test_before_interrupted);
+	ADD("before-fails-down", test_before_fails_down);
 	ADD("after-fails", test_after_fails);
 	return g_test_run();
 }

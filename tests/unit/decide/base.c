@@ -39,7 +39,7 @@ static const struct {
     {"pruned", ".........."},        {"pinned", ".........."},
     {"unpinned", ".........."},      {"maintenance-on", ".........."},
     {"unbridged", ".........."},     {"maintenance-off", ".........."},
-    {"something new", "!!!!!!!!!!"},
+    {"before-begins", ".........."}, {"something new", "!!!!!!!!!!"},
 };
 
 static void test_table(void)
