@@ -239,20 +239,27 @@ static void complete_record(ActivateApp *app, UtilTrailers *record)
 		util_trailers_add(record, "Serves", live ? live : "-");
 }
 
+/* As the journal and the accepted orders have it, after a record that was not written. */
+static void fold_again(ActivateApp *app)
+{
+	g_autoptr(GError) error = NULL;
+	DecideApp *state = fold(&app->spec, store_journal_records(app->journal), app->accepted,
+				&app->stop, &error);
+	g_assert_no_error(error); /* it was folded when it was opened, and with each record since */
+	decide_app_free(app->state);
+	app->state = state;
+}
+
 gboolean activate_record(ActivateApp *app, UtilTrailers *record, GError **error)
 {
 	complete_record(app, record);
-	/* folded first: a record that could not be read again is never written */
-	g_autoptr(GPtrArray) records = g_ptr_array_new();
-	const GPtrArray *old = store_journal_records(app->journal);
-	for (guint i = 0; i < old->len; i++)
-		g_ptr_array_add(records, old->pdata[i]);
-	g_ptr_array_add(records, record);
-	g_autoptr(DecideApp) state = fold(&app->spec, records, app->accepted, &app->stop, error);
-	if (!state || !store_journal_append(app->journal, record, error))
+	/* folded first: a record that could not be read again is never written. Into the state that
+	 * is there: between stop and start nothing may take longer because the journal is long. */
+	if (!decide_app_record(app->state, record, error) ||
+	    !store_journal_append(app->journal, record, error)) {
+		fold_again(app);
 		return FALSE;
-	decide_app_free(app->state);
-	app->state = g_steal_pointer(&state);
+	}
 	if (activate_is_reportable(record))
 		activate_missing_reports(app);
 	return TRUE;

@@ -265,3 +265,23 @@ GPtrArray *stage_trees(const StageSpec *spec, int app_dirfd, GError **error)
 	g_ptr_array_sort(trees, compare_trees);
 	return g_steal_pointer(&trees);
 }
+
+gboolean stage_renew_stats(const StageSpec *spec, GError **error)
+{
+	util_autofd int app_dirfd = stage_open_app(spec, error);
+	g_autoptr(GPtrArray) trees = app_dirfd < 0 ? NULL : stage_trees(spec, app_dirfd, error);
+	for (guint i = 0; trees && i < trees->len; i++) {
+		const StageTree *tree = trees->pdata[i];
+		g_autoptr(GError) altered = NULL;
+		g_autofree char *stats = NULL;
+		util_autofd int dirfd = util_fs_open_dir(app_dirfd, tree->path, error);
+		if (dirfd < 0)
+			return FALSE;
+		g_autoptr(Manifest) manifest = stage_manifest_load(spec, tree->root, &altered);
+		/* one that is altered is named when it is looked at for its time */
+		if (manifest && tree_check(dirfd, manifest, NULL, &stats, &altered) &&
+		    !stage_stat_keep(spec, tree->root, stats, error))
+			return FALSE;
+	}
+	return trees != NULL;
+}

@@ -280,23 +280,6 @@ gboolean store_journal_append(StoreJournal *journal, const UtilTrailers *record,
 	return TRUE;
 }
 
-gboolean store_journal_rewrite(StoreJournal *journal, const GPtrArray *records, GError **error)
-{
-	g_autoptr(GString) text = g_string_new(NULL);
-	for (guint i = 0; i < records->len; i++) {
-		g_autoptr(GString) line = format_line(records->pdata[i]);
-		g_string_append_len(text, line->str, (gssize)line->len);
-	}
-	guint64 whole = (text->len + STORE_JOURNAL_RESERVE + STEP_BYTES - 1) / STEP_BYTES;
-	g_autofree char *data = g_malloc0((gsize)(whole * STEP_BYTES));
-	memcpy(data, text->str, text->len);
-	if (!util_fs_write_file(journal->dirfd, journal->name, data, (gsize)(whole * STEP_BYTES),
-				0644, error))
-		return FALSE;
-	journal->dirty = 0;
-	return load(journal, error);
-}
-
 GPtrArray *store_journal_read(int dirfd, const char *name, GError **error)
 {
 	g_autoptr(GError) failed = NULL;

@@ -36,9 +36,6 @@ guint64 store_journal_room(const StoreJournal *journal);
 /* Durable when TRUE is returned. The record is then also in store_journal_records. After FALSE it
  * is in neither, and a later append may work again. */
 gboolean store_journal_append(StoreJournal *journal, const UtilTrailers *record, GError **error);
-/* Replaces the whole content durably (gc), new file by rename. `records` are UtilTrailers, and may
- * be the journal's own. */
-gboolean store_journal_rewrite(StoreJournal *journal, const GPtrArray *records, GError **error);
 /* Reads without opening for writing (status): a torn tail is left out, nothing is changed. A
  * missing file is an empty array. */
 GPtrArray *store_journal_read(int dirfd, const char *name, GError **error);

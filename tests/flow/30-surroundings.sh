@@ -156,6 +156,13 @@ pull > "$W/pull" 2>&1
 is 'a start that always fails ends down' "$(world_state shop $TAG berlin)" down
 tagship -C "$STATE" log shop $TAG > "$W/log"
 ok 'with the output of start' has "$W/log" 'cannot start'
+tagship-base -C "$ROOT" -q hold shop 'until somebody looked'
+tagship-base -C "$ROOT" status > "$W/status"
+ok 'status there says it is down' grep -q 'is DOWN: nothing healthy' "$W/status"
+ok 'and why, held or not' grep -q "wrong $TAG down: start" "$W/status"
+is 'for machines, too' "$(tagship-base -C "$ROOT" status --json | perl -MJSON::PP -0777 -e 'print decode_json(<STDIN>)->[0]{down}')" 1
+ok 'doctor there fails for it' sh -c "! tagship-base -C '$ROOT' doctor > '$W/doctor' && grep -q 'shop is down' '$W/doctor'"
+tagship-base -C "$ROOT" -q unhold shop
 cp "$W/base.cfg" "$ROOT/base.cfg"
 good 'a start that fails'
 SERVES=$n

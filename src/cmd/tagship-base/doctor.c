@@ -97,6 +97,11 @@ static void check_app(CmdDoctor *doctor, const Base *base, const ConfBaseApp *ap
 		    "app %s: %s points at %s, the journal says %s is live; somebody changed it "
 		    "by hand",
 		    app->name, path, tree ? tree : "nothing", live);
+	else if (decide_app_is_down(state))
+		cmd_finding(doctor, FALSE,
+			    "app %s is down: nothing healthy serves; tagship-base log %s says why, "
+			    "tagship-base activate or rollback %s tries again",
+			    app->name, app->name, app->name);
 	else
 		cmd_finding(doctor, TRUE, "app %s: %s", app->name,
 			    live ? live : "nothing live yet");
@@ -111,6 +116,9 @@ static void check_app(CmdDoctor *doctor, const Base *base, const ConfBaseApp *ap
 	const char *reason = NULL;
 	if (decide_app_held(state, &reason))
 		cmd_finding(doctor, FALSE, "app %s is held: %s", app->name, reason ? reason : "");
+	if (decide_app_stopped(state, &reason))
+		cmd_finding(doctor, FALSE, "app %s is stopped by central (tagship resume): %s",
+			    app->name, reason ? reason : "");
 }
 
 static void check_landlock(CmdDoctor *doctor)

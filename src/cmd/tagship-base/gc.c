@@ -133,17 +133,21 @@ static gboolean prune_folder(Gc *gc, ActivateApp *opened, const ConfBaseApp *app
 }
 
 /* What has gone already by its name, now or before an interruption. */
-static gboolean remove_gone(const ConfBaseApp *app, const char *folder, GError **error)
+static gboolean remove_gone(const ConfBaseApp *app, const char *folder, guint *removed,
+			    GError **error)
 {
 	g_autofree char *path = g_build_filename(app->dir, folder, NULL);
 	if (!g_file_test(path, G_FILE_TEST_IS_DIR))
 		return TRUE;
 	util_autofd int fd = util_fs_open_dir(AT_FDCWD, path, error);
 	g_autoptr(GPtrArray) names = fd < 0 ? NULL : util_fs_list(fd, ".", error);
-	for (guint i = 0; names && i < names->len; i++)
-		if (g_str_has_prefix(names->pdata[i], GONE) &&
-		    !util_fs_remove_tree(fd, names->pdata[i], error))
+	for (guint i = 0; names && i < names->len; i++) {
+		if (!g_str_has_prefix(names->pdata[i], GONE))
+			continue;
+		++*removed;
+		if (!util_fs_remove_tree(fd, names->pdata[i], error))
 			return FALSE;
+	}
 	return names && util_fs_sweep_tmp(fd, ".", 3600, error);
 }
 
@@ -197,8 +201,13 @@ static gboolean gc_app(Gc *gc, const ConfBaseApp *app, GError **error)
 	if (!opened || !gc_app_locked(gc, app, opened, error))
 		return FALSE;
 	g_clear_pointer(&opened, activate_close);
-	return gc->dry_run ||
-	       (remove_gone(app, "releases", error) && remove_gone(app, "pre-release", error));
+	if (gc->dry_run)
+		return TRUE;
+	guint removed = 0;
+	StageSpec stage = {.root_path = gc->base->root, .root_dirfd = gc->base->dirfd, .app = app};
+	return remove_gone(app, "releases", &removed, error) &&
+	       remove_gone(app, "pre-release", &removed, error) &&
+	       (removed == 0 || !app->hard_links || stage_renew_stats(&stage, error));
 }
 
 static gboolean gc_bundles(Gc *gc, GError **error)

@@ -29,13 +29,15 @@ static const DecideOrder *next_open(const DecideApp *state)
 }
 
 /* The order that ended last. */
+/* Of those that were to serve: what was withdrawn says nothing of what is wrong. */
 static const DecideOrder *last_ended(const DecideApp *state)
 {
 	const GPtrArray *orders = decide_app_orders(state);
 	const DecideOrder *last = NULL;
 	for (guint i = 0; i < orders->len; i++) {
 		const DecideOrder *order = g_ptr_array_index(orders, i);
-		if (order_state_ended(order->state) &&
+		if (order_state_ended(order->state) && order->state != ORDER_SUPERSEDED &&
+		    order->state != ORDER_CANCELLED &&
 		    (!last || order->ended_utc >= last->ended_utc))
 			last = order;
 	}
@@ -144,46 +146,67 @@ static void print_marks(const char *name, const DecideApp *state)
 	}
 }
 
-static void print_app(const Base *base, const char *name, const DecideApp *state)
+static void print_wrong(const DecideOrder *order)
 {
-	gint64 now = util_clock_now_utc(base->clock);
-	const char *version = decide_app_live_version(state);
+	g_print("  wrong %s %s%s%s\n", order->order->version, order_state_name(order->state),
+		order->reason ? ": " : "", order->reason ? order->reason : "");
+}
+
+/* The worst of it, and whatever else keeps the app from going on. */
+static void print_what_is_wrong(const char *name, const DecideApp *state, const DecideOrder *next)
+{
 	const char *hold = NULL;
-	const DecideOrder *next = next_open(state);
+	const char *release = decide_app_last_release(state, NULL);
 	const DecideOrder *last = last_ended(state);
+	const DecideOrder *down = release ? decide_app_find(state, release) : NULL;
+	if (decide_app_stopped(state, &hold))
+		g_print("  STOPPED by central: %s\n", hold);
+	if (decide_app_held(state, &hold))
+		g_print("  HELD  %s (tagship-base unhold %s)\n", hold ? hold : "", name);
+	if (decide_app_is_down(state) && down)
+		print_wrong(down);
+	if (next && next->reason && *next->reason)
+		g_print("  wrong %s: %s\n", next->order->version, next->reason);
+	else if (!decide_app_is_down(state) && last && last->state != ORDER_LIVE)
+		print_wrong(last);
+	else if (!decide_app_is_down(state))
+		g_print("  wrong nothing\n");
+}
+
+static void print_runs(const char *name, const DecideApp *state)
+{
+	const char *version = decide_app_live_version(state);
 	g_autofree char *since = decide_app_live_since(state)
 				     ? util_time_format_utc(decide_app_live_since(state))
 				     : NULL;
-	g_print("%s runs  %s%s%s\n", name, version ? version : "nothing yet",
-		since ? " since " : "", since ? since : "");
+	if (decide_app_is_down(state))
+		g_print("%s is DOWN: nothing healthy serves (tagship-base activate, rollback, "
+			"log)\n",
+			name);
+	else
+		g_print("%s runs  %s%s%s\n", name, version ? version : "nothing yet",
+			since ? " since " : "", since ? since : "");
+}
+
+static void print_app(const Base *base, const char *name, const DecideApp *state)
+{
+	const DecideOrder *next = next_open(state);
+	print_runs(name, state);
 	if (next) {
-		g_autofree char *when = when_text(next, now);
+		g_autofree char *when = when_text(next, util_clock_now_utc(base->clock));
+		g_autofree char *alarm = plan_zone_alarm(g_getenv("TZDIR"), next->order->at_utc,
+							 next->order->local_text);
 		g_print("  next  %s %s, %s\n", next->order->version, when,
 			order_state_name(next->state));
 		if (next->state == ORDER_ORDERED || next->state == ORDER_FETCHING)
 			print_fetching(base, next);
-	} else {
-		g_print("  next  nothing\n");
-	}
-	if (decide_app_stopped(state, &hold))
-		g_print("  STOPPED by central: %s\n", hold);
-	if (next) {
-		g_autofree char *alarm = plan_zone_alarm(g_getenv("TZDIR"), next->order->at_utc,
-							 next->order->local_text);
 		print_gate(base, next);
 		if (alarm && !next->order->is_now)
 			g_print("  ALARM %s\n", alarm);
+	} else {
+		g_print("  next  nothing\n");
 	}
-	if (decide_app_held(state, &hold))
-		g_print("  HELD  %s (tagship-base unhold %s)\n", hold ? hold : "", name);
-	else if (next && next->reason && *next->reason)
-		g_print("  wrong %s: %s\n", next->order->version, next->reason);
-	else if (last && last->state != ORDER_LIVE && last->state != ORDER_SUPERSEDED &&
-		 last->state != ORDER_CANCELLED)
-		g_print("  wrong %s %s%s%s\n", last->order->version, order_state_name(last->state),
-			last->reason ? ": " : "", last->reason ? last->reason : "");
-	else
-		g_print("  wrong nothing\n");
+	print_what_is_wrong(name, state, next);
 	print_marks(name, state);
 }
 
@@ -228,6 +251,10 @@ static void json_app(JsonBuilder *json, const char *name, const DecideApp *state
 	json_text(json, "live_root", decide_app_live_root(state));
 	json_text(json, "live_since", since);
 	json_text(json, "held", held ? (hold ? hold : "") : NULL);
+	gboolean stopped = decide_app_stopped(state, &hold);
+	json_text(json, "stopped", stopped ? (hold ? hold : "") : NULL);
+	json_builder_set_member_name(json, "down");
+	json_builder_add_boolean_value(json, decide_app_is_down(state));
 	json_marks(json, state);
 	json_builder_set_member_name(json, "orders");
 	json_builder_begin_array(json);

@@ -77,6 +77,42 @@ static void test_hard_links(World *world, gconstpointer data)
 	g_assert_error(error, TS_ERROR, TS_ERROR_CORRUPT);
 }
 
+/* One of the names goes with its tree: the numbers of the other are renewed, or go-live would hash
+ * all of it again. */
+static void test_renew(World *world, gconstpointer data)
+{
+	(void)data;
+	g_autofree char *tree = NULL;
+	g_autofree char *v1 = v1_live(world, &tree);
+	g_autoptr(BundleInfo) info = NULL;
+	g_autofree char *v2 = v2_ordered(world, &info);
+	g_autoptr(GError) error = NULL;
+	struct stat st;
+	gsize len = 0;
+	world->app.hard_links = TRUE;
+	g_autoptr(StageResult) result = stage(world);
+	g_autofree char *old = g_strconcat("app/releases/", tree, NULL);
+	g_usleep(20000); /* a clock tick of the file system's */
+	g_assert_true(util_fs_remove_tree(world->dirfd, old, &error));
+	StageSpec spec = make_spec(world);
+	spec.order = NULL;
+	g_assert_true(stage_renew_stats(&spec, &error));
+	g_assert_cmpuint(link_count(world, "pre-release", result->tree, "lib/large.txt", &st), ==,
+			 1);
+	g_autofree char *ctime = g_strdup_printf(" %" G_GINT64_FORMAT ".%09ld lib/large.txt\n",
+						 (gint64)st.st_ctim.tv_sec, st.st_ctim.tv_nsec);
+	g_autofree char *path = g_strdup_printf("root/trees/%s.stat", v2);
+	g_autofree char *stats = NULL;
+	g_assert_true(util_fs_read_file(world->dirfd, path, 100000, &stats, &len, &error));
+	g_assert_nonnull(strstr(stats, ctime));
+	/* not of what was altered */
+	alter(world, "pre-release", result->tree, "lib/large.txt");
+	g_assert_true(stage_renew_stats(&spec, &error));
+	g_autofree char *same = NULL;
+	g_assert_true(util_fs_read_file(world->dirfd, path, 100000, &same, &len, &error));
+	g_assert_cmpstr(same, ==, stats);
+}
+
 /* An order for a tree that is in releases needs no bundle, whatever its version is called. */
 static void test_held(World *world, gconstpointer data)
 {
@@ -494,6 +530,7 @@ int main(int argc, char **argv)
 	ADD("confined", test_confined);
 	ADD("plain-then-delta", test_plain_then_delta);
 	ADD("hard-links", test_hard_links);
+	ADD("renew", test_renew);
 	ADD("held", test_held);
 	ADD("altered-old", test_altered_old);
 	ADD("altered-says", test_altered_says);

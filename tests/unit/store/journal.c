@@ -232,23 +232,6 @@ static void test_full_disk_in_child(Folder *folder, gconstpointer data)
 	full_disk_child(folder);
 }
 
-static void test_rewrite(Folder *folder, gconstpointer data)
-{
-	(void)data;
-	g_autoptr(GError) error = NULL;
-	make_three(folder);
-	g_autoptr(StoreJournal) journal = store_journal_open(folder->dirfd, "shop", &error);
-	g_autoptr(GPtrArray) keep = g_ptr_array_new();
-	g_ptr_array_add(keep, store_journal_records(journal)->pdata[0]);
-	g_ptr_array_add(keep, store_journal_records(journal)->pdata[1]);
-	g_assert_true(store_journal_rewrite(journal, keep, &error));
-	check_numbers(store_journal_records(journal), 2);
-	append(journal, 2, "on the new file");
-	g_autoptr(GPtrArray) read = store_journal_read(folder->dirfd, "shop", &error);
-	check_numbers(read, 3);
-	g_assert_cmpuint(store_journal_room(journal), >=, STORE_JOURNAL_RESERVE);
-}
-
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -260,6 +243,5 @@ int main(int argc, char **argv)
 	ADD("/store/journal/damage", test_damage);
 	ADD("/store/journal/full-disk", test_full_disk);
 	ADD("/store/journal/full-disk/subprocess/child", test_full_disk_in_child);
-	ADD("/store/journal/rewrite", test_rewrite);
 	return g_test_run();
 }
