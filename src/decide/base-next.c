@@ -4,7 +4,8 @@
 /* The last second at which it may start. */
 static gint64 limit_of(const Order *order)
 {
-	return order->at_utc + (order->is_now ? DECIDE_NOW_LIMIT_S : order->grace_s);
+	gint64 limit = order->at_utc + (order->is_now ? DECIDE_NOW_LIMIT_S : order->grace_s);
+	return order->not_after_utc > 0 ? MIN(limit, order->not_after_utc) : limit;
 }
 
 /* The time that orders go by: while the clock is not trusted, the earlier of what it says and what
@@ -36,6 +37,8 @@ static gboolean is_shut(const DecideOrder *order)
 static const char *why_missed(const DecideApp *app, const DecideOrder *order,
 			      const DecideFacts *facts)
 {
+	if (order->order->not_after_utc > 0 && facts->now_utc > order->order->not_after_utc)
+		return "a freeze began before it was activated";
 	if (order->state != ORDER_STAGED)
 		return "it was not staged before its grace was over";
 	if (order->held || app->held)

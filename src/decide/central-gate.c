@@ -62,8 +62,8 @@ static void first_wave(const CentralRelease *release, gint64 now_utc, CentralGat
 	}
 	guint percent = release->gate == PLAN_GATE_QUORUM ? release->quorum_percent : 100;
 	guint need = (all * percent + 99) / 100;
-	step->next_utc = release->gate_at_utc;
-	if (now_utc < release->gate_at_utc)
+	step->next_utc = release->gates_at_utc[0];
+	if (now_utc < release->gates_at_utc[0])
 		return;
 	g_autofree char *missing = names_of(release, 0, is_not_staged);
 	gboolean open = all > 0 && staged >= need;
@@ -100,7 +100,10 @@ static void later_wave(const CentralRelease *release, guint wave, gint64 now_utc
 				       report_event_name(target->ended_as)));
 		return;
 	}
-	step->next_utc = last + 1;
+	/* until then one that was live may be rolled back */
+	step->next_utc = waiting == 0 ? release->gates_at_utc[wave - 1] : last + 1;
+	if (waiting == 0 && now_utc < release->gates_at_utc[wave - 1])
+		return;
 	if (waiting == 0) {
 		decide(step, CENTRAL_GATE_OPEN, wave,
 		       g_strdup_printf("every base of wave %u is live", wave - 1));

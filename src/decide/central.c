@@ -123,10 +123,13 @@ gint64 central_arrival_utc(gint64 now_utc, guint64 bytes, guint64 queued_bytes, 
 	return now_utc + (gint64)((total + per_second - 1) / per_second);
 }
 
-const char *central_arrival_word(gboolean is_now, gint64 arrival_utc, gint64 at_utc, gint64 grace_s)
+const char *central_arrival_word(gboolean is_now, gint64 arrival_utc, gint64 at_utc, gint64 grace_s,
+				 gint64 gate_at_utc)
 {
 	if (is_now)
 		return "as soon as staged";
+	if (gate_at_utc > 0 && arrival_utc > gate_at_utc)
+		return "TOO LATE for its gate, which asks earlier what is staged";
 	if (arrival_utc <= at_utc)
 		return "in time";
 	return arrival_utc <= at_utc + grace_s ? "LATE, but within its grace"

@@ -38,7 +38,7 @@ typedef struct {
 	PlanGate gate;
 	guint quorum_percent;
 	guint waves;
-	gint64 gate_at_utc; /* when a gate that is not alone is decided */
+	const gint64 *gates_at_utc; /* of the waves, from index 0: no word opens one before that */
 	gint64 grace_s;
 	const CentralTarget *targets;
 	guint n_targets;
@@ -53,8 +53,9 @@ typedef struct {
 	char *reason;    /* for people; the caller's */
 } CentralGateStep;
 
-/* A gate is decided once, at its time, by how many targets are staged then. A later wave opens when
- * every base of the wave before is live, and is shut when one of them ended otherwise, its own wave
+/* A gate is decided once, at its time, by how many targets are staged then. A later wave opens, not
+ * before its time either, when every base of the wave before is live, and is shut when one of them
+ * ended otherwise, its own wave
  * was shut, or its grace is over. A target that was cancelled by itself counts nowhere. */
 void central_next_gate(const CentralRelease *release, gint64 now_utc, CentralGateStep *ret_step);
 
@@ -71,6 +72,7 @@ gboolean central_lead_check(gint64 at_utc, gint64 now_utc, gint64 lead_s, GError
 
 /* Expected arrival: bytes at line_kbit behind queued bytes, counted from now; 6 % for ssh. */
 gint64 central_arrival_utc(gint64 now_utc, guint64 bytes, guint64 queued_bytes, gint64 line_kbit);
-/* What that means for its time, in words for people. */
-const char *central_arrival_word(gboolean is_now, gint64 arrival_utc, gint64 at_utc,
-				 gint64 grace_s);
+/* What that means for its time, in words for people. gate_at_utc: when it has to be staged for its
+ * gate to open; 0: it waits for none. */
+const char *central_arrival_word(gboolean is_now, gint64 arrival_utc, gint64 at_utc, gint64 grace_s,
+				 gint64 gate_at_utc);

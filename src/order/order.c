@@ -9,9 +9,10 @@ static const char *const kind_names[] = {"order", "cancel", "heartbeat", "gate",
 
 /* Keys of each kind, in the order they stand. */
 static const char *const order_keys[] = {
-    "Kind",       "Seq",    "Written", "Base",    "Release", "App",    "Tag",     "Version",
-    "Root",       "Commit", "Files",   "Bytes",   "At",      "Now",    "Grace-S", "Max-Outage-S",
-    "If-Cut-Off", "Wave",   "Gate",    "Gate-At", "Local",   "Reason", "Bundle",  NULL};
+    "Kind",    "Seq",          "Written",    "Base",  "Release", "App",     "Tag",
+    "Version", "Root",         "Commit",     "Files", "Bytes",   "At",      "Now",
+    "Grace-S", "Max-Outage-S", "If-Cut-Off", "Wave",  "Gate",    "Gate-At", "Not-After",
+    "Local",   "Reason",       "Bundle",     NULL};
 static const char *const cancel_keys[] = {"Kind",    "Seq", "Written", "Base",
 					  "Release", "App", "Reason",  NULL};
 static const char *const heartbeat_keys[] = {"Kind", "Seq", "Written", "Base", NULL};
@@ -163,7 +164,7 @@ const OrderBundle *order_find_bundle(const Order *order, const char *old_root)
 static gboolean needs_format_2(const Order *order)
 {
 	return order->kind > ORDER_KIND_HEARTBEAT || order->gated || order->waves > 1 ||
-	       order->gate_at_utc > 0;
+	       order->gate_at_utc > 0 || order->not_after_utc > 0;
 }
 
 static void format_gate(const Order *order, UtilTrailers *t)
@@ -192,6 +193,8 @@ static void format_run(const Order *order, UtilTrailers *t)
 	util_trailers_add_int(t, "Max-Outage-S", order->max_outage_s);
 	util_trailers_add(t, "If-Cut-Off", order->cut_off_hold ? "hold" : "go");
 	format_gate(order, t);
+	if (order->not_after_utc > 0)
+		util_trailers_add_time(t, "Not-After", order->not_after_utc);
 	field_add_clipped(t, "Local", order->local_text, ORDER_LINE_MAX);
 }
 
@@ -280,6 +283,8 @@ static void read_run(FieldReader *reader, Order *order)
 	field_int(reader, "Max-Outage-S", 0, ORDER_OUTAGE_MAX_S, &order->max_outage_s);
 	field_choice(reader, "If-Cut-Off", "hold", "go", &order->cut_off_hold);
 	read_gate(reader, order);
+	if (reader->ok && util_trailers_get(reader->trailers, "Not-After"))
+		field_time(reader, "Not-After", &order->not_after_utc);
 	field_text(reader, "Local", field_is_line, TRUE, &order->local_text);
 	read_bundles(reader, order);
 }

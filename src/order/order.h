@@ -38,6 +38,8 @@
  *   Wave: N/ALL                           2, absent if there is but one
  *   Gate: alone | all-staged | quorum N%  2, absent if it waits for nobody
  *   Gate-At: 2026-12-01T01:50:00Z         2, with Gate at least: see gate_at_utc
+ *   Not-After: 2026-12-01T02:20:00Z       2, may be absent: the last second it may start at, if
+ *                                         that is sooner than otherwise
  *   Local: one line of 1 to 200 bytes     may be absent
  *   Reason: 1 to 4,096 bytes              may be absent; lines after the first are folded
  *   Bundle: OLD SHA256 BYTES CODEC DECODED MEMORY     any number, a different OLD each
@@ -122,6 +124,7 @@ typedef struct {
 	guint quorum_percent;
 	/* A base that has read no ledger since is cut off, and cut_off_hold tells; 0 in orders that
 	 * wait for nobody and go. */
+	gint64 not_after_utc; /* 0: as its grace, or `now`, has it */
 	gint64 gate_at_utc;
 	char *local_text; /* go-live in the base's zone, and that zone, for people */
 	char *reason;

@@ -201,18 +201,33 @@ gboolean plan_freezes_check(PlanZones *zones, const Plan *plan, const PlanFacts 
 			   n, bases->len, text->str);
 }
 
-char *plan_freeze_alarm(const PlanFacts *facts, const char *base, gint64 at_utc)
+static const PlanBase *find_base(const PlanFacts *facts, const char *name)
+{
+	for (guint i = 0; i < facts->n_bases; i++)
+		if (strcmp(facts->bases[i].name, name) == 0)
+			return &facts->bases[i];
+	return NULL;
+}
+
+char *plan_freeze_alarm(const PlanFacts *facts, const char *name, gint64 at_utc)
 {
 	g_autoptr(PlanZones) zones = plan_zones_load(facts->zone_dir, NULL);
-	for (guint i = 0; zones && i < facts->n_bases; i++) {
-		if (strcmp(facts->bases[i].name, base) != 0)
-			continue;
-		const PlanFreeze *freeze = freeze_at(zones, facts, &facts->bases[i], at_utc);
-		g_autoptr(GString) text = g_string_new(NULL);
-		if (!freeze)
-			return NULL;
-		add_problem(text, zones, facts, &facts->bases[i], at_utc, freeze);
-		return g_string_free(g_steal_pointer(&text), FALSE);
-	}
-	return NULL;
+	const PlanBase *base = find_base(facts, name);
+	const PlanFreeze *freeze = zones && base ? freeze_at(zones, facts, base, at_utc) : NULL;
+	if (!freeze)
+		return NULL;
+	g_autoptr(GString) text = g_string_new(NULL);
+	add_problem(text, zones, facts, base, at_utc, freeze);
+	return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+gint64 plan_freeze_begins(const PlanFacts *facts, const char *name, gint64 from_utc,
+			  gint64 until_utc)
+{
+	g_autoptr(PlanZones) zones = plan_zones_load(facts->zone_dir, NULL);
+	const PlanBase *base = find_base(facts, name);
+	for (gint64 utc = from_utc; zones && base && utc <= until_utc; utc = (utc / 60 + 1) * 60)
+		if (freeze_at(zones, facts, base, utc))
+			return utc;
+	return 0;
 }

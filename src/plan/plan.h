@@ -181,6 +181,9 @@ PlanTable *plan_compile(const Plan *plan, const char *tag_name, const PlanFacts 
 /* A freeze that was written after the plan: "TIME, frozen FREEZE; the next free minute is TIME";
  * NULL if this time at this base falls into none, or there is no such base. */
 char *plan_freeze_alarm(const PlanFacts *facts, const char *base, gint64 at_utc);
+/* The first moment from from_utc to until_utc that is frozen at this base; 0: there is none. */
+gint64 plan_freeze_begins(const PlanFacts *facts, const char *base, gint64 from_utc,
+			  gint64 until_utc);
 void plan_table_free(PlanTable *table);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PlanTable, plan_table_free)
 

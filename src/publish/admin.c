@@ -105,29 +105,68 @@ char *publish_rollback(Central *central, const char *app, const char *version, c
 	return own_plan(central, app, version, base, PUBLISH_ROLLBACK, who, error);
 }
 
-/* When this release last went live at any base; 0: never. */
-static gint64 last_live_utc(const PublishRelease *release)
+/* A version that serves at bases now. */
+typedef struct {
+	const char *version;
+	gint64 first_utc; /* when it first went live at any */
+	guint bases;
+} Served;
+
+static void count_served(GArray *served, const char *version, gint64 live_utc)
 {
-	gint64 last = 0;
-	for (guint i = 0; i < release->targets->len; i++) {
-		const PublishTarget *target = g_ptr_array_index(release->targets, i);
-		if (target->state == CENTRAL_ENDED && target->event == REPORT_LIVE)
-			last = MAX(last, target->event_utc);
+	guint i = 0;
+	while (i < served->len && strcmp(g_array_index(served, Served, i).version, version) != 0)
+		i++;
+	if (i == served->len) {
+		const Served one = {.version = version, .first_utc = live_utc};
+		g_array_append_val(served, one);
 	}
-	return last;
+	Served *found = &g_array_index(served, Served, i);
+	found->bases++;
+	found->first_utc = MIN(found->first_utc, live_utc);
 }
 
+/* What the reports say last of an app at a base; NULL: nothing serves. */
+static const Report *serves_now(const LedgerView *view, const char *app, const char *root)
+{
+	for (guint i = view->reports->len; i > 0; i--) {
+		const Report *report = view->reports->pdata[i - 1];
+		if (strcmp(report->app, app) == 0 && report->event == REPORT_LIVE &&
+		    strcmp(report->root, root) == 0)
+			return report;
+	}
+	return NULL;
+}
+
+/* What most bases of the app run; of several, what has been live longest: not what the first wave
+ * has just begun to try. */
 char *publish_settle(Central *central, const char *app, const char *base, const char *who,
 		     GError **error)
 {
-	g_autoptr(GPtrArray) releases = publish_releases(central, app, 0, error);
-	const PublishRelease *newest = NULL;
-	for (guint i = 0; releases && i < releases->len; i++) {
-		const PublishRelease *release = g_ptr_array_index(releases, i);
-		if (last_live_utc(release) > (newest ? last_live_utc(newest) : 0))
-			newest = release;
+	g_autoptr(GHashTable) views = ledger_views_new();
+	g_auto(GStrv) bases = conf_peer_names(central->dirfd, error);
+	g_autoptr(GArray) served = g_array_new(FALSE, FALSE, sizeof(Served));
+	const Served *best = NULL;
+	const Report *own = NULL; /* of a base that was replaced */
+	for (guint i = 0; bases && bases[i]; i++) {
+		LedgerView *view = ledger_views_get(views, central, bases[i], error);
+		if (!view)
+			return NULL;
+		const Report *report = serves_now(view, app, ledger_view_live_root(view, app));
+		if (strcmp(bases[i], base) == 0)
+			own = report;
+		else if (report)
+			count_served(served, report->version, report->event_utc);
 	}
-	return newest ? own_plan(central, app, newest->version, base, "settle", who, error) : NULL;
+	if (own && served->len == 0)
+		count_served(served, own->version, own->event_utc);
+	for (guint i = 0; i < served->len; i++) {
+		const Served *one = &g_array_index(served, Served, i);
+		if (!best || one->bases > best->bases ||
+		    (one->bases == best->bases && one->first_utc < best->first_utc))
+			best = one;
+	}
+	return best ? own_plan(central, app, best->version, base, "settle", who, error) : NULL;
 }
 
 gboolean publish_retry(Central *central, const char *job_id, GError **error)

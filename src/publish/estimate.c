@@ -111,10 +111,12 @@ static gboolean add_line(Central *central, const PlanTable *table, const PlanTar
 	g_autofree char *size = util_text_bytes(guess.bytes);
 	g_autofree char *away = util_text_duration(arrival - now);
 	g_autofree char *before = util_text_bytes(queued);
-	g_string_append_printf(
-	    text, "about %s (%s)%s%s%s, arrives about %s after it is built: %s\n", size, how,
-	    queued > 0 ? ", behind " : "", queued > 0 ? before : "", queued > 0 ? " queued" : "",
-	    away, central_arrival_word(table->is_now, arrival, target->at_utc, table->grace_s));
+	g_string_append_printf(text,
+			       "about %s (%s)%s%s%s, arrives about %s after it is built: %s\n",
+			       size, how, queued > 0 ? ", behind " : "", queued > 0 ? before : "",
+			       queued > 0 ? " queued" : "", away,
+			       central_arrival_word(table->is_now, arrival, target->at_utc,
+						    table->grace_s, table->gate_at_utc));
 	return TRUE;
 }
 

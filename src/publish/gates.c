@@ -79,6 +79,7 @@ static void next_step(const PublishRelease *release, gint64 now_utc, CentralGate
 {
 	g_autofree CentralTarget *targets = g_new0(CentralTarget, release->targets->len);
 	g_autofree CentralGate *words = g_new0(CentralGate, release->waves);
+	g_autofree gint64 *gates_at = g_new0(gint64, release->waves);
 	for (guint i = 0; i < release->targets->len; i++) {
 		const PublishTarget *target = release->targets->pdata[i];
 		targets[i] = (CentralTarget){.base = target->base,
@@ -89,13 +90,14 @@ static void next_step(const PublishRelease *release, gint64 now_utc, CentralGate
 	}
 	for (guint wave = 1; wave <= release->waves; wave++) {
 		const PublishGate *gate = publish_release_gate(release, wave);
+		gates_at[wave - 1] = publish_release_gate_at(release, wave);
 		if (gate)
 			words[wave - 1] = gate->open ? CENTRAL_GATE_OPEN : CENTRAL_GATE_SHUT;
 	}
 	const CentralRelease facts = {.gate = release->gate,
 				      .quorum_percent = release->quorum_percent,
 				      .waves = release->waves,
-				      .gate_at_utc = publish_release_gate_at(release, 1),
+				      .gates_at_utc = gates_at,
 				      .grace_s = release->grace_s,
 				      .targets = targets,
 				      .n_targets = release->targets->len,

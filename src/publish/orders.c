@@ -256,8 +256,15 @@ guint64 publish_queued_bytes(const LedgerView *view, const char *release)
 	return sum;
 }
 
-static void say_target(JobRun *run, const PublishTarget *target, const Order *order,
-		       const OrderBundle *bundle, gint64 arrival_utc, gint64 now_utc)
+/* Until then a gate has to see it staged, whatever wave it is in; 0: it has none. */
+static gint64 staged_by_utc(const PublishRelease *release)
+{
+	return release->gate == PLAN_GATE_ALONE ? 0 : publish_release_gate_at(release, 1);
+}
+
+static void say_target(JobRun *run, const PublishRelease *release, const PublishTarget *target,
+		       const Order *order, const OrderBundle *bundle, gint64 arrival_utc,
+		       gint64 now_utc)
 {
 	if (!bundle) {
 		job_say(run, "  %-16s nothing to transfer: it holds this tree already",
@@ -268,7 +275,8 @@ static void say_target(JobRun *run, const PublishTarget *target, const Order *or
 	g_autofree char *away = util_text_duration(arrival_utc - now_utc);
 	job_say(run, "  %-16s %s (%s), arrives in about %s: %s", target->base, size, bundle->codec,
 		away,
-		central_arrival_word(order->is_now, arrival_utc, order->at_utc, order->grace_s));
+		central_arrival_word(order->is_now, arrival_utc, order->at_utc, order->grace_s,
+				     staged_by_utc(release)));
 }
 
 static void add_left_out(JobRun *run, UtilTrailers *ordered, const char *base, const char *why)
@@ -278,14 +286,46 @@ static void add_left_out(JobRun *run, UtilTrailers *ordered, const char *base, c
 	job_say(run, "  %-16s not ordered: %s", base, why);
 }
 
+/* Nothing activates in a freeze, also if it was late, or is for now: the order ends before one
+ * begins. Why there can be none, or NULL. */
+static char *mind_freezes(const PlanFacts *facts, const PublishRelease *release, Order *order,
+			  const PublishReader *reader, gint64 now_utc)
+{
+	gint64 from = order->is_now ? now_utc : order->at_utc;
+	gint64 until = order->at_utc + (order->is_now ? PLAN_NOW_VALID_S : order->grace_s);
+	gint64 begins = release->override ? 0 : plan_freeze_begins(facts, order->base, from, until);
+	if (begins == 0)
+		return NULL;
+	if (begins <= from) {
+		g_autofree char *frozen = plan_freeze_alarm(facts, order->base, from);
+		return g_strdup_printf("a freeze: %s", frozen ? frozen : "");
+	}
+	if (!order->is_now)
+		order->grace_s = begins - 1 - order->at_utc;
+	else if (!reader->old_orders)
+		order->not_after_utc = begins - 1;
+	return NULL;
+}
+
+/* What the orders of a release share. */
+typedef struct {
+	const PublishRelease *release;
+	const LibraryVersion *version;
+	const LibraryDecision *accepted;
+	const PlanFacts *facts;
+	BundleHaste haste;
+	UtilTrailers *ordered; /* the decision that is to be recorded */
+} Ordering;
+
 /* One target's order, as text into `ordered`; a target that is left out goes into it
  * with the reason. */
-static gboolean order_target(JobRun *run, const PublishRelease *release,
-			     const PublishTarget *target, const LibraryVersion *version,
-			     const LibraryDecision *accepted, BundleHaste haste,
-			     UtilTrailers *ordered, GError **error)
+static gboolean order_target(JobRun *run, const Ordering *ordering, const PublishTarget *target,
+			     GError **error)
 {
-	g_autoptr(Order) order = new_order(run, release, target, version, accepted);
+	const PublishRelease *release = ordering->release;
+	const LibraryVersion *version = ordering->version;
+	UtilTrailers *ordered = ordering->ordered;
+	g_autoptr(Order) order = new_order(run, release, target, version, ordering->accepted);
 	g_autoptr(LedgerView) view = ledger_view_load(run->central, target->base, error);
 	g_autoptr(OrderBundle) bundle = NULL;
 	if (!view)
@@ -299,8 +339,14 @@ static gboolean order_target(JobRun *run, const PublishRelease *release,
 		return TRUE;
 	}
 	const char *live = ledger_view_live_root(view, run->app->name);
+	g_autofree char *frozen = mind_freezes(ordering->facts, release, order, &reader,
+					       util_clock_now_utc(run->central->clock));
+	if (frozen) {
+		add_left_out(run, ordered, target->base, frozen);
+		return TRUE;
+	}
 	if (!ledger_view_had_root(view, run->app->name, version->root) &&
-	    !add_bundle(run, order, live, version, &reader, haste, &bundle, error))
+	    !add_bundle(run, order, live, version, &reader, ordering->haste, &bundle, error))
 		return FALSE;
 	gint64 now = util_clock_now_utc(run->central->clock);
 	if (!order->is_now && now > order->at_utc + order->grace_s) {
@@ -313,12 +359,13 @@ static gboolean order_target(JobRun *run, const PublishRelease *release,
 						      publish_queued_bytes(view, release->release),
 						      reader.line_kbit)
 				: now;
-	say_target(run, target, order, bundle, arrival, now);
-	if (!order->is_now && arrival > order->at_utc && strcmp(run->app->late, "refuse") == 0) {
-		g_autofree char *away = util_text_duration(arrival - order->at_utc);
+	say_target(run, release, target, order, bundle, arrival, now);
+	gint64 by = staged_by_utc(release) ? staged_by_utc(release) : order->at_utc;
+	if (!order->is_now && arrival > by && strcmp(run->app->late, "refuse") == 0) {
+		g_autofree char *away = util_text_duration(arrival - by);
 		g_autofree char *late = g_strdup_printf(
-		    "its bundle would come %s after its time, and `late` of app %s says refuse",
-		    away, run->app->name);
+		    "its bundle would come %s after its %s, and `late` of app %s says refuse", away,
+		    by < order->at_utc ? "gate is decided" : "time", run->app->name);
 		add_left_out(run, ordered, target->base, late);
 		return TRUE;
 	}
@@ -377,9 +424,17 @@ static gboolean order_new_release(JobRun *run, const PublishRelease *release,
 	BundleHaste haste = {0};
 	if (release->is_now)
 		haste.arrive_kbit = publish_slowest_kbit(run->central, release->targets);
+	g_autoptr(PublishFacts) facts = publish_facts_new(run->central, NULL, NULL, NULL, error);
+	if (!facts)
+		return FALSE;
+	const Ordering ordering = {.release = release,
+				   .version = version,
+				   .accepted = accepted,
+				   .facts = publish_facts_plan(facts),
+				   .haste = haste,
+				   .ordered = ordered};
 	for (guint i = 0; i < release->targets->len; i++)
-		if (!order_target(run, release, g_ptr_array_index(release->targets, i), version,
-				  accepted, haste, ordered, error))
+		if (!order_target(run, &ordering, g_ptr_array_index(release->targets, i), error))
 			return FALSE;
 	if (!library_bind(run->central->library, run->app->name, version->version, error) ||
 	    !job_phase(run, "order", error))

@@ -170,8 +170,9 @@ PublishHeard publish_stop_heard(Central *central, const char *base, GError **err
  * run the app); returns the job id. */
 char *publish_rollback(Central *central, const char *app, const char *version, const char *base,
 		       const char *who, GError **error);
-/* The version most recently gone live anywhere, ordered now for a base that was enrolled or
- * replaced (by a plan tag object as for a rollback). NULL without error if nothing is live yet. */
+/* The version that most bases of the app run (of several, what has been live longest), ordered now
+ * for a base that was enrolled or replaced (by a plan tag object as for a rollback). NULL without
+ * error if nothing is live yet. */
 char *publish_settle(Central *central, const char *app, const char *base, const char *who,
 		     GError **error);
 /* Puts a failed job back. */

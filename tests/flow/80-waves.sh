@@ -70,6 +70,19 @@ ok 'doctor, too' sh -c "tagship -C '$STATE' doctor 2>&1 | grep -q 'at c3: .*stoc
 tagship -q -C "$STATE" cancel shop v0.0
 conf_set bases.d/c3.cfg freeze '[ ]'
 
+# one that begins soon: what is late, or is for now, ends before it
+local_minute() { TZ=Asia/Shanghai date -d "@$(($(date +%s) + $1))" +%H:%M; }
+conf_set bases.d/c3.cfg freeze "[ \"$(local_minute 7200) to $(local_minute 14400) stock taking\" ]"
+plan v0.02 now 'Release-To: c3' 'Release-Version: v0'
+push v0.02
+ok 'what is for now ends before a freeze' sh -c "git -C '$STATE/ledger/c3.git' log -1 --format=%B orders | grep -q '^Not-After: '"
+plan v0.03 "$(in_seconds 3600)" 'Release-To: c3' 'Release-Version: v0' 'Release-Grace: 2h'
+push v0.03
+grace=$(git -C "$STATE/ledger/c3.git" log -1 --format=%B orders | sed -n 's/^Grace-S: //p')
+ok 'and so does the grace of a plan' test "$grace" -gt 3000 -a "$grace" -le 3660
+for tag in v0.02 v0.03; do tagship -q -C "$STATE" cancel shop $tag; done
+conf_set bases.d/c3.cfg freeze '[ ]'
+
 # ---- too late for this line ----
 conf_set apps.d/shop.cfg late '"refuse"'
 conf_set bases.d/c2.cfg line_kbit 1

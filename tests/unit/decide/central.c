@@ -119,23 +119,26 @@ static void test_gate(void)
 	    {PLAN_GATE_QUORUM, 50, "a1s b1s c1o", "-", 900, CENTRAL_GATE_OPEN, 1, 0, "2 of 3"},
 	    /* waves: by what became of the one before */
 	    {PLAN_GATE_ALONE, 0, "a1o b2o", "--", 1000, CENTRAL_GATE_UNDECIDED, 0, 2101, NULL},
-	    {PLAN_GATE_ALONE, 0, "a1l b2s", "--", 1000, CENTRAL_GATE_OPEN, 2, 0, "is live"},
+	    {PLAN_GATE_ALONE, 0, "a1l b2s", "--", 1900, CENTRAL_GATE_OPEN, 2, 0, "is live"},
 	    {PLAN_GATE_ALONE, 0, "a1l b1s c2s", "--", 1000, CENTRAL_GATE_UNDECIDED, 0, 2101, NULL},
+	    /* not for good while there is time: it may yet be rolled back */
+	    {PLAN_GATE_ALONE, 0, "a1l b2s", "--", 1899, CENTRAL_GATE_UNDECIDED, 0, 1900, NULL},
+	    {PLAN_GATE_ALONE, 0, "a1r b2s", "--", 1899, CENTRAL_GATE_SHUT, 2, 0, "rolled-back"},
 	    {PLAN_GATE_ALONE, 0, "a1r b1s c2s", "--", 1000, CENTRAL_GATE_SHUT, 2, 0,
 	     "a of wave 1 is rolled-back"},
 	    {PLAN_GATE_ALONE, 0, "a1m b2s", "--", 1000, CENTRAL_GATE_SHUT, 2, 0, "missed"},
-	    {PLAN_GATE_ALONE, 0, "a1l b1c c2s", "--", 1000, CENTRAL_GATE_OPEN, 2, 0, "is live"},
+	    {PLAN_GATE_ALONE, 0, "a1l b1c c2s", "--", 1900, CENTRAL_GATE_OPEN, 2, 0, "is live"},
 	    {PLAN_GATE_ALONE, 0, "a1s b2s", "--", 2100, CENTRAL_GATE_UNDECIDED, 0, 2101, NULL},
 	    {PLAN_GATE_ALONE, 0, "a1s b2s", "--", 2101, CENTRAL_GATE_SHUT, 2, 0, "wave 1: a"},
 	    {PLAN_GATE_ALONE, 0, "a1r b2s c3s", "-s-", 1000, CENTRAL_GATE_SHUT, 3, 0,
 	     "wave 2 was shut"},
-	    {PLAN_GATE_ALONE, 0, "a1l b2l c3s", "-o-", 1000, CENTRAL_GATE_OPEN, 3, 0, "wave 2"},
+	    {PLAN_GATE_ALONE, 0, "a1l b2l c3s", "-o-", 2900, CENTRAL_GATE_OPEN, 3, 0, "wave 2"},
 	    {PLAN_GATE_ALONE, 0, "a1l b2s c3s", "-o-", 1000, CENTRAL_GATE_UNDECIDED, 0, 3101, NULL},
 	    {PLAN_GATE_ALONE, 0, "a1l b2l c3l", "-oo", 5000, CENTRAL_GATE_UNDECIDED, 0, 0, NULL},
 	    /* both */
 	    {PLAN_GATE_ALL_STAGED, 0, "a1s b2o", "--", 900, CENTRAL_GATE_SHUT, 1, 0, "not b"},
 	    {PLAN_GATE_ALL_STAGED, 0, "a1s b2o", "s-", 900, CENTRAL_GATE_SHUT, 2, 0, "was shut"},
-	    {PLAN_GATE_ALL_STAGED, 0, "a1l b2s", "o-", 1000, CENTRAL_GATE_OPEN, 2, 0, "is live"},
+	    {PLAN_GATE_ALL_STAGED, 0, "a1l b2s", "o-", 1900, CENTRAL_GATE_OPEN, 2, 0, "is live"},
 	};
 	static const struct {
 		char letter;
@@ -149,6 +152,8 @@ static void test_gate(void)
 		g_auto(GStrv) items = g_strsplit(rows[i].targets, " ", -1);
 		CentralTarget targets[4] = {0};
 		CentralGate words[4] = {0};
+		/* each wave's a tenth of a wave ahead, but not before the one before it */
+		const gint64 gates_at[] = {AT - 100, 2 * AT - 100, 3 * AT - 100};
 		CentralGateStep step;
 		guint n = g_strv_length(items);
 		for (guint t = 0; t < n; t++) {
@@ -169,7 +174,7 @@ static void test_gate(void)
 		const CentralRelease release = {.gate = rows[i].gate,
 						.quorum_percent = rows[i].percent,
 						.waves = (guint)strlen(rows[i].words),
-						.gate_at_utc = AT - 100,
+						.gates_at_utc = gates_at,
 						.grace_s = GRACE,
 						.targets = targets,
 						.n_targets = n,

@@ -21,9 +21,13 @@ static void test_golden(void)
 	static const struct {
 		const char *name;
 		OrderKind kind;
-	} files[] = {{"order-1.txt", ORDER_KIND_ORDER},         {"cancel-1.txt", ORDER_KIND_CANCEL},
-		     {"heartbeat-1.txt", ORDER_KIND_HEARTBEAT}, {"order-2.txt", ORDER_KIND_ORDER},
-		     {"gate-2.txt", ORDER_KIND_GATE},           {"stop-2.txt", ORDER_KIND_STOP},
+	} files[] = {{"order-1.txt", ORDER_KIND_ORDER},
+		     {"cancel-1.txt", ORDER_KIND_CANCEL},
+		     {"heartbeat-1.txt", ORDER_KIND_HEARTBEAT},
+		     {"order-2.txt", ORDER_KIND_ORDER},
+		     {"order-2-not-after.txt", ORDER_KIND_ORDER},
+		     {"gate-2.txt", ORDER_KIND_GATE},
+		     {"stop-2.txt", ORDER_KIND_STOP},
 		     {"resume-2.txt", ORDER_KIND_RESUME}};
 	for (guint i = 0; i < G_N_ELEMENTS(files); i++) {
 		gsize len = 0;
@@ -97,6 +101,10 @@ static void test_fields_2(void)
 	g_assert_cmpint(order->gate, ==, PLAN_GATE_QUORUM);
 	g_assert_cmpuint(order->quorum_percent, ==, 80);
 	g_assert_cmpstr(at, ==, "2026-11-30T17:50:00Z");
+	g_assert_cmpint(order->not_after_utc, ==, 0);
+	g_autofree char *bounded = golden("order-2-not-after.txt", &len);
+	g_autoptr(Order) until = order_parse(bounded, len, NULL);
+	g_assert_cmpint(until->not_after_utc, ==, order->at_utc + 1200);
 	for (guint i = 0; i < G_N_ELEMENTS(files); i++) {
 		g_autofree char *entry_text = golden(files[i].name, &len);
 		g_autoptr(Order) entry = order_parse(entry_text, len, NULL);

@@ -129,10 +129,37 @@ static void test_check(void)
 	}
 }
 
+/* Found ahead, by the minute; and what an alarm says of a plan that was there before its freeze. */
+static void test_begins(void)
+{
+	g_autoptr(GPtrArray) own = list("02:00 to 03:00 stock taking");
+	const PlanBase bases[] = {{"haikou", "Asia/Shanghai", NULL, TRUE, NULL},
+				  {"berlin", "Europe/Berlin", NULL, TRUE, own}};
+	const PlanFacts facts = {.bases = bases, .n_bases = 2, .zone_dir = ZONES};
+	gint64 at = 0, frozen = 0;
+	g_assert_true(util_time_parse_utc("2026-12-01T00:59:30Z", &at, NULL));
+	g_assert_true(util_time_parse_utc("2026-12-01T01:00:00Z", &frozen, NULL));
+	g_assert_cmpint(plan_freeze_begins(&facts, "berlin", at, at + 29), ==, 0);
+	g_assert_cmpint(plan_freeze_begins(&facts, "berlin", at, at + 30), ==, frozen);
+	g_assert_cmpint(plan_freeze_begins(&facts, "berlin", at - 86400, at + 30), ==,
+			frozen - 86400);
+	g_assert_cmpint(plan_freeze_begins(&facts, "berlin", frozen + 7, at + 86400), ==,
+			frozen + 7);
+	g_assert_cmpint(plan_freeze_begins(&facts, "haikou", at, at + 86400), ==, 0);
+	g_assert_cmpint(plan_freeze_begins(&facts, "oslo", at, at + 86400), ==, 0);
+	g_autofree char *alarm = plan_freeze_alarm(&facts, "berlin", frozen);
+	g_assert_cmpstr(
+	    alarm, ==,
+	    "2026-12-01 02:00:00 +01:00, frozen 02:00 to 03:00 stock taking; the next free "
+	    "minute is 2026-12-01 03:00:00 +01:00 (2026-12-01T02:00:00Z)");
+	g_assert_null(plan_freeze_alarm(&facts, "berlin", at));
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/plan/freeze/parse", test_parse);
 	g_test_add_func("/plan/freeze/check", test_check);
+	g_test_add_func("/plan/freeze/begins", test_begins);
 	return g_test_run();
 }

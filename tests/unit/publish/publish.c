@@ -282,6 +282,15 @@ static void test_settle(World *world, gconstpointer data)
 	g_autoptr(GPtrArray) entries = ledger_entries(ledger, LEDGER_ORDERS, NULL, &error);
 	g_assert_cmpuint(entries->len, ==, 1);
 	g_assert_cmpstr(((LedgerEntry *)g_ptr_array_index(entries, 0))->order->version, ==, "v1");
+	/* one of two has begun to try another: a third gets what was there before */
+	const Order *settled = ((LedgerEntry *)g_ptr_array_index(entries, 0))->order;
+	g_autofree char *other = g_strnfill(64, 'a');
+	world_report_at(world, "berlin", settled->release, REPORT_LIVE, 1, other, other);
+	world_add_base(world, "oslo");
+	g_autofree char *third = publish_settle(world->central, "shop", "oslo", "admin", &error);
+	g_assert_no_error(error);
+	g_test_message("%s", third);
+	g_assert_nonnull(third);
 }
 
 int main(int argc, char **argv)

@@ -86,30 +86,37 @@ G_GNUC_UNUSED static void world_add_base(World *world, const char *name)
 }
 
 /* As `serve` would put it there. */
-G_GNUC_UNUSED static void world_report_round(World *world, const char *release, ReportEvent event,
-					     gint64 round, const char *root, const char *serves)
+G_GNUC_UNUSED static void world_report_at(World *world, const char *base, const char *release,
+					  ReportEvent event, gint64 round, const char *root,
+					  const char *serves)
 {
 	g_autoptr(GError) error = NULL;
 	g_autoptr(Report) report = report_new();
-	report->base = g_strdup("haikou");
+	report->base = g_strdup(base);
 	report->incarnation = 1;
 	report->release = g_strdup(release);
 	report->seq = 1;
 	report->round = round;
 	report->app = g_strdup("shop");
-	report->version = g_strdup("v");
+	report->version = g_strdup(strcmp(base, "haikou") == 0 ? "v1" : "v2");
 	report->root = g_strdup(root);
 	report->serves_root = g_strdup(serves);
 	report->event = event;
-	report->event_utc = 1800000000;
+	report->event_utc = strcmp(base, "haikou") == 0 ? 1800000000 : 1800000100;
 	report->outage_ms = event == REPORT_LIVE ? 1200 : -1;
 	report->detail = g_strdup(event == REPORT_ROLLED_BACK ? "sick" : "");
 	report->log_end = g_strdup(report->detail);
 	g_autofree char *text = report_format(report);
-	g_autoptr(Repo) ledger = ledger_open(world->state, "haikou", &error);
+	g_autoptr(Repo) ledger = ledger_open(world->state, base, &error);
 	char oid[REPO_OID];
 	g_assert_true(
 	    ledger_report_append(ledger, report, text, "signature", 1800000001, oid, &error));
+}
+
+G_GNUC_UNUSED static void world_report_round(World *world, const char *release, ReportEvent event,
+					     gint64 round, const char *root, const char *serves)
+{
+	world_report_at(world, "haikou", release, event, round, root, serves);
 }
 
 G_GNUC_UNUSED static void world_report(World *world, const char *release, ReportEvent event,
