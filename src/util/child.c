@@ -10,6 +10,8 @@
 
 #include "util/util.h"
 
+#define GROUP_LOOK_US (20 * 1000)
+
 static const char *const default_env[] = {UTIL_CHILD_PATH, "LANG=C.UTF-8", NULL};
 
 /* GLib takes char **, and promises not to write. */
@@ -85,12 +87,42 @@ static int next_wait(const UtilChildSpec *spec, gint64 deadline_us)
 	return (int)MIN(wait_ms, 3600 * 1000);
 }
 
+/* "PID (NAME) STATE PARENT GROUP ...": does it live, and in this group? */
+static gboolean lives_in(const char *pid, GPid group)
+{
+	g_autofree char *path = g_build_filename("/proc", pid, "stat", NULL);
+	g_autofree char *text = NULL;
+	gint64 found = 0;
+	if (!g_file_get_contents(path, &text, NULL, NULL)) /* it ended meanwhile */
+		return FALSE;
+	const char *name_end = strrchr(text, ')');
+	g_auto(GStrv) words = g_strsplit(name_end ? name_end : "", " ", 5);
+	return g_strv_length(words) == 5 && strcmp(words[1], "Z") != 0 &&
+	       g_ascii_string_to_signed(words[3], 10, 0, G_MAXINT32, &found, NULL) &&
+	       found == group;
+}
+
+/* kill(-group, 0) would count the leader's zombie. Where nobody can tell, it may. */
+static gboolean group_lives(GPid group)
+{
+	g_autoptr(GDir) proc = g_dir_open("/proc", 0, NULL);
+	const char *name = NULL;
+	while (proc && (name = g_dir_read_name(proc)) != NULL)
+		if (g_ascii_isdigit(*name) && lives_in(name, group))
+			return TRUE;
+	return proc == NULL;
+}
+
+/* SIGTERM, then SIGKILL for what is left, also where the leader itself has obeyed. Nobody has
+ * waited for the leader yet: its number, which is the group's, is not anybody else's. */
 static void end_group(const UtilChildSpec *spec, GPid pid, int pidfd)
 {
+	gint64 until = g_get_monotonic_time() + spec->kill_after_s * G_USEC_PER_SEC;
 	if (spec->kill_after_s > 0) {
-		(void)kill(-pid, SIGTERM); /* gone already: fine */
-		if (wait_end(pidfd, (int)spec->kill_after_s * 1000))
-			return;
+		(void)kill(-pid, SIGTERM);                             /* gone already: fine */
+		(void)wait_end(pidfd, (int)spec->kill_after_s * 1000); /* looked at next */
+		while (g_get_monotonic_time() < until && group_lives(pid))
+			g_usleep(GROUP_LOOK_US);
 	}
 	(void)kill(-pid, SIGKILL); /* as above */
 	(void)wait_end(pidfd, -1); /* SIGKILL ends it */

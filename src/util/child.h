@@ -8,8 +8,9 @@
  *   if (result.timed_out || result.exit_status != 0) ...
  *
  * Each child leads a process group of its own; at the deadline the group gets SIGTERM and, after
- * kill_after_s, SIGKILL. A child has ended when its own process has: grandchildren that keep
- * the output open are not waited for. Output goes to a file, not a pipe, for that reason.
+ * kill_after_s, what is left of it SIGKILL, also if the child itself has obeyed. A child that ends
+ * in time has ended when its own process has: grandchildren live on, and if they keep the output
+ * open they are not waited for. Output goes to a file, not a pipe, for that reason.
  * Close-on-exec keeps all other descriptors out.
  */
 #pragma once
@@ -27,7 +28,7 @@ typedef struct {
 	int output_fd;            /* 0 or -1: /dev/null; else the child's 1 */
 	int error_fd;             /* 0 or -1: same as output; else the child's 2 */
 	gint64 deadline_s;        /* 0: none */
-	gint64 kill_after_s;      /* from SIGTERM to SIGKILL; 0: at once SIGKILL */
+	gint64 kill_after_s;      /* at most this from SIGTERM to SIGKILL; 0: at once SIGKILL */
 	guint64 max_file_bytes;   /* RLIMIT_FSIZE; 0: no limit */
 	guint64 max_memory_bytes; /* RLIMIT_DATA; 0: no limit */
 	/* Called about every `tick_ms` while waiting (0: never); FALSE ends the child as at the

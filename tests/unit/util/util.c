@@ -347,6 +347,64 @@ static void test_stream(void)
 	g_assert_null(util_stream_read_line(a, 5, &error));
 }
 
+/* The process that a command noted in FOLDER/pid. */
+static pid_t noted_pid(const Folder *folder)
+{
+	g_autofree char *text = NULL;
+	gint64 pid = 0;
+	g_assert_true(util_fs_read_file(folder->dirfd, "pid", 100, &text, NULL, NULL));
+	g_assert_true(g_ascii_string_to_signed(g_strstrip(text), 10, 2, G_MAXINT32, &pid, NULL));
+	return (pid_t)pid;
+}
+
+/* Gone within two seconds, or a zombie that nobody waits for here. */
+static gboolean is_gone(pid_t pid)
+{
+	g_autofree char *path = g_strdup_printf("/proc/%d/stat", (int)pid);
+	for (guint i = 0; i < 100; i++) {
+		g_autofree char *text = NULL;
+		if (!g_file_get_contents(path, &text, NULL, NULL) || strstr(text, ") Z "))
+			return TRUE;
+		g_usleep(20 * 1000);
+	}
+	return FALSE;
+}
+
+/* The leader obeys SIGTERM; what it started ends by itself, obeys after a moment, or never does. */
+static void test_child_group(Folder *folder, gconstpointer data)
+{
+	static const struct {
+		const char *script;
+		gboolean timed_out, gone;
+		gint64 at_least_ms, at_most_ms;
+	} rows[] = {
+	    {"(trap '' TERM; exec sleep 60) & echo $! > pid; exec sleep 60", TRUE, TRUE, 3000,
+	     20000},
+	    {"(trap 'sleep 0.3; exit' TERM; while :; do sleep 0.1; done) & echo $! > pid;"
+	     " exec sleep 60",
+	     TRUE, TRUE, 1300, 2900},
+	    {"sleep 60 & echo $! > pid; exec sleep 60", TRUE, TRUE, 1000, 2500},
+	    {"sleep 60 & echo $! > pid", FALSE, FALSE, 0, 20000},
+	};
+	(void)data;
+	for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+		UtilChildResult result;
+		const char *argv[] = {"sh", "-c", rows[i].script, NULL};
+		UtilChildSpec spec = {
+		    .argv = argv, .cwd = folder->path, .deadline_s = 1, .kill_after_s = 2};
+		g_assert_true(util_child_run(&spec, &result, NULL));
+		g_test_message("row %u: %" G_GINT64_FORMAT " ms", i, result.wall_ms);
+		g_assert_cmpint(result.timed_out, ==, rows[i].timed_out);
+		g_assert_cmpint(result.exit_status, ==, rows[i].timed_out ? 128 + SIGTERM : 0);
+		g_assert_cmpint(result.wall_ms, >=, rows[i].at_least_ms);
+		g_assert_cmpint(result.wall_ms, <=, rows[i].at_most_ms);
+		pid_t pid = noted_pid(folder);
+		g_assert_cmpint(rows[i].gone ? is_gone(pid) : kill(pid, 0) != 0, ==, rows[i].gone);
+		if (!rows[i].gone)
+			g_assert_cmpint(kill(pid, SIGKILL), ==, 0);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -365,6 +423,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/util/time", test_time);
 	g_test_add_func("/util/hash", test_hash);
 	g_test_add_func("/util/child", test_child);
+	g_test_add("/util/child-group", Folder, NULL, folder_setup, test_child_group,
+		   folder_teardown);
 	g_test_add_func("/util/capture", test_capture);
 	g_test_add_func("/util/stream", test_stream);
 	return g_test_run();
