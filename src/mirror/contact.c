@@ -44,16 +44,6 @@ static void add_good(UtilTrailers *contact, const MirrorContact *now, gint64 utc
 	util_trailers_add(contact, "Behind", now->behind ? "yes" : NULL);
 }
 
-/* Central agrees with our clock, whatever happened to it; or it is what later jumps are seen by. A
- * note that cannot be written leaves things as they are. */
-static void note_clock(const MirrorSpec *spec, gint64 offset_ms)
-{
-	if (ABS(offset_ms) <= STORE_CLOCK_JUMP_S * 1000)
-		(void)store_clock_note(spec->root_dirfd, spec->clock, NULL); /* see above */
-	else
-		(void)store_clock_keep(spec->root_dirfd, spec->clock, TRUE, NULL); /* see above */
-}
-
 static void write_contact(const MirrorSpec *spec, const UtilTrailers *contact)
 {
 	g_autofree char *text = util_trailers_format(contact);
@@ -97,7 +87,8 @@ void mirror_contact_write(const MirrorSpec *spec, const MirrorContact *now)
 		util_trailers_add(contact, "Error", now->error ? now->error->message : NULL);
 	} else {
 		add_good(contact, now, utc);
-		note_clock(spec, now->offset_ms);
+		/* not written: the clock is judged as before */
+		(void)store_clock_contact(spec->root_dirfd, spec->clock, now->offset_ms, NULL);
 	}
 	keep_line(contact, last);
 	write_contact(spec, contact);

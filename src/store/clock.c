@@ -5,9 +5,13 @@
 #define MAX_BYTES ((gsize)4096)
 #define RENEW_US (G_GINT64_CONSTANT(3600) * G_USEC_PER_SEC)
 
+typedef enum { BY_ITSELF, BY_CENTRAL, BY_AGREED } By;
+static const char *const by_names[] = {"itself", "central", "agreed"};
+
 typedef struct {
 	char *boot;
 	gint64 boot_us, clock_us;
+	By by;
 } Note;
 
 static void note_clear(Note *note)
@@ -29,7 +33,22 @@ static gboolean note_read(int root_dirfd, Note *ret_note)
 	    !util_trailers_need_int(note, "Clock-Us", 0, G_MAXINT64, &ret_note->clock_us, NULL))
 		return FALSE;
 	ret_note->boot = g_strdup(boot);
+	for (guint i = 0; i < G_N_ELEMENTS(by_names); i++)
+		if (g_strcmp0(util_trailers_get(note, "By"), by_names[i]) == 0)
+			ret_note->by = (By)i;
 	return TRUE;
+}
+
+static gboolean note_write(int root_dirfd, UtilClock *clock, By by, gint64 clock_us, GError **error)
+{
+	g_autoptr(UtilTrailers) note = util_trailers_new();
+	g_autofree char *boot = clock->boot_id(clock);
+	util_trailers_add(note, "Boot", boot);
+	util_trailers_add_int(note, "Boot-Us", clock->boot_us(clock));
+	util_trailers_add_int(note, "Clock-Us", clock_us);
+	util_trailers_add(note, "By", by_names[by]);
+	g_autofree char *text = util_trailers_format(note);
+	return util_fs_write_file(root_dirfd, FILE_NAME, text, strlen(text), 0644, error);
 }
 
 static gboolean same_boot(const Note *note, UtilClock *clock)
@@ -48,8 +67,12 @@ static void judge(const Note *note, UtilClock *clock, StoreClock *ret_clock)
 	}
 	gint64 off_us = now_us - should_us, jump_us = STORE_CLOCK_JUMP_S * G_USEC_PER_SEC;
 	ret_clock->trusted = off_us >= -jump_us && (!same || off_us <= jump_us);
-	if (!ret_clock->trusted)
-		ret_clock->off_s = off_us / G_USEC_PER_SEC;
+	if (ret_clock->trusted)
+		return;
+	ret_clock->off_s = off_us / G_USEC_PER_SEC;
+	ret_clock->doubt = !same                    ? STORE_CLOCK_RESTARTED
+			   : note->by == BY_CENTRAL ? STORE_CLOCK_CENTRAL
+						    : STORE_CLOCK_JUMPED;
 }
 
 void store_clock_read(int root_dirfd, UtilClock *clock, StoreClock *ret_clock)
@@ -60,26 +83,52 @@ void store_clock_read(int root_dirfd, UtilClock *clock, StoreClock *ret_clock)
 		judge(&note, clock, ret_clock);
 }
 
+char *store_clock_why(const StoreClock *clock)
+{
+	g_autofree char *off = util_text_duration(ABS(clock->off_s));
+	const char *way = clock->off_s > 0 ? "ahead" : "back";
+	switch (clock->doubt) {
+	case STORE_CLOCK_SURE:
+		return NULL;
+	case STORE_CLOCK_JUMPED:
+		return g_strdup_printf("it jumped %s %s", off, way);
+	case STORE_CLOCK_RESTARTED:
+		return g_strdup_printf("after a restart it is %s %s", off, way);
+	case STORE_CLOCK_CENTRAL:
+		return g_strdup_printf("it is %s %s central's, and since this machine was "
+				       "started they never agreed",
+				       off, clock->off_s > 0 ? "ahead of" : "behind");
+	}
+	g_assert_not_reached();
+}
+
 gboolean store_clock_note(int root_dirfd, UtilClock *clock, GError **error)
 {
-	g_autoptr(UtilTrailers) note = util_trailers_new();
-	g_autofree char *boot = clock->boot_id(clock);
-	util_trailers_add(note, "Boot", boot);
-	util_trailers_add_int(note, "Boot-Us", clock->boot_us(clock));
-	util_trailers_add_int(note, "Clock-Us", clock->now_us(clock));
-	g_autofree char *text = util_trailers_format(note);
-	return util_fs_write_file(root_dirfd, FILE_NAME, text, strlen(text), 0644, error);
+	return note_write(root_dirfd, clock, BY_AGREED, clock->now_us(clock), error);
+}
+
+gboolean store_clock_contact(int root_dirfd, UtilClock *clock, gint64 offset_ms, GError **error)
+{
+	g_auto(Note) note = {0};
+	if (ABS(offset_ms) <= STORE_CLOCK_JUMP_S * 1000)
+		return store_clock_note(root_dirfd, clock, error);
+	if (note_read(root_dirfd, &note) && same_boot(&note, clock) && note.by == BY_AGREED)
+		return store_clock_keep(root_dirfd, clock, FALSE, error);
+	return note_write(root_dirfd, clock, BY_CENTRAL, clock->now_us(clock) - offset_ms * 1000,
+			  error);
 }
 
 gboolean store_clock_keep(int root_dirfd, UtilClock *clock, gboolean begin, GError **error)
 {
 	g_auto(Note) note = {0};
 	StoreClock state = {.trusted = TRUE};
+	gint64 now_us = clock->now_us(clock);
 	if (!note_read(root_dirfd, &note))
-		return !begin || store_clock_note(root_dirfd, clock, error);
+		return !begin || note_write(root_dirfd, clock, BY_ITSELF, now_us, error);
+	gboolean same = same_boot(&note, clock);
 	judge(&note, clock, &state);
-	if (!state.trusted ||
-	    (same_boot(&note, clock) && clock->boot_us(clock) - note.boot_us < RENEW_US))
+	if (!state.trusted || (same && clock->boot_us(clock) - note.boot_us < RENEW_US))
 		return TRUE;
-	return store_clock_note(root_dirfd, clock, error);
+	By by = same && note.by == BY_AGREED ? BY_AGREED : BY_ITSELF;
+	return note_write(root_dirfd, clock, by, now_us, error);
 }

@@ -1,12 +1,20 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Can this machine's clock be trusted? A note of what the wall clock said at a moment since the
- * machine started lets us tell, later in the same run of the machine, what it should say now: if it
- * says something else, somebody or something set it.
+ * Can this machine's clock be trusted? A note of what the time was at a moment since the machine
+ * started lets us tell, later in the same run of the machine, what the clock should say now: if it
+ * says something else, somebody or something set it, or central knows better.
  *
- *   ROOT/clock   trailer text: Boot, Boot-Us, Clock-Us
+ *   store_clock_contact(dirfd, clock, offset_ms, error);   at each contact: what central says
+ *   store_clock_note(dirfd, clock, error);                 an operator says that it is right
+ *   store_clock_keep(dirfd, clock, FALSE, error);          now and then
+ *   store_clock_read(dirfd, clock, &found);                whenever time counts
  *
- * Written by rename: the old note or the new one. A missing or damaged one is none.
+ *   ROOT/clock   trailer text: Boot, Boot-Us, Clock-Us, By (who says that it was Clock-Us then:
+ *                "agreed": central and the clock, or an operator; "central": central alone;
+ *                "itself", or no such line: the clock alone)
+ *
+ * What is ahead after a restart is believed until central is reached: the machine may have been off
+ * for as long. Written by rename: the old note or the new one. A missing or damaged one is none.
  */
 #pragma once
 
@@ -14,21 +22,34 @@
 
 #define STORE_CLOCK_JUMP_S 60
 
+/* What is wrong with it. */
+typedef enum {
+	STORE_CLOCK_SURE,
+	STORE_CLOCK_JUMPED,    /* since it was noted last, in this run of the machine */
+	STORE_CLOCK_RESTARTED, /* it says less than before the machine was started again */
+	STORE_CLOCK_CENTRAL    /* central says something else, and nobody ever agreed in this run */
+} StoreClockDoubt;
+
 typedef struct {
 	gint64 now_utc;
 	/* What it should say by the note and the time since boot; 0: not known, for the note is of
 	 * an earlier run of the machine or there is none. */
 	gint64 projected_utc;
-	gboolean trusted;
+	gboolean trusted; /* FALSE: it is more than STORE_CLOCK_JUMP_S off */
+	StoreClockDoubt doubt;
 	gint64 off_s; /* if not trusted: ahead (or, negative, behind) of what it should say; after a
 		       * restart: behind what it said before that */
 } StoreClock;
 
-/* Untrusted: more than STORE_CLOCK_JUMP_S off what it should say, or that much behind what it said
- * before the machine was started again. */
 void store_clock_read(int root_dirfd, UtilClock *clock, StoreClock *ret_clock);
-/* It is right now: central or an operator says so. */
+/* Why it is not trusted: "it jumped 8h ahead"; NULL: it is. */
+char *store_clock_why(const StoreClock *clock);
+/* It is right now: an operator says so. */
 gboolean store_clock_note(int root_dirfd, UtilClock *clock, GError **error);
+/* Central was reached, and our clock is offset_ms ahead of its. If that is not more than
+ * STORE_CLOCK_JUMP_S, both are right. If it is, central's time is what ours should be, unless ours
+ * was agreed upon in this run of the machine: then it may be central that is wrong. */
+gboolean store_clock_contact(int root_dirfd, UtilClock *clock, gint64 offset_ms, GError **error);
 /* Renews the note of a trusted clock once an hour, so that what NTP mends bit by bit is no jump. A
  * first note is only made if `begin`: a dead clock must not be what others are measured by. */
 gboolean store_clock_keep(int root_dirfd, UtilClock *clock, gboolean begin, GError **error);

@@ -38,7 +38,7 @@ typedef struct {
 	int timer_fd, inotify_fd, signal_fd;
 	gint64 until_utc; /* --once: nothing later is waited for */
 	gboolean stopping;
-	gboolean doubted; /* the clock, and it was said */
+	StoreClockDoubt doubt; /* of the clock, as it was said */
 } Watch;
 
 static void app_watch_free(gpointer data)
@@ -220,7 +220,7 @@ static gboolean is_due(Watch *watch, AppWatch *w)
 	return now;
 }
 
-/* Said once when trust is lost, once when it is back. */
+/* Said once when trust is lost, or for another reason, and once when it is back. */
 static void look_at_clock(Watch *watch)
 {
 	StoreClock clock;
@@ -228,17 +228,17 @@ static void look_at_clock(Watch *watch)
 	/* not written: what NTP mends bit by bit may look like a jump after weeks, no worse */
 	(void)store_clock_keep(root_dirfd, util_clock_system(), FALSE, NULL);
 	store_clock_read(root_dirfd, util_clock_system(), &clock);
-	if (clock.trusted == !watch->doubted)
+	if (clock.doubt == watch->doubt)
 		return;
-	watch->doubted = !clock.trusted;
-	if (clock.trusted)
-		g_print("the clock is trusted again\n");
+	watch->doubt = clock.doubt;
+	g_autofree char *why = store_clock_why(&clock);
+	if (why)
+		g_printerr("tagship-activate: the clock is not trusted: %s. Until central agrees "
+			   "within a minute, or `tagship-base clock confirm`, an order is due only "
+			   "when the time since boot says so too, and none is missed\n",
+			   why);
 	else
-		g_printerr(
-		    "tagship-activate: the clock jumped by %+" G_GINT64_FORMAT
-		    " s: until central is reached, or `tagship-base clock confirm`, an order is "
-		    "due only when the time since boot says so too, and none is missed\n",
-		    clock.off_s);
+		g_print("the clock is trusted again\n");
 }
 
 static void start_due(Watch *watch)

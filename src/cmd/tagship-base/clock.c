@@ -27,14 +27,12 @@ char *base_clock_doubt(const Base *base)
 {
 	StoreClock clock;
 	store_clock_read(base->dirfd, base->clock, &clock);
-	if (clock.trusted)
-		return NULL;
-	g_autofree char *off = util_text_duration(ABS(clock.off_s));
-	return g_strdup_printf(
-	    "%s %s %s; nothing is missed until central is reached, or `tagship-base "
-	    "clock confirm` says that it is right",
-	    clock.projected_utc ? "it jumped" : "after a restart it is", off,
-	    clock.off_s > 0 ? "ahead" : "back");
+	g_autofree char *why = store_clock_why(&clock);
+	return why ? g_strdup_printf(
+			 "%s; nothing is missed until central agrees within a minute, or "
+			 "`tagship-base clock confirm` says that it is right",
+			 why)
+		   : NULL;
 }
 
 void base_clock_print(const Base *base)

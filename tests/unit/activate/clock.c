@@ -7,14 +7,15 @@
 #define STEP_S 300
 #define NEVER G_MAXINT64
 
-typedef enum { SET, REBOOT, CONTACT, CONFIRM } What;
+typedef enum { SET, REBOOT, CONTACT, CONFIRM, FRESH } What;
 
 /* Something happens to the clock `after_s` after the story begins. */
 typedef struct {
 	gint64 after_s;
 	What what;
 	gint64 off_s; /* SET, REBOOT: what the clock is off the true time from now on; G_MININT64:
-			 1970 */
+			 1970. CONTACT: what central's is off.
+			 FRESH: a base that begins so, instead of right */
 } Happening;
 
 /* The story begins two hours before the order's time and ends six after it. */
@@ -24,8 +25,8 @@ typedef struct {
 
 typedef struct {
 	const char *name;
-	Happening happenings[4]; /* after_s 0 ends them */
-	gint64 live_s;           /* true time after the order's; NEVER: it must not go live */
+	Happening happenings[4];
+	gint64 live_s; /* true time after the order's; NEVER: it must not go live */
 	const char *state;
 } Story;
 
@@ -59,6 +60,46 @@ static const Story stories[] = {
      {{HOUR, SET, -HOUR}, {HOUR + 600, CONTACT, 0}},
      HOUR,
      "live"},
+    {"ahead by 8 hours at boot, and central reached",
+     {{HOUR, REBOOT, 8 * HOUR}, {HOUR, CONTACT, 0}},
+     0,
+     "live"},
+    {"and set right later",
+     {{HOUR, REBOOT, 8 * HOUR}, {HOUR, CONTACT, 0}, {HOUR + 600, SET, 0}},
+     0,
+     "live"},
+    {"ahead by 8 hours at boot, and cut off: it may have been off for as long",
+     {{HOUR, REBOOT, 8 * HOUR}},
+     NEVER,
+     "missed"},
+    {"a fresh base ahead by 8 hours", {{0, FRESH, 8 * HOUR}}, 0, "live"},
+    {"a fresh base behind by 3 hours: both have to say so",
+     {{0, FRESH, -3 * HOUR}},
+     3 * HOUR,
+     "live"},
+    {"a fresh base behind by 3 hours, set right",
+     {{0, FRESH, -3 * HOUR}, {HOUR, SET, 0}},
+     0,
+     "live"},
+    {"central wrong by 8 hours, the base agreed upon before",
+     {{HOUR, CONTACT, 8 * HOUR}, {HOUR + 600, CONTACT, -8 * HOUR}},
+     0,
+     "live"},
+    {"central ahead by 8 hours, the base just started: both have to say so",
+     {{HOUR, REBOOT, 0}, {HOUR, CONTACT, 8 * HOUR}},
+     0,
+     "live"},
+    {"central behind by 3 hours, the base just started: both have to say so",
+     {{HOUR, REBOOT, 0}, {HOUR, CONTACT, -3 * HOUR}},
+     3 * HOUR,
+     "live"},
+    {"central behind by 3 hours, the base just started and confirmed",
+     {{HOUR, REBOOT, 0},
+      {HOUR, CONTACT, -3 * HOUR},
+      {HOUR + 600, CONFIRM, 0},
+      {HOUR + 900, CONTACT, -3 * HOUR}},
+     0,
+     "live"},
 };
 
 static gint64 clock_says(gint64 true_utc, gint64 off_s)
@@ -66,14 +107,10 @@ static gint64 clock_says(gint64 true_utc, gint64 off_s)
 	return off_s == DEAD ? 1000 : true_utc + off_s;
 }
 
-/* As mirror does at a contact: noted if central agrees. */
-static void contact(World *world, gint64 true_utc)
+static void contact(World *world, gint64 central_utc)
 {
-	gint64 off_s = util_clock_now_utc(world->clock) - true_utc;
-	if (ABS(off_s) <= STORE_CLOCK_JUMP_S)
-		g_assert_true(store_clock_note(world->root_dirfd, world->clock, NULL));
-	else
-		g_assert_true(store_clock_keep(world->root_dirfd, world->clock, TRUE, NULL));
+	gint64 off_s = util_clock_now_utc(world->clock) - central_utc;
+	g_assert_true(store_clock_contact(world->root_dirfd, world->clock, off_s * 1000, NULL));
 }
 
 static void happen(World *world, const Happening *happening, gint64 true_utc)
@@ -86,10 +123,12 @@ static void happen(World *world, const Happening *happening, gint64 true_utc)
 		util_clock_fake_reboot(world->clock, clock_says(true_utc, happening->off_s));
 		break;
 	case CONTACT:
-		contact(world, true_utc);
+		contact(world, true_utc + happening->off_s);
 		break;
 	case CONFIRM:
 		g_assert_true(store_clock_note(world->root_dirfd, world->clock, NULL));
+		break;
+	case FRESH:
 		break;
 	}
 }
@@ -113,7 +152,8 @@ static void look(World *world)
 static void run_story(World *world, const Story *story)
 {
 	gint64 live_s = NEVER;
-	util_clock_fake_set(world->clock, NOON + BEGIN);
+	const Happening *begin = story->happenings;
+	util_clock_fake_set(world->clock, NOON + BEGIN + (begin->what == FRESH ? begin->off_s : 0));
 	contact(world, NOON + BEGIN);
 	for (gint64 at = BEGIN; at <= END; at += STEP_S) {
 		for (guint i = 0; i < G_N_ELEMENTS(story->happenings); i++)

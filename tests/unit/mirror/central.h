@@ -10,6 +10,7 @@
  *   refuse WORD    report: if its text has WORD     no-commit      report: "ok" alone
  *   again          want, get, report: "again"       deaf           report: refused unread
  *   old            knows no watch                   quits          watch: ends at the first news
+ *   late           its clock is 8 hours behind
  *   news           get: at the half of it central's head moves to the commit STATE/next
  */
 #pragma once
@@ -57,6 +58,8 @@ static int central_hello(Central *central)
 		g_strlcpy(head, "-", sizeof head);
 	WireHelloReply reply = {
 	    .software = (char[]){"fake"}, .now_utc = hello->now_utc - 3, .reports_head = "-"};
+	if (central_trick(central, "late"))
+		reply.now_utc -= 8 * 3600;
 	g_strlcpy(reply.head, head, sizeof reply.head);
 	g_autofree char *answer = wire_hello_reply_format(&reply);
 	return !wire_reply_ok(central->stream, (gint64)strlen(answer), NULL) ||

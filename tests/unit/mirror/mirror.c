@@ -56,6 +56,22 @@ static void test_update(World *world, gconstpointer data)
 	g_assert_cmpstr(log, ==, "hello\n");
 }
 
+static void test_update_clock(World *world, gconstpointer data)
+{
+	(void)data;
+	g_autoptr(Mirror) mirror = open_mirror(world);
+	set_trick(world, "late");
+	expect_update(mirror, FALSE);
+	expect_clock(world, FALSE); /* nobody agreed yet: central may be right */
+	set_trick(world, NULL);
+	expect_update(mirror, FALSE);
+	expect_clock(world, TRUE);
+	set_trick(world, "late");
+	expect_update(mirror, FALSE);
+	expect_clock(world, TRUE); /* now it is central that is wrong */
+	expect_contact(world, "Clock-Offset-S", "28803");
+}
+
 static void test_update_folds(World *world, gconstpointer data)
 {
 	(void)data;
@@ -336,6 +352,7 @@ int main(int argc, char **argv)
 		void (*run)(World *, gconstpointer);
 	} tests[] = {
 	    {"/mirror/update", test_update},
+	    {"/mirror/update-clock", test_update_clock},
 	    {"/mirror/update-folds", test_update_folds},
 	    {"/mirror/update-drops-old", test_update_drops_old},
 	    {"/mirror/update-not-authentic", test_update_not_authentic},

@@ -120,6 +120,72 @@ static void test_restart(World *world, gconstpointer data)
 	expect(world, FALSE, NOON + HOUR, -HOUR);
 }
 
+static void contact(World *world, gint64 offset_s)
+{
+	g_assert_true(store_clock_contact(world->dirfd, world->clock, offset_s * 1000, NULL));
+}
+
+static void expect_doubt(World *world, StoreClockDoubt doubt, const char *words)
+{
+	StoreClock found;
+	store_clock_read(world->dirfd, world->clock, &found);
+	g_autofree char *why = store_clock_why(&found);
+	g_assert_cmpint(found.doubt, ==, doubt);
+	g_assert_cmpint(found.trusted, ==, doubt == STORE_CLOCK_SURE);
+	g_assert_cmpint(why == NULL, ==, words == NULL);
+	g_assert_true(!words || strstr(why, words));
+}
+
+/* A fresh base, or one that was started again, ahead by eight hours: central is what it goes by. */
+static void test_ahead(World *world, gconstpointer data)
+{
+	(void)data;
+	for (guint i = 0; i < 2; i++) {
+		expect_doubt(world, STORE_CLOCK_SURE, NULL); /* nobody can know */
+		contact(world, 8 * HOUR);
+		expect(world, FALSE, util_clock_now_utc(world->clock) - 8 * HOUR, 8 * HOUR);
+		expect_doubt(world, STORE_CLOCK_CENTRAL, "8 h 00 min ahead of central's");
+		util_clock_fake_advance(world->clock, 2 * HOUR);
+		keep(world, TRUE); /* looking does not mend it */
+		expect_doubt(world, STORE_CLOCK_CENTRAL, "8 h 00 min ahead of central's");
+		/* NTP sets it right; a later jump is one */
+		util_clock_fake_set(world->clock, util_clock_now_utc(world->clock) - 8 * HOUR);
+		expect_doubt(world, STORE_CLOCK_SURE, NULL);
+		keep(world, TRUE);
+		contact(world, 1);
+		util_clock_fake_set(world->clock, util_clock_now_utc(world->clock) + 8 * HOUR);
+		expect_doubt(world, STORE_CLOCK_JUMPED, "8 h 00 min ahead");
+		/* central was asked since, and still does not agree */
+		contact(world, 8 * HOUR);
+		expect_doubt(world, STORE_CLOCK_JUMPED, "8 h 00 min ahead");
+		util_clock_fake_reboot(world->clock, util_clock_now_utc(world->clock));
+	}
+}
+
+/* Central's clock is wrong. */
+static void test_central_wrong(World *world, gconstpointer data)
+{
+	(void)data;
+	contact(world, -60);
+	for (guint i = 0; i < 3; i++) {
+		/* agreed upon in this run, also if that is long ago: an alarm, no more */
+		contact(world, i == 1 ? 8 * HOUR : -8 * HOUR);
+		expect_doubt(world, STORE_CLOCK_SURE, NULL);
+		util_clock_fake_advance(world->clock, 2 * HOUR);
+		keep(world, FALSE);
+	}
+	/* not in this one */
+	util_clock_fake_reboot(world->clock, NOON + 10 * HOUR);
+	keep(world, FALSE);
+	contact(world, -8 * HOUR);
+	expect(world, FALSE, NOON + 18 * HOUR, -8 * HOUR);
+	expect_doubt(world, STORE_CLOCK_CENTRAL, "8 h 00 min behind central's");
+	/* until an operator says so */
+	note(world);
+	contact(world, -8 * HOUR);
+	expect_doubt(world, STORE_CLOCK_SURE, NULL);
+}
+
 static void test_damaged(World *world, gconstpointer data)
 {
 	static const char *const texts[] = {"", "no trailers", "Boot: x\n",
@@ -140,6 +206,8 @@ int main(int argc, char **argv)
 	ADD("jumps", test_jumps);
 	ADD("drift", test_drift);
 	ADD("restart", test_restart);
+	ADD("ahead", test_ahead);
+	ADD("central-wrong", test_central_wrong);
 	ADD("damaged", test_damaged);
 #undef ADD
 	return g_test_run();
