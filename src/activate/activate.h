@@ -127,8 +127,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(ActivateApp, activate_close)
 const DecideApp *activate_state(const ActivateApp *app);
 /* Read only, no lock (status). */
 DecideApp *activate_read(const ActivateSpec *spec, GError **error);
-/* What decide_app_next wants to know: the clock, whether it can be trusted (see store/clock.h, and
- * it is not earlier than the newest accepted order was written), the lead. */
+/* When the newest order that was accepted here, of whatever app, was written; 0: there is none. */
+gint64 activate_orders_utc(int root_dirfd);
+/* Can the clock be trusted? By the note in ROOT/clock and by those orders (store/clock.h). */
+void activate_clock(int root_dirfd, UtilClock *clock, StoreClock *ret_clock);
+/* What decide_app_next wants to know: the clock, and whether it can be trusted; the lead. */
 void activate_facts(const ActivateSpec *spec, const DecideApp *state, DecideFacts *ret_facts);
 
 /* When an authentic ledger was last read here, by the line or a file; 0: never. */

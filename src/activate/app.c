@@ -48,13 +48,14 @@ gboolean activate_open_dir(ActivateApp *app, GError **error)
 	return app->app_dirfd >= 0;
 }
 
-static GPtrArray *read_accepted(const ActivateSpec *spec, AcceptedStop *ret_stop, GError **error)
+static GPtrArray *read_accepted(int root_dirfd, const char *app, AcceptedStop *ret_stop,
+				GError **error)
 {
 	g_autoptr(GError) failed = NULL;
-	g_autofree char *path = g_strconcat("accepted/", spec->app->name, NULL);
+	g_autofree char *path = g_strconcat("accepted/", app, NULL);
 	g_autofree char *text = NULL;
 	gsize len = 0;
-	if (!util_fs_read_file(spec->root_dirfd, path, ACCEPTED_MAX_BYTES, &text, &len, &failed)) {
+	if (!util_fs_read_file(root_dirfd, path, ACCEPTED_MAX_BYTES, &text, &len, &failed)) {
 		if (g_error_matches(failed, TS_ERROR, TS_ERROR_NOT_FOUND))
 			return g_ptr_array_new_with_free_func((GDestroyNotify)accepted_order_free);
 		g_propagate_error(error, g_steal_pointer(&failed));
@@ -109,7 +110,9 @@ ActivateApp *activate_open(const ActivateSpec *spec, int wait_ms, GError **error
 	if (app->lock_fd < 0)
 		return NULL;
 	app->journal = store_journal_open(spec->root_dirfd, journal, error);
-	app->accepted = app->journal ? read_accepted(spec, &app->stop, error) : NULL;
+	app->accepted = app->journal
+			    ? read_accepted(spec->root_dirfd, spec->app->name, &app->stop, error)
+			    : NULL;
 	if (!app->accepted)
 		return NULL;
 	app->state =
@@ -144,7 +147,8 @@ static DecideApp *read_state(const ActivateSpec *spec, GPtrArray **ret_records, 
 	g_autofree char *journal = g_strconcat("journal/", spec->app->name, NULL);
 	g_autoptr(GPtrArray) records = store_journal_read(spec->root_dirfd, journal, error);
 	g_auto(AcceptedStop) stop = {0};
-	g_autoptr(GPtrArray) accepted = records ? read_accepted(spec, &stop, error) : NULL;
+	g_autoptr(GPtrArray) accepted =
+	    records ? read_accepted(spec->root_dirfd, spec->app->name, &stop, error) : NULL;
 	DecideApp *state = accepted ? fold(spec, records, accepted, &stop, error) : NULL;
 	if (state)
 		*ret_records = g_steal_pointer(&records);
@@ -196,16 +200,35 @@ gint64 activate_heard_utc(const ActivateSpec *spec)
 	return 0;
 }
 
+gint64 activate_orders_utc(int root_dirfd)
+{
+	/* what cannot be read says nothing here; whoever is to activate it tells */
+	g_autoptr(GPtrArray) names = util_fs_list(root_dirfd, "accepted", NULL);
+	gint64 newest_utc = 0;
+	for (guint i = 0; names && i < names->len; i++) {
+		g_auto(AcceptedStop) stop = {0};
+		g_autoptr(GPtrArray) orders =
+		    read_accepted(root_dirfd, names->pdata[i], &stop, NULL);
+		for (guint n = 0; orders && n < orders->len; n++)
+			newest_utc =
+			    MAX(newest_utc,
+				((const AcceptedOrder *)orders->pdata[n])->order->written_utc);
+	}
+	return newest_utc;
+}
+
+void activate_clock(int root_dirfd, UtilClock *clock, StoreClock *ret_clock)
+{
+	store_clock_read(root_dirfd, clock, activate_orders_utc(root_dirfd), ret_clock);
+}
+
 void activate_facts(const ActivateSpec *spec, const DecideApp *state, DecideFacts *ret_facts)
 {
-	const GPtrArray *orders = decide_app_orders(state);
-	gint64 written = 0;
 	StoreClock clock;
-	store_clock_read(spec->root_dirfd, spec->clock, &clock);
-	for (guint i = 0; i < orders->len; i++)
-		written = MAX(written, ((const DecideOrder *)orders->pdata[i])->order->written_utc);
+	(void)state; /* the machine has one clock: the orders of all apps count */
+	activate_clock(spec->root_dirfd, spec->clock, &clock);
 	ret_facts->now_utc = clock.now_utc;
-	ret_facts->clock_trusted = clock.trusted && clock.now_utc >= written - STORE_CLOCK_JUMP_S;
+	ret_facts->clock_trusted = clock.trusted;
 	ret_facts->projected_utc = clock.projected_utc;
 	ret_facts->heard_utc = activate_heard_utc(spec);
 	ret_facts->lead_s = phase_has(spec, CONF_PHASE_BEFORE) ? spec->app->lead_s : 0;

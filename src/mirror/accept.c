@@ -184,7 +184,7 @@ static gboolean set_accepted(Repo *repo, const Move *move, GError **error)
 }
 
 static gboolean accept_orders(const MirrorSpec *spec, Repo *repo, const Move *move,
-			      gboolean *ret_answer, GError **error)
+			      MirrorAccepted *ret, GError **error)
 {
 	const char *ref = move->moves ? LEDGER_SEEN : LEDGER_ACCEPTED;
 	g_autoptr(GPtrArray) entries = ledger_entries(repo, ref, NULL, error);
@@ -194,8 +194,11 @@ static gboolean accept_orders(const MirrorSpec *spec, Repo *repo, const Move *mo
 	if (move->moves && (!last || strcmp(last->oid, move->head) != 0))
 		return util_error_set(error, TS_ERROR_AGAIN,
 				      LEDGER_SEEN " moved meanwhile (another fetch)");
-	*ret_answer = last && (last->order->kind == ORDER_KIND_STOP ||
-			       last->order->kind == ORDER_KIND_RESUME);
+	ret->answer = move->moves && (last->order->kind == ORDER_KIND_STOP ||
+				      last->order->kind == ORDER_KIND_RESUME);
+	for (guint i = 0; i < entries->len; i++)
+		ret->written_utc = MAX(
+		    ret->written_utc, ((const LedgerEntry *)entries->pdata[i])->order->written_utc);
 	g_autoptr(GHashTable) texts = texts_by_app(spec, entries, error);
 	if (!texts)
 		return FALSE;
@@ -228,12 +231,12 @@ gboolean mirror_accept_head(const MirrorSpec *spec, Repo *repo, const char *head
 			    MirrorAccepted *ret, GError **error)
 {
 	Move move = {.accepted = ""};
-	gboolean behind = FALSE, answer = FALSE;
-	if (!judge_head(spec, repo, head, &move, &behind, error) ||
-	    !accept_orders(spec, repo, &move, &answer, error))
+	MirrorAccepted done = {0};
+	if (!judge_head(spec, repo, head, &move, &done.behind, error) ||
+	    !accept_orders(spec, repo, &move, &done, error))
 		return FALSE;
-	*ret =
-	    (MirrorAccepted){.moved = move.moves, .behind = behind, .answer = move.moves && answer};
+	done.moved = move.moves;
+	*ret = done;
 	return TRUE;
 }
 

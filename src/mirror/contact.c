@@ -88,7 +88,8 @@ void mirror_contact_write(const MirrorSpec *spec, const MirrorContact *now)
 	} else {
 		add_good(contact, now, utc);
 		/* not written: the clock is judged as before */
-		(void)store_clock_contact(spec->root_dirfd, spec->clock, now->offset_ms, NULL);
+		(void)store_clock_contact(spec->root_dirfd, spec->clock, now->offset_ms,
+					  now->written_utc, NULL);
 	}
 	keep_line(contact, last);
 	write_contact(spec, contact);

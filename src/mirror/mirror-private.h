@@ -29,8 +29,9 @@ gboolean mirror_call_failed(WireCall *call, GError **error);
 /* accept.c: accepts `head` ("" : only what is accepted already) and writes accepted/APP. */
 typedef struct {
 	gboolean moved;
-	gboolean behind; /* head is older than what is accepted */
-	gboolean answer; /* central wants to know that this was read: a stop or a resume */
+	gboolean behind;    /* head is older than what is accepted */
+	gboolean answer;    /* central wants to know that this was read: a stop or a resume */
+	gint64 written_utc; /* when the newest of what is accepted was written; 0: nothing is */
 } MirrorAccepted;
 gboolean mirror_accept_head(const MirrorSpec *spec, Repo *repo, const char *head,
 			    MirrorAccepted *ret, GError **error);
@@ -60,6 +61,7 @@ typedef struct {
 	const char *upstream;
 	const WireHelloReply *reply; /* NULL: it did not come that far, or none was needed */
 	gint64 offset_ms;            /* our clock minus central's, if there is a reply */
+	gint64 written_utc;          /* when the newest of what is accepted was written */
 	gboolean behind;
 	const GError *error; /* NULL: all went well */
 } MirrorContact;

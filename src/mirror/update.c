@@ -220,6 +220,7 @@ gboolean mirror_update(Mirror *mirror, gboolean *ret_moved, GError **error)
 	MirrorContact contact = {.upstream = mirror->upstream,
 				 .reply = reply,
 				 .offset_ms = mirror->offset_ms,
+				 .written_utc = accepted.written_utc,
 				 .behind = accepted.behind,
 				 .error = local};
 	mirror_contact_write(mirror->spec, &contact);

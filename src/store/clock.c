@@ -12,6 +12,7 @@ typedef struct {
 	char *boot;
 	gint64 boot_us, clock_us;
 	By by;
+	gint64 orders_utc;
 } Note;
 
 static void note_clear(Note *note)
@@ -30,7 +31,9 @@ static gboolean note_read(int root_dirfd, Note *ret_note)
 	g_autoptr(UtilTrailers) note = util_trailers_parse(text, len, NULL);
 	if (!note || !util_trailers_need(note, "Boot", &boot, NULL) ||
 	    !util_trailers_need_int(note, "Boot-Us", 0, G_MAXINT64, &ret_note->boot_us, NULL) ||
-	    !util_trailers_need_int(note, "Clock-Us", 0, G_MAXINT64, &ret_note->clock_us, NULL))
+	    !util_trailers_need_int(note, "Clock-Us", 0, G_MAXINT64, &ret_note->clock_us, NULL) ||
+	    !util_trailers_opt_int(note, "Orders-Utc", 0, G_MAXINT64, 0, &ret_note->orders_utc,
+				   NULL))
 		return FALSE;
 	ret_note->boot = g_strdup(boot);
 	for (guint i = 0; i < G_N_ELEMENTS(by_names); i++)
@@ -39,14 +42,15 @@ static gboolean note_read(int root_dirfd, Note *ret_note)
 	return TRUE;
 }
 
-static gboolean note_write(int root_dirfd, UtilClock *clock, By by, gint64 clock_us, GError **error)
+static gboolean note_write(int root_dirfd, UtilClock *clock, const Note *what, GError **error)
 {
 	g_autoptr(UtilTrailers) note = util_trailers_new();
 	g_autofree char *boot = clock->boot_id(clock);
 	util_trailers_add(note, "Boot", boot);
 	util_trailers_add_int(note, "Boot-Us", clock->boot_us(clock));
-	util_trailers_add_int(note, "Clock-Us", clock_us);
-	util_trailers_add(note, "By", by_names[by]);
+	util_trailers_add_int(note, "Clock-Us", what->clock_us);
+	util_trailers_add(note, "By", by_names[what->by]);
+	util_trailers_add_int(note, "Orders-Utc", what->orders_utc);
 	g_autofree char *text = util_trailers_format(note);
 	return util_fs_write_file(root_dirfd, FILE_NAME, text, strlen(text), 0644, error);
 }
@@ -75,12 +79,18 @@ static void judge(const Note *note, UtilClock *clock, StoreClock *ret_clock)
 						    : STORE_CLOCK_JUMPED;
 }
 
-void store_clock_read(int root_dirfd, UtilClock *clock, StoreClock *ret_clock)
+void store_clock_read(int root_dirfd, UtilClock *clock, gint64 orders_utc, StoreClock *ret_clock)
 {
 	g_auto(Note) note = {0};
 	*ret_clock = (StoreClock){.now_utc = util_clock_now_utc(clock), .trusted = TRUE};
 	if (note_read(root_dirfd, &note))
 		judge(&note, clock, ret_clock);
+	gint64 off_s = ret_clock->now_utc - orders_utc;
+	if (!ret_clock->trusted || off_s >= -STORE_CLOCK_JUMP_S || orders_utc <= note.orders_utc)
+		return;
+	ret_clock->trusted = FALSE;
+	ret_clock->doubt = STORE_CLOCK_ORDERS;
+	ret_clock->off_s = off_s;
 }
 
 char *store_clock_why(const StoreClock *clock)
@@ -98,37 +108,45 @@ char *store_clock_why(const StoreClock *clock)
 		return g_strdup_printf("it is %s %s central's, and since this machine was "
 				       "started they never agreed",
 				       off, clock->off_s > 0 ? "ahead of" : "behind");
+	case STORE_CLOCK_ORDERS:
+		return g_strdup_printf("it is %s behind the newest order here", off);
 	}
 	g_assert_not_reached();
 }
 
-gboolean store_clock_note(int root_dirfd, UtilClock *clock, GError **error)
+gboolean store_clock_note(int root_dirfd, UtilClock *clock, gint64 orders_utc, GError **error)
 {
-	return note_write(root_dirfd, clock, BY_AGREED, clock->now_us(clock), error);
+	const Note note = {
+	    .clock_us = clock->now_us(clock), .by = BY_AGREED, .orders_utc = orders_utc};
+	return note_write(root_dirfd, clock, &note, error);
 }
 
-gboolean store_clock_contact(int root_dirfd, UtilClock *clock, gint64 offset_ms, GError **error)
+gboolean store_clock_contact(int root_dirfd, UtilClock *clock, gint64 offset_ms, gint64 orders_utc,
+			     GError **error)
 {
 	g_auto(Note) note = {0};
 	if (ABS(offset_ms) <= STORE_CLOCK_JUMP_S * 1000)
-		return store_clock_note(root_dirfd, clock, error);
+		return store_clock_note(root_dirfd, clock, orders_utc, error);
 	if (note_read(root_dirfd, &note) && same_boot(&note, clock) && note.by == BY_AGREED)
 		return store_clock_keep(root_dirfd, clock, FALSE, error);
-	return note_write(root_dirfd, clock, BY_CENTRAL, clock->now_us(clock) - offset_ms * 1000,
-			  error);
+	note.by = BY_CENTRAL;
+	note.clock_us = clock->now_us(clock) - offset_ms * 1000;
+	return note_write(root_dirfd, clock, &note, error);
 }
 
 gboolean store_clock_keep(int root_dirfd, UtilClock *clock, gboolean begin, GError **error)
 {
 	g_auto(Note) note = {0};
 	StoreClock state = {.trusted = TRUE};
-	gint64 now_us = clock->now_us(clock);
-	if (!note_read(root_dirfd, &note))
-		return !begin || note_write(root_dirfd, clock, BY_ITSELF, now_us, error);
-	gboolean same = same_boot(&note, clock);
-	judge(&note, clock, &state);
-	if (!state.trusted || (same && clock->boot_us(clock) - note.boot_us < RENEW_US))
+	gboolean noted = note_read(root_dirfd, &note);
+	gboolean same = noted && same_boot(&note, clock);
+	if (noted)
+		judge(&note, clock, &state);
+	if (noted ? !state.trusted || (same && clock->boot_us(clock) - note.boot_us < RENEW_US)
+		  : !begin)
 		return TRUE;
-	By by = same && note.by == BY_AGREED ? BY_AGREED : BY_ITSELF;
-	return note_write(root_dirfd, clock, by, now_us, error);
+	if (!same || note.by == BY_CENTRAL)
+		note.by = BY_ITSELF;
+	note.clock_us = clock->now_us(clock);
+	return note_write(root_dirfd, clock, &note, error);
 }

@@ -225,9 +225,10 @@ static void look_at_clock(Watch *watch)
 {
 	StoreClock clock;
 	int root_dirfd = watch->spec->root_dirfd;
+	activate_clock(root_dirfd, util_clock_system(), &clock);
 	/* not written: what NTP mends bit by bit may look like a jump after weeks, no worse */
-	(void)store_clock_keep(root_dirfd, util_clock_system(), FALSE, NULL);
-	store_clock_read(root_dirfd, util_clock_system(), &clock);
+	if (clock.trusted)
+		(void)store_clock_keep(root_dirfd, util_clock_system(), FALSE, NULL);
 	if (clock.doubt == watch->doubt)
 		return;
 	watch->doubt = clock.doubt;

@@ -26,7 +26,7 @@ gboolean base_clock_is_off(gint64 offset_ms)
 char *base_clock_doubt(const Base *base)
 {
 	StoreClock clock;
-	store_clock_read(base->dirfd, base->clock, &clock);
+	activate_clock(base->dirfd, base->clock, &clock);
 	g_autofree char *why = store_clock_why(&clock);
 	return why ? g_strdup_printf(
 			 "%s; nothing is missed until central agrees within a minute, or "
@@ -61,7 +61,8 @@ int base_clock(Cmd *cmd, GError **error)
 		return 1;
 	g_autofree char *now = util_time_format_utc(util_clock_now_utc(base->clock));
 	if (cmd->argc > 1) {
-		if (!store_clock_note(base->dirfd, base->clock, error))
+		if (!store_clock_note(base->dirfd, base->clock, activate_orders_utc(base->dirfd),
+				      error))
 			return 1;
 		cmd_say(cmd, "%s is taken for right; orders go by it from now on", now);
 		return 0;

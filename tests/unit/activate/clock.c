@@ -110,7 +110,7 @@ static gint64 clock_says(gint64 true_utc, gint64 off_s)
 static void contact(World *world, gint64 central_utc)
 {
 	gint64 off_s = util_clock_now_utc(world->clock) - central_utc;
-	g_assert_true(store_clock_contact(world->root_dirfd, world->clock, off_s * 1000, NULL));
+	g_assert_true(store_clock_contact(world->root_dirfd, world->clock, off_s * 1000, 0, NULL));
 }
 
 static void happen(World *world, const Happening *happening, gint64 true_utc)
@@ -126,7 +126,7 @@ static void happen(World *world, const Happening *happening, gint64 true_utc)
 		contact(world, true_utc + happening->off_s);
 		break;
 	case CONFIRM:
-		g_assert_true(store_clock_note(world->root_dirfd, world->clock, NULL));
+		g_assert_true(store_clock_note(world->root_dirfd, world->clock, 0, NULL));
 		break;
 	case FRESH:
 		break;
@@ -193,9 +193,37 @@ static void test_stories(void)
 	}
 }
 
+/* Orders from later than the clock says, of whatever app: not trusted, until somebody says so. */
+static void test_orders(void)
+{
+	World world;
+	StoreClock clock;
+	DecideFacts facts;
+	world_setup(&world, NULL);
+	ActivateSpec spec = world_spec(&world);
+	g_autoptr(DecideApp) state = decide_app_new("shop");
+	world_release(&world, "v1", "one", NOON);
+	((AcceptedOrder *)world.accepted->pdata[0])->order->written_utc = NOON + HOUR;
+	world_accept(&world);
+	/* for another app */
+	world.app.name[0] = 'S';
+	activate_facts(&spec, state, &facts);
+	g_assert_false(facts.clock_trusted);
+	activate_clock(world.root_dirfd, world.clock, &clock);
+	g_assert_cmpint(clock.doubt, ==, STORE_CLOCK_ORDERS);
+	g_assert_cmpint(clock.off_s, ==, -HOUR);
+	g_assert_cmpint(activate_orders_utc(world.root_dirfd), ==, NOON + HOUR);
+	/* as `tagship-base clock confirm` does */
+	g_assert_true(store_clock_note(world.root_dirfd, world.clock, NOON + HOUR, NULL));
+	activate_facts(&spec, state, &facts);
+	g_assert_true(facts.clock_trusted);
+	world_teardown(&world, NULL);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/activate/clock/stories", test_stories);
+	g_test_add_func("/activate/clock/orders", test_orders);
 	return g_test_run();
 }

@@ -6,7 +6,7 @@
 static void expect_clock(const World *world, gboolean trusted)
 {
 	StoreClock clock;
-	store_clock_read(world->spec.root_dirfd, world->clock, &clock);
+	store_clock_read(world->spec.root_dirfd, world->clock, 0, &clock);
 	g_assert_cmpint(clock.trusted, ==, trusted);
 }
 
@@ -70,6 +70,16 @@ static void test_update_clock(World *world, gconstpointer data)
 	expect_update(mirror, FALSE);
 	expect_clock(world, TRUE); /* now it is central that is wrong */
 	expect_contact(world, "Clock-Offset-S", "28803");
+	/* an order that it wrote while its clock was ahead */
+	StoreClock clock;
+	order_for(world, "shop", OID_A, NOW + 7200);
+	expect_update(mirror, TRUE);
+	store_clock_read(world->spec.root_dirfd, world->clock, NOW + 7150, &clock);
+	g_assert_cmpint(clock.doubt, ==, STORE_CLOCK_ORDERS);
+	set_trick(world, NULL);
+	expect_update(mirror, FALSE);
+	store_clock_read(world->spec.root_dirfd, world->clock, NOW + 7150, &clock);
+	g_assert_true(clock.trusted);
 }
 
 static void test_update_folds(World *world, gconstpointer data)

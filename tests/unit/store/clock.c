@@ -33,7 +33,7 @@ static void teardown(World *world, gconstpointer data)
 
 static void note(World *world)
 {
-	g_assert_true(store_clock_note(world->dirfd, world->clock, NULL));
+	g_assert_true(store_clock_note(world->dirfd, world->clock, 0, NULL));
 }
 
 static void keep(World *world, gboolean begin)
@@ -45,7 +45,7 @@ static void keep(World *world, gboolean begin)
 static void expect(World *world, gboolean trusted, gint64 projected_utc, gint64 off_s)
 {
 	StoreClock found;
-	store_clock_read(world->dirfd, world->clock, &found);
+	store_clock_read(world->dirfd, world->clock, 0, &found);
 	g_assert_cmpint(found.trusted, ==, trusted);
 	g_assert_cmpint(found.now_utc, ==, util_clock_now_utc(world->clock));
 	g_assert_cmpint(found.projected_utc, ==, projected_utc);
@@ -96,7 +96,7 @@ static void test_drift(World *world, gconstpointer data)
 		util_clock_fake_set(world->clock, util_clock_now_utc(world->clock) + 4);
 		keep(world, FALSE);
 		StoreClock found;
-		store_clock_read(world->dirfd, world->clock, &found);
+		store_clock_read(world->dirfd, world->clock, 0, &found);
 		g_assert_true(found.trusted);
 	}
 }
@@ -122,13 +122,13 @@ static void test_restart(World *world, gconstpointer data)
 
 static void contact(World *world, gint64 offset_s)
 {
-	g_assert_true(store_clock_contact(world->dirfd, world->clock, offset_s * 1000, NULL));
+	g_assert_true(store_clock_contact(world->dirfd, world->clock, offset_s * 1000, 0, NULL));
 }
 
 static void expect_doubt(World *world, StoreClockDoubt doubt, const char *words)
 {
 	StoreClock found;
-	store_clock_read(world->dirfd, world->clock, &found);
+	store_clock_read(world->dirfd, world->clock, 0, &found);
 	g_autofree char *why = store_clock_why(&found);
 	g_assert_cmpint(found.doubt, ==, doubt);
 	g_assert_cmpint(found.trusted, ==, doubt == STORE_CLOCK_SURE);
@@ -186,6 +186,40 @@ static void test_central_wrong(World *world, gconstpointer data)
 	expect_doubt(world, STORE_CLOCK_SURE, NULL);
 }
 
+static void expect_orders(World *world, gint64 orders_utc, StoreClockDoubt doubt)
+{
+	StoreClock found;
+	store_clock_read(world->dirfd, world->clock, orders_utc, &found);
+	g_assert_cmpint(found.doubt, ==, doubt);
+	g_assert_cmpint(found.trusted, ==, doubt == STORE_CLOCK_SURE);
+	g_assert_cmpint(found.off_s, ==, found.trusted ? 0 : found.now_utc - orders_utc);
+}
+
+/* An order from later than the clock says. */
+static void test_orders(World *world, gconstpointer data)
+{
+	const gint64 hour = NOON + HOUR;
+	(void)data;
+	expect_orders(world, NOON + 60, STORE_CLOCK_SURE);
+	expect_orders(world, NOON + 61, STORE_CLOCK_ORDERS);
+	note(world);
+	expect_orders(world, hour, STORE_CLOCK_ORDERS);
+	/* that order says no more, also after a restart; a newer one does */
+	g_assert_true(store_clock_note(world->dirfd, world->clock, hour, NULL));
+	for (guint i = 0; i < 2; i++) {
+		expect_orders(world, hour, STORE_CLOCK_SURE);
+		expect_orders(world, hour + 1, STORE_CLOCK_ORDERS);
+		util_clock_fake_reboot(world->clock, NOON + 1);
+		keep(world, FALSE);
+	}
+	/* central that does not agree leaves that alone, one that agrees knows of them all */
+	contact(world, 8 * HOUR);
+	util_clock_fake_set(world->clock, NOON + 1 - 8 * HOUR);
+	expect_orders(world, hour, STORE_CLOCK_SURE);
+	g_assert_true(store_clock_contact(world->dirfd, world->clock, 0, hour + 1, NULL));
+	expect_orders(world, hour + 1, STORE_CLOCK_SURE);
+}
+
 static void test_damaged(World *world, gconstpointer data)
 {
 	static const char *const texts[] = {"", "no trailers", "Boot: x\n",
@@ -208,6 +242,7 @@ int main(int argc, char **argv)
 	ADD("restart", test_restart);
 	ADD("ahead", test_ahead);
 	ADD("central-wrong", test_central_wrong);
+	ADD("orders", test_orders);
 	ADD("damaged", test_damaged);
 #undef ADD
 	return g_test_run();
