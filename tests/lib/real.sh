@@ -5,7 +5,8 @@ EXAMPLES=$TOP/config/examples
 # An example with the paths and the port of this world.
 real_example() { # FILE APP PORT
 	sed -e "s|/srv/$2|$W/haikou/app|g; s|127.0.0.1:8080|127.0.0.1:$3|g; s|port=\"8080\"|port=\"$3\"|" \
-		-e "s|\"systemctl\"|\"$LIB/service\", \"$W/haikou\"|; s|/usr/local/bin|$W/haikou/bin|g" "$EXAMPLES/$1"
+		-e "s|\"systemctl\"|\"$LIB/service\", \"$W/haikou\"|; s|/usr/local/bin|$W/haikou/bin|g" \
+		-e "s|^systemctl |'$LIB/service' '$W/haikou' |" "$EXAMPLES/$1"
 }
 
 # The base haikou with an app as in base-EXAMPLE.cfg.

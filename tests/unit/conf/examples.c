@@ -8,7 +8,7 @@
 #define HEAD \
 	"name = \"haikou\"; upstreams = [ \"/srv/central\" ]; central_keys = [ \"" KEY "\" ];\n"
 
-static ConfBase *load(const char *file)
+static ConfBase *load_text(const char *file, char **ret_text)
 {
 	const char *tests = g_getenv("G_TEST_SRCDIR");
 	g_autofree char *path =
@@ -18,18 +18,56 @@ static ConfBase *load(const char *file)
 	g_autoptr(GError) error = NULL;
 	g_file_get_contents(path, &example, NULL, &error);
 	g_assert_no_error(error);
-	g_autofree char *text = g_strconcat(HEAD, example, NULL);
+	g_autofree char *text =
+	    g_strconcat(strstr(example, "upstreams") ? "" : HEAD, example, NULL);
 	util_autofd int dirfd = util_fs_open_dir(AT_FDCWD, folder, &error);
 	g_assert_true(util_fs_write_file(dirfd, "base.cfg", text, strlen(text), 0644, &error));
 	ConfBase *base = conf_base_load(dirfd, folder, &error);
 	g_assert_no_error(error);
 	g_assert_true(util_fs_remove_tree(AT_FDCWD, folder, &error));
+	*ret_text = g_steal_pointer(&example);
 	return base;
+}
+
+static ConfBase *load(const char *file)
+{
+	g_autofree char *text = NULL;
+	return load_text(file, &text);
 }
 
 static gboolean has(const ConfBaseApp *app, ConfPhase phase)
 {
 	return app->commands[phase].argv && app->commands[phase].argv[0];
+}
+
+/* What a hanging stop is killed by, as the comments say, comes before its deadline; and all that is
+ * not cut short for the longest outage fits into it, with the undo. */
+static void test_fits(void)
+{
+	static const struct {
+		const char *file;
+		gint64 timeout_stop_s; /* 0: there is no stop */
+	} rows[] = {{"base.cfg", 20},
+		    {"base-nginx.cfg", 0},
+		    {"base-node.cfg", 20},
+		    {"base-tomcat.cfg", 45}};
+	for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+		g_autofree char *text = NULL;
+		g_autoptr(ConfBase) base = load_text(rows[i].file, &text);
+		g_autofree char *says =
+		    g_strdup_printf("TimeoutStopSec=%" G_GINT64_FORMAT, rows[i].timeout_stop_s);
+		const ConfBaseApp *app = base->apps->pdata[0];
+		gint64 longest_s = app->health_time_s;
+		for (guint n = 0; n < CONF_PHASE_COUNT; n++)
+			if (n == CONF_PHASE_STOP || n == CONF_PHASE_MIGRATE ||
+			    n == CONF_PHASE_UNMIGRATE || n == CONF_PHASE_START)
+				longest_s +=
+				    has(app, (ConfPhase)n) ? app->commands[n].deadline_s : 0;
+		g_assert_cmpint(longest_s, <=, app->max_outage_s);
+		g_assert_cmpint(strstr(text, says) != NULL, ==, rows[i].timeout_stop_s > 0);
+		g_assert_cmpint(rows[i].timeout_stop_s, <,
+				app->commands[CONF_PHASE_STOP].deadline_s);
+	}
 }
 
 static void test_nginx(void)
@@ -65,6 +103,7 @@ static void test_node(void)
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
+	g_test_add_func("/conf/examples/fits", test_fits);
 	g_test_add_func("/conf/examples/nginx", test_nginx);
 	g_test_add_func("/conf/examples/tomcat", test_tomcat);
 	g_test_add_func("/conf/examples/node", test_node);
