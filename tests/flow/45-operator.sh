@@ -65,6 +65,9 @@ is 'and serves' "$(world_answer berlin)" 2
 is 'an open page of v1 still finds its file' "$(cat "$APPDIR/bridge/assets/only-1.css")" 'only in 1'
 ok 'status tells of the bridge' sh -c "tagship-base -C '$ROOT' status | grep 'bridge to 1 earlier version'"
 ok 'the hold stays' sh -c "tagship-base -C '$ROOT' status | grep 'HELD  the fair'"
+base hold shop > "$W/hold" 2>&1
+is 'a hold without a reason: exit status' $? 2
+ok 'says what to write' has "$W/hold" 'tagship-base hold shop REASON'
 base unhold shop > /dev/null
 base activate shop v3 > "$W/hand" 2>&1
 is 'a sick v3 by hand fails' $? 1
@@ -88,9 +91,25 @@ is 'and serves' "$(world_answer berlin)" 2
 printf '#!/bin/sh\ntrap "" TERM\nwhile :; do sleep 1; done\n' > "$W/hang"
 chmod +x "$W/hang"
 cp "$ROOT/base.cfg" "$W/base.cfg"
-sed -i "s|^  stop = .*|  stop = [ \"$W/hang\" ]; stop_deadline = 1; kill_after = 1;|" "$ROOT/base.cfg"
-base rollback shop > "$W/hand" 2>&1
-is 'a way back fails' $? 1
+sed -i "s|^  stop = .*|  stop = [ \"$W/hang\" ]; stop_deadline = 11; kill_after = 1;|" "$ROOT/base.cfg"
+mkdir "$W/docs"
+sed -i "s|^} );|}, { name = \"docs\"; dir = \"$W/docs\"; } );|" "$ROOT/base.cfg"
+base rollback shop > "$W/hand" 2>&1 &
+hand=$!
+ok 'a way back begins' world_wait 5 grep -q 'shop v1: stop' "$W/hand"
+# ---- what meanwhile cannot be ----
+base pin shop v2 > "$W/busy-pin" 2>&1 &
+pin=$!
+base hold 'the fair' > "$W/busy-hold" 2>&1
+is 'a hold of all meanwhile: exit status' $? 5
+wait $pin
+is 'a pin: exit status' $? 5
+ok 'it says what runs' grep -q 'shop is busy: the activation of v1 has run since 2[0-9TZ:-]*; nothing was changed' "$W/busy-pin"
+ok 'the hold says whom it left out' has "$W/busy-hold" 'NOT held: shop; all others are'
+ok 'and why' has "$W/busy-hold" 'the activation of v1 has run since'
+ok 'the other app is held' sh -c "tagship-base -C '$ROOT' status docs | grep 'HELD  the fair'"
+wait $hand
+is 'the way back fails' $? 1
 ok 'and the log says how the command ended' sh -c "tagship-base -C '$ROOT' log shop | grep 'nor 1 s after SIGTERM, killed'"
 is 'what was live serves' "$(world_answer berlin)" 2
 cp "$W/base.cfg" "$ROOT/base.cfg"

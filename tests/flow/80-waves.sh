@@ -156,6 +156,9 @@ is 'resume' $? 0
 ok 'then it goes live' world_wait 30 world_is shop v3.1 b2 live
 c status > "$W/out"
 ok 'nothing is stopped any more' sh -c "! grep -q STOPPED '$W/out'"
+c stop shop > "$W/out" 2>&1
+is 'a stop without a reason: exit status' $? 2
+ok 'says what to write' has "$W/out" 'tagship stop shop REASON'
 c stop 'everything' > "$W/out" 2>&1
 is 'all apps, all bases' "$(grep -c 'has read it' "$W/out")" 6
 c resume > "$W/out" 2>&1

@@ -6,32 +6,120 @@
 
 #define LOCK_WAIT_MS (10 * 1000)
 
-static gboolean record_one(const Base *base, const ConfBaseApp *app, const char *event,
-			   const char *reason, GError **error)
+/* Who has the lock, and what to do about it. */
+static void say_busy(const ActivateSpec *spec, GError **error)
+{
+	g_autoptr(DecideApp) state = activate_read(spec, NULL); /* NULL: it was told already */
+	DecideOpen open = {0};
+	const char *name = spec->app->name;
+	if (!error || !g_error_matches(*error, TS_ERROR, TS_ERROR_AGAIN))
+		return;
+	if (state)
+		decide_app_open(state, &open);
+	g_autofree char *since = open.order ? util_time_format_utc(open.intent_utc) : NULL;
+	g_clear_error(error);
+	util_error_set(
+	    error, TS_ERROR_AGAIN,
+	    "%s is busy: %s%s%s%s; nothing was changed. Watch `tagship-base status %s` and "
+	    "`log %s`, and try again when that has ended",
+	    name, open.order ? "the activation of " : "",
+	    open.order ? util_trailers_get(open.intent, "Version") : "",
+	    since ? " has run since "
+		  : "an activation begins or ends, or orders are being accepted",
+	    since ? since : "", name, name);
+}
+
+static ActivateApp *open_app(const ActivateSpec *spec, int wait_ms, GError **error)
+{
+	ActivateApp *app = activate_open(spec, wait_ms, error);
+	if (!app)
+		say_busy(spec, error);
+	return app;
+}
+
+/* What is recorded of one app or of all. */
+typedef struct {
+	const char *event, *reason; /* event: "held" */
+} Mark;
+
+static gboolean record_one(const Base *base, const ConfBaseApp *app, const Mark *mark, int wait_ms,
+			   GError **error)
 {
 	ActivateSpec spec = base_activate_spec(base, app);
-	g_autoptr(ActivateApp) opened = activate_open(&spec, LOCK_WAIT_MS, error);
+	g_autoptr(ActivateApp) opened = open_app(&spec, wait_ms, error);
 	if (!opened)
 		return FALSE;
 	g_autofree char *who = cmd_who();
 	g_autoptr(UtilTrailers) record = util_trailers_new();
-	util_trailers_add(record, "Event", event);
+	util_trailers_add(record, "Event", mark->event);
 	util_trailers_add(record, "By", who);
-	util_trailers_add(record, "Reason", reason);
+	util_trailers_add(record, "Reason", mark->reason);
 	return activate_record(opened, record, error);
 }
 
-/* One app, or all of them if `name` is NULL. */
-static gboolean record_all(const Base *base, const char *name, const char *event,
-			   const char *reason, GError **error)
+/* Takes out of `apps` those that were recorded; the errors of the others, a line each, and the code
+ * of one that is not only busy. */
+static char *record_each(const Base *base, GPtrArray *apps, const Mark *mark, int wait_ms,
+			 int *ret_code)
 {
-	for (guint i = 0; i < base->conf->apps->len; i++) {
-		const ConfBaseApp *app = g_ptr_array_index(base->conf->apps, i);
-		if ((!name || strcmp(name, app->name) == 0) &&
-		    !record_one(base, app, event, reason, error))
-			return FALSE;
+	g_autoptr(GString) lines = g_string_new(NULL);
+	g_autoptr(GPtrArray) left = g_ptr_array_new();
+	*ret_code = TS_ERROR_AGAIN;
+	for (guint i = 0; i < apps->len; i++) {
+		g_autoptr(GError) failed = NULL;
+		if (record_one(base, apps->pdata[i], mark, wait_ms, &failed))
+			continue;
+		g_ptr_array_add(left, apps->pdata[i]);
+		g_string_append_printf(lines, "\n  %s", failed->message);
+		if (*ret_code == TS_ERROR_AGAIN)
+			*ret_code = failed->code;
 	}
-	return TRUE;
+	g_ptr_array_set_size(apps, 0);
+	g_ptr_array_extend(apps, left, NULL, NULL);
+	return g_string_free(g_steal_pointer(&lines), FALSE);
+}
+
+static char *names_of(const GPtrArray *apps)
+{
+	g_autoptr(GString) names = g_string_new(NULL);
+	for (guint i = 0; i < apps->len; i++)
+		g_string_append_printf(names, "%s%s", i > 0 ? ", " : "",
+				       ((const ConfBaseApp *)apps->pdata[i])->name);
+	return g_string_free(g_steal_pointer(&names), FALSE);
+}
+
+/* Those that nobody is at first: no app waits for the activation of another. */
+static gboolean record_all(const Base *base, const Mark *mark, GError **error)
+{
+	int code = TS_ERROR_AGAIN;
+	g_autoptr(GPtrArray) apps = g_ptr_array_new();
+	g_ptr_array_extend(apps, base->conf->apps, NULL, NULL);
+	g_autofree char *first = record_each(base, apps, mark, 0, &code);
+	g_autofree char *why = record_each(base, apps, mark, LOCK_WAIT_MS, &code);
+	g_autofree char *names = names_of(apps);
+	return apps->len == 0 ||
+	       util_error_set(error, code, "NOT %s: %s%s%s", mark->event, names,
+			      apps->len < base->conf->apps->len ? "; all others are" : "", why);
+}
+
+/* One app, or all of them if `name` is NULL. */
+static gboolean record(const Base *base, const char *name, const Mark *mark, GError **error)
+{
+	const ConfBaseApp *app = name ? base_find_app(base, name, error) : NULL;
+	if (!name)
+		return record_all(base, mark, error);
+	return app && record_one(base, app, mark, LOCK_WAIT_MS, error);
+}
+
+/* `hold shop` would hold them all for the reason "shop". */
+static gboolean is_reason(const Base *base, const char *reason, GError **error)
+{
+	return !conf_base_app(base->conf, reason) ||
+	       util_error_set(
+		   error, TS_ERROR_USAGE,
+		   "%s is an app: say why, too: tagship-base hold %s REASON; or, for all "
+		   "apps, a reason that says more: tagship-base hold REASON",
+		   reason, reason);
 }
 
 int base_hold(Cmd *cmd, GError **error)
@@ -40,14 +128,15 @@ int base_hold(Cmd *cmd, GError **error)
 		return 2;
 	g_autoptr(Base) base = base_open(cmd, error);
 	const char *app = cmd->argc > 2 ? cmd->argv[1] : NULL;
-	const char *reason = cmd->argv[cmd->argc - 1];
-	if (!base || (app && !base_find_app(base, app, error)) ||
-	    !record_all(base, app, "held", reason, error))
+	const Mark mark = {"held", cmd->argv[cmd->argc - 1]};
+	if (!base || (!app && !is_reason(base, mark.reason, error)))
 		return 1;
-	cmd_say(cmd, "%s: nothing activates until \"tagship-base unhold%s%s\"",
-		app ? app : "all apps", app ? " " : "", app ? app : "");
+	gboolean done = record(base, app, &mark, error);
+	if (done)
+		cmd_say(cmd, "%s: nothing activates until \"tagship-base unhold%s%s\"",
+			app ? app : "all apps", app ? " " : "", app ? app : "");
 	base_deliver_quietly(cmd, base);
-	return 0;
+	return done ? 0 : 1;
 }
 
 int base_unhold(Cmd *cmd, GError **error)
@@ -56,12 +145,14 @@ int base_unhold(Cmd *cmd, GError **error)
 		return 2;
 	g_autoptr(Base) base = base_open(cmd, error);
 	const char *app = cmd->argc > 1 ? cmd->argv[1] : NULL;
-	if (!base || (app && !base_find_app(base, app, error)) ||
-	    !record_all(base, app, "unheld", "", error))
+	const Mark mark = {"unheld", ""};
+	if (!base)
 		return 1;
-	cmd_say(cmd, "%s: no longer held", app ? app : "all apps");
+	gboolean done = record(base, app, &mark, error);
+	if (done)
+		cmd_say(cmd, "%s: no longer held", app ? app : "all apps");
 	base_deliver_quietly(cmd, base);
-	return 0;
+	return done ? 0 : 1;
 }
 
 /* What is done with one app; `argument` is what stands behind it, or NULL. */
@@ -74,7 +165,7 @@ static gboolean act_on(Cmd *cmd, const Base *base, Act act, GError **error)
 	if (!app)
 		return FALSE;
 	ActivateSpec spec = base_activate_spec(base, app);
-	g_autoptr(ActivateApp) opened = activate_open(&spec, LOCK_WAIT_MS, error);
+	g_autoptr(ActivateApp) opened = open_app(&spec, LOCK_WAIT_MS, error);
 	g_autofree char *who = cmd_who();
 	return opened && act(opened, cmd->argc > 2 ? cmd->argv[2] : NULL, who, error);
 }

@@ -67,6 +67,19 @@ static int wait_heard(const Cmd *cmd, Central *central, const char *app, const c
 	return 0;
 }
 
+/* `stop shop` would stop them all for the reason "shop". */
+static gboolean is_reason(Central *central, const char *reason, GError **error)
+{
+	g_auto(GStrv) apps = conf_app_names(central->dirfd, error);
+	if (!apps)
+		return FALSE;
+	return !g_strv_contains((const char *const *)apps, reason) ||
+	       util_error_set(error, TS_ERROR_USAGE,
+			      "%s is an app: say why, too: tagship stop %s REASON; or, for all "
+			      "apps, a reason that says more: tagship stop REASON",
+			      reason, reason);
+}
+
 static gboolean check(Central *central, const char *app, const char *base, GError **error)
 {
 	const char *const apps[] = {app, NULL};
@@ -89,6 +102,7 @@ int cmd_stop(Cmd *cmd, GError **error)
 	g_autofree char *safe = util_text_printable(reason, -1);
 	g_autoptr(Central) central = central_open(cmd->dir, error);
 	if (!central || !check(central, app, base, error) ||
+	    (!app && !is_reason(central, reason, error)) ||
 	    !publish_stop(central, app, base, who, g_strdelimit(safe, "\n", ' '), error))
 		return 1;
 	cmd_say(cmd, "%s%s%s: nothing activates until \"tagship resume%s%s%s%s\"",
