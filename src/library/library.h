@@ -71,8 +71,8 @@ gboolean library_remove(Library *library, const char *app, const char *version, 
 /* One decision on a release, newest last. */
 typedef struct {
 	char oid[REPO_OID];
-	char *decision; /* "accepted", "built", "build-failed", "bundled", "ordered", "cancelled",
-			 * "history", … */
+	char *decision; /* "queued", "accepted", "built", "build-failed", "bundled", "ordered",
+			 * "cancelled", "history", … */
 	gint64 time_utc;
 	UtilTrailers *text; /* all of it, "Decision" first */
 } LibraryDecision;

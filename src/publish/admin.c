@@ -26,28 +26,16 @@ char **publish_apps_of_repo(Central *central, const char *repo_path_text, GError
 	return (char **)g_ptr_array_free(found, FALSE);
 }
 
-static gboolean cancel_decided(const GPtrArray *decisions, const char *base)
-{
-	for (guint i = 0; i < decisions->len; i++) {
-		const LibraryDecision *decision = g_ptr_array_index(decisions, i);
-		const char *only = util_trailers_get(decision->text, "Base");
-		if (strcmp(decision->decision, "cancelled") == 0 &&
-		    (!only || g_strcmp0(only, base) == 0))
-			return TRUE;
-	}
-	return FALSE;
-}
-
 static gboolean decide_cancel(Central *central, const char *app, const char *release,
 			      const char *base, const char *reason, GError **error)
 {
-	util_autofd int lock = util_fs_lock(central->dirfd, "fanout.lock", 60000, error);
+	util_autofd int lock = publish_lock(central, error);
 	if (lock < 0)
 		return FALSE;
 	g_autoptr(GPtrArray) decisions = library_decisions(central->library, app, release, error);
 	if (!decisions)
 		return FALSE;
-	if (cancel_decided(decisions, base))
+	if (publish_cancel_decision(decisions, base))
 		return TRUE;
 	g_autoptr(UtilTrailers) text = util_trailers_new();
 	util_trailers_add(text, "Base", base);
@@ -93,7 +81,12 @@ static char *own_plan(Central *central, const char *app, const char *version_nam
 	job->pusher = g_strdup(who);
 	job->created_utc = now;
 	job->attempt = 0;
-	if (!store_job_create(central->queue_dirfd, job, error) ||
+	gboolean plan = FALSE;
+	g_autoptr(ConfApp) conf = conf_app_load(central->dirfd, app, error);
+	g_autoptr(GBytes) raw =
+	    conf ? repo_object_read(repo, tag, PLAN_MESSAGE_MAX * 4, NULL, error) : NULL;
+	if (!raw || !publish_take_plan(central, conf, job, raw, &plan, error) ||
+	    !store_job_create(central->queue_dirfd, job, error) ||
 	    !store_wake_set(central->queue_dirfd, error))
 		return NULL;
 	return g_steal_pointer(&id);

@@ -7,7 +7,6 @@
 #include "publish/publish-private.h"
 
 #define MARK "gates"
-#define LOCK_WAIT_MS (60 * 1000)
 
 struct PublishGates {
 	GHashTable *waiting; /* "APP RELEASE" */
@@ -109,7 +108,7 @@ static void next_step(const PublishRelease *release, gint64 now_utc, CentralGate
 static gboolean say_word(Central *central, const PublishRelease *release,
 			 const CentralGateStep *step, GError **error)
 {
-	util_autofd int lock = util_fs_lock(central->dirfd, "fanout.lock", LOCK_WAIT_MS, error);
+	util_autofd int lock = publish_lock(central, error);
 	if (lock < 0)
 		return FALSE;
 	g_autoptr(PublishRelease) now =

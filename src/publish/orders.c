@@ -8,9 +8,31 @@
 
 #define FANOUT_WAIT_MS (60 * 1000)
 
-static int fanout_lock(Central *central, GError **error)
+int publish_lock(Central *central, GError **error)
 {
 	return util_fs_lock(central->dirfd, "fanout.lock", FANOUT_WAIT_MS, error);
+}
+
+const LibraryDecision *publish_decision(const GPtrArray *decisions, const char *name)
+{
+	for (guint i = 0; i < decisions->len; i++) {
+		const LibraryDecision *decision = g_ptr_array_index(decisions, i);
+		if (strcmp(decision->decision, name) == 0)
+			return decision;
+	}
+	return NULL;
+}
+
+const LibraryDecision *publish_cancel_decision(const GPtrArray *decisions, const char *base)
+{
+	for (guint i = 0; i < decisions->len; i++) {
+		const LibraryDecision *decision = g_ptr_array_index(decisions, i);
+		const char *only = util_trailers_get(decision->text, "Base");
+		if (strcmp(decision->decision, "cancelled") == 0 &&
+		    (!only || g_strcmp0(only, base) == 0))
+			return decision;
+	}
+	return NULL;
 }
 
 /* ---- fan-out ---- */
@@ -146,7 +168,7 @@ static gboolean fan_out_locked(Central *central, const char *app, const char *re
 
 gboolean publish_fan_out(Central *central, const char *app, const char *release, GError **error)
 {
-	util_autofd int lock = fanout_lock(central, error);
+	util_autofd int lock = publish_lock(central, error);
 	return lock >= 0 && fan_out_locked(central, app, release, error);
 }
 
@@ -378,29 +400,19 @@ static gboolean order_target(JobRun *run, const Ordering *ordering, const Publis
 	return TRUE;
 }
 
-static const LibraryDecision *find_decision(const GPtrArray *decisions, const char *name)
-{
-	for (guint i = 0; i < decisions->len; i++) {
-		const LibraryDecision *decision = g_ptr_array_index(decisions, i);
-		if (strcmp(decision->decision, name) == 0)
-			return decision;
-	}
-	return NULL;
-}
-
 /* Decides and fans out under the lock, unless a cancel came first. */
 static gboolean decide_orders(JobRun *run, const char *release, UtilTrailers *ordered,
 			      gboolean *ret_cancelled, GError **error)
 {
 	Central *central = run->central;
-	util_autofd int lock = fanout_lock(central, error);
+	util_autofd int lock = publish_lock(central, error);
 	if (lock < 0)
 		return FALSE;
 	g_autoptr(GPtrArray) decisions =
 	    library_decisions(central->library, run->app->name, release, error);
 	if (!decisions)
 		return FALSE;
-	*ret_cancelled = find_decision(decisions, "cancelled") != NULL;
+	*ret_cancelled = publish_decision(decisions, "cancelled") != NULL;
 	if (*ret_cancelled)
 		return TRUE;
 	return library_decide(central->library, run->app->name, release, "ordered", ordered, NULL,
@@ -413,7 +425,7 @@ static gboolean order_new_release(JobRun *run, const PublishRelease *release,
 				  const GPtrArray *decisions, const LibraryVersion *version,
 				  GError **error)
 {
-	const LibraryDecision *accepted = find_decision(decisions, "accepted");
+	const LibraryDecision *accepted = publish_decision(decisions, "accepted");
 	g_autoptr(UtilTrailers) ordered = util_trailers_new();
 	util_trailers_add(ordered, "Version", version->version);
 	util_trailers_add(ordered, "Root", version->root);
@@ -463,7 +475,7 @@ gboolean publish_order_release(JobRun *run, const char *release_id, const Librar
 	    library_decisions(central->library, run->app->name, release_id, error);
 	if (!decisions)
 		return FALSE;
-	if (find_decision(decisions, "ordered")) {
+	if (publish_decision(decisions, "ordered")) {
 		job_say(run, "already ordered; completing what ledgers lack");
 		return publish_fan_out(central, run->app->name, release_id, error);
 	}

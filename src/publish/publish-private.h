@@ -25,6 +25,12 @@ gboolean publish_job_tag(JobRun *run, GError **error);
 gboolean publish_job_branch(JobRun *run, GError **error);
 gboolean publish_job_bundle(JobRun *run, GError **error);
 
+/* Takes the plan of a pushed tag into the release's record ("queued"), before its job is made. What
+ * is recorded already stays. *ret_plan FALSE: no plan for this app, or none that can be read; its
+ * job says what is wrong. */
+gboolean publish_take_plan(Central *central, const ConfApp *app, const Job *job, GBytes *raw,
+			   gboolean *ret_plan, GError **error);
+
 /* Builds version `version` of run->app at `commit` into the library. */
 gboolean publish_build(JobRun *run, const char *repo_path, const char *commit, const char *version,
 		       gint64 tag_utc, LibraryVersion **ret_version, GError **error);
@@ -62,6 +68,14 @@ OrderBundle *publish_bundle_made(Central *central, const char *old_root,
 				 const LibraryVersion *version, const PublishReader *reader);
 /* The effort an ordered bundle was made with, by its codec ("delta-9"); 0 for others. */
 guint publish_bundle_effort(const OrderBundle *bundle);
+
+/* STATE/fanout.lock, for the close: decisions that depend on earlier ones, and what follows from
+ * them in the ledgers, come one after another. -1 with error. */
+int publish_lock(Central *central, GError **error);
+/* The first decision of this name, or NULL; borrowed. */
+const LibraryDecision *publish_decision(const GPtrArray *decisions, const char *name);
+/* The cancel that holds at this base, its own or that of the whole; base NULL: of the whole. */
+const LibraryDecision *publish_cancel_decision(const GPtrArray *decisions, const char *base);
 
 /* From the accepted and built release to signed orders at all its targets. */
 gboolean publish_order_release(JobRun *run, const char *release, const LibraryVersion *version,

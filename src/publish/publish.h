@@ -99,18 +99,19 @@ typedef struct {
 	char *tag;
 	char *version;
 	char *title;
-	char *state; /* "building", "build-failed", "bundling", "ordered", "cancelled", "history",
-			"live" (all), … */
+	char *state; /* "queued" (no targets yet), "building", "build-failed", "bundling",
+			"ordered", "cancelled", "history", "live" (all), … */
 	gboolean is_now;
 	PlanGate gate;
 	guint quorum_percent;
 	guint waves; /* 1: all together */
 	gint64 gate_lead_s;
 	gint64 grace_s;
-	char *cut_off;    /* as PlanTable */
-	char *override;   /* why a freeze does not count, or NULL */
-	GPtrArray *gates; /* PublishGate: decided ones, by wave */
-	gint64 accepted_utc;
+	char *cut_off;       /* as PlanTable */
+	char *override;      /* why a freeze does not count, or NULL */
+	GPtrArray *gates;    /* PublishGate: decided ones, by wave */
+	gint64 taken_utc;    /* its record began */
+	gint64 accepted_utc; /* 0: not yet */
 	char *job;
 	char *reason;
 	char *tagger, *pusher;
@@ -132,12 +133,13 @@ const PublishGate *publish_release_gate(const PublishRelease *release, guint wav
 gint64 publish_release_gate_at(const PublishRelease *release, guint wave);
 /* As a whole: cancelled, or asked to be and not confirmed everywhere. */
 gboolean publish_release_is_cancelled(const PublishRelease *release);
-/* All releases of an app, newest accepted first; at most `max` (0: all). */
+/* All releases of an app, newest first, by when they were taken in; at most `max` (0: all). */
 GPtrArray *publish_releases(Central *central, const char *app, guint max, GError **error);
 void publish_release_free(PublishRelease *release);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PublishRelease, publish_release_free)
 
-/* Records the decision, then asks every ledger (or only `base`) to cancel. */
+/* Records the decision, then asks every ledger (or only `base`) to cancel. A plan that is still
+ * queued is cancelled, too: its job then orders nothing. */
 gboolean publish_cancel(Central *central, const char *app, const char *release, const char *base,
 			const char *reason, GError **error);
 /* Nothing of an app activates at a base until a resume. */

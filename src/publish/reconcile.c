@@ -29,8 +29,9 @@ static gboolean branch_is_checked(const ConfApp *app, const char *ref)
 	return FALSE;
 }
 
-/* "tag" for an annotated tag, "branch" for a checked branch, NULL for nothing to do. */
-static const char *job_kind(Reconcile *self, const RepoRef *ref)
+/* "tag" for an annotated tag, with its object; "branch" for a checked branch, NULL for nothing to
+ * do. */
+static const char *job_kind(Reconcile *self, const RepoRef *ref, GBytes **ret_raw)
 {
 	if (branch_is_checked(self->app, ref->name))
 		return "branch";
@@ -45,11 +46,17 @@ static const char *job_kind(Reconcile *self, const RepoRef *ref)
 			     error->message);
 		return NULL;
 	}
-	return type == REPO_TAG ? "tag" : NULL;
+	if (type != REPO_TAG)
+		return NULL;
+	*ret_raw = g_steal_pointer(&raw);
+	return "tag";
 }
 
-static gboolean make_job(Reconcile *self, const char *kind, const RepoRef *ref, GError **error)
+/* The plan, if there is one, is on record before its job is made: so it can be cancelled. */
+static gboolean make_job(Reconcile *self, const char *kind, const RepoRef *ref, GBytes *raw,
+			 GError **error)
 {
+	gboolean plan = FALSE;
 	g_autofree char *id = job_id_for_ref(self->app->name, ref->name, ref->oid);
 	g_autoptr(Job) job = job_new(id, kind, self->app->name);
 	g_free(job->ref);
@@ -63,6 +70,8 @@ static gboolean make_job(Reconcile *self, const char *kind, const RepoRef *ref, 
 	}
 	job->attempt = 0;
 	job->created_utc = self->now_utc;
+	if (raw && !publish_take_plan(self->central, self->app, job, raw, &plan, error))
+		return FALSE;
 	g_autoptr(GError) failed = NULL;
 	if (store_job_create(self->central->queue_dirfd, job, &failed) ||
 	    g_error_matches(failed, TS_ERROR, TS_ERROR_EXISTS))
@@ -79,8 +88,9 @@ static gboolean take_ref(Reconcile *self, const RepoRef *ref, gboolean first_sig
 	const char *before = g_hash_table_lookup(self->seen, ref->name);
 	if (before && strcmp(before, ref->oid) == 0)
 		return TRUE;
-	const char *kind = first_sight ? NULL : job_kind(self, ref);
-	if (kind && !make_job(self, kind, ref, error))
+	g_autoptr(GBytes) raw = NULL;
+	const char *kind = first_sight ? NULL : job_kind(self, ref, &raw);
+	if (kind && !make_job(self, kind, ref, raw, error))
 		return FALSE;
 	g_hash_table_replace(self->seen, g_strdup(ref->name), g_strdup(ref->oid));
 	self->changed = TRUE;

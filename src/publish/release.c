@@ -305,13 +305,13 @@ static void fold_decision(PublishRelease *release, const LibraryDecision *decisi
 {
 	static const struct {
 		const char *decision, *state;
-	} states[] = {{"accepted", "building"},
-		      {"refused", "refused"},
-		      {"built", "bundling"},
-		      {"build-failed", "build-failed"},
-		      {"ordered", "ordered"}};
+	} states[] = {
+	    {"queued", "queued"},  {"accepted", "building"},         {"refused", "refused"},
+	    {"built", "bundling"}, {"build-failed", "build-failed"}, {"ordered", "ordered"}};
 	const UtilTrailers *text = decision->text;
-	for (guint i = 0; i < G_N_ELEMENTS(states); i++)
+	/* a build that was under way goes on, and changes nothing any more */
+	gboolean cancelled = strcmp(release->state, "cancelled") == 0;
+	for (guint i = 0; !cancelled && i < G_N_ELEMENTS(states); i++)
 		if (strcmp(states[i].decision, decision->decision) == 0)
 			set_state(release, states[i].state);
 	set_text(&release->tag, text, "Tag");
@@ -468,6 +468,7 @@ PublishRelease *publish_release_with(Central *central, GHashTable *views, const 
 	release->release = g_strdup(release_id);
 	release->state = g_strdup("accepted");
 	release->waves = 1;
+	release->taken_utc = ((const LibraryDecision *)decisions->pdata[0])->time_utc;
 	release->gates = g_ptr_array_new_with_free_func(gate_free);
 	release->targets = g_ptr_array_new_with_free_func(target_free);
 	for (guint i = 0; i < decisions->len; i++)
@@ -498,8 +499,12 @@ static gint newest_first(gconstpointer a, gconstpointer b)
 {
 	const PublishRelease *left = *(PublishRelease *const *)a;
 	const PublishRelease *right = *(PublishRelease *const *)b;
-	if (left->accepted_utc != right->accepted_utc)
-		return left->accepted_utc < right->accepted_utc ? 1 : -1;
+	if (left->taken_utc != right->taken_utc)
+		return left->taken_utc < right->taken_utc ? 1 : -1;
+	/* a plan and the one it replaced within the same second */
+	gboolean over = publish_release_is_cancelled(left);
+	if (over != publish_release_is_cancelled(right))
+		return over ? 1 : -1;
 	return strcmp(left->release, right->release);
 }
 

@@ -12,7 +12,6 @@
 
 #define FILE_NAME "stops"
 #define FILE_MAX (1024 * 1024)
-#define LOCK_WAIT_MS (60 * 1000)
 
 static const char all_apps[] = "-";
 
@@ -186,7 +185,7 @@ gboolean publish_stops_complete(Central *central, GError **error)
 
 gboolean publish_stops_fan_out(Central *central, GError **error)
 {
-	util_autofd int lock = util_fs_lock(central->dirfd, "fanout.lock", LOCK_WAIT_MS, error);
+	util_autofd int lock = publish_lock(central, error);
 	return lock >= 0 && publish_stops_complete(central, error);
 }
 
@@ -237,7 +236,7 @@ gboolean publish_stop(Central *central, const char *app, const char *base, const
 		      const char *reason, GError **error)
 {
 	gboolean stopped = FALSE;
-	util_autofd int lock = util_fs_lock(central->dirfd, "fanout.lock", LOCK_WAIT_MS, error);
+	util_autofd int lock = publish_lock(central, error);
 	g_autoptr(GPtrArray) stops = lock < 0 ? NULL : read_lines(central, error);
 	if (!stops)
 		return FALSE;
@@ -249,7 +248,7 @@ gboolean publish_resume(Central *central, const char *app, const char *base, con
 			GError **error)
 {
 	gboolean stopped = FALSE;
-	util_autofd int lock = util_fs_lock(central->dirfd, "fanout.lock", LOCK_WAIT_MS, error);
+	util_autofd int lock = publish_lock(central, error);
 	g_autoptr(GPtrArray) stops = lock < 0 ? NULL : read_lines(central, error);
 	if (!stops)
 		return FALSE;

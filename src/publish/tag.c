@@ -84,6 +84,40 @@ static void add_gate(UtilTrailers *text, const Central *central, const PlanTable
 	}
 }
 
+gboolean publish_take_plan(Central *central, const ConfApp *app, const Job *job, GBytes *raw,
+			   gboolean *ret_plan, GError **error)
+{
+	gsize len = 0;
+	const char *data = g_bytes_get_data(raw, &len);
+	g_autoptr(PlanTag) tag = plan_tag_parse(data, len, NULL);
+	g_autoptr(Plan) plan = NULL;
+	*ret_plan = tag && plan_parse(tag->message, tag->message_len, &plan, NULL) && plan &&
+		    (!plan->app || strcmp(plan->app, app->name) == 0);
+	if (!*ret_plan)
+		return TRUE;
+	util_autofd int lock = publish_lock(central, error);
+	if (lock < 0)
+		return FALSE;
+	g_autoptr(GError) none = NULL;
+	g_autoptr(GPtrArray) before =
+	    library_decisions(central->library, app->name, job->oid, &none);
+	if (before)
+		return TRUE;
+	if (!g_error_matches(none, TS_ERROR, TS_ERROR_NOT_FOUND)) {
+		g_propagate_error(error, g_steal_pointer(&none));
+		return FALSE;
+	}
+	g_autoptr(UtilTrailers) text = util_trailers_new();
+	util_trailers_add(text, "Tag", tag->name);
+	util_trailers_add(text, "Title", plan->title);
+	util_trailers_add(text, "Version", plan->version ? plan->version : tag->name);
+	util_trailers_add(text, "Job", job->id);
+	util_trailers_add(text, "Tagger", tag->tagger);
+	util_trailers_add(text, "Pusher", job->pusher);
+	return library_decide(central->library, app->name, job->oid, "queued", text, raw,
+			      util_clock_now_utc(central->clock), error);
+}
+
 static UtilTrailers *accepted_text(TagRoad *road, const PlanTable *table)
 {
 	const Job *job = road->run->job;
@@ -159,15 +193,41 @@ static PlanTable *compile(TagRoad *road, GError **error)
 	return plan_compile(road->plan, road->tag->name, &plan_facts, error);
 }
 
-/* The first decision on this release, unless it was taken before. */
+/* *ret_over: the plan was accepted before, or cancelled. Refused before: REFUSED again. */
+static gboolean is_judged(TagRoad *road, gboolean *ret_over, GError **error)
+{
+	JobRun *run = road->run;
+	g_autoptr(GError) none = NULL;
+	g_autoptr(GPtrArray) before =
+	    library_decisions(run->central->library, run->app->name, run->job->oid, &none);
+	*ret_over = FALSE;
+	if (!before && g_error_matches(none, TS_ERROR, TS_ERROR_NOT_FOUND))
+		return TRUE;
+	if (!before) {
+		g_propagate_error(error, g_steal_pointer(&none));
+		return FALSE;
+	}
+	const LibraryDecision *refused = publish_decision(before, "refused");
+	if (refused) {
+		const char *reason = util_trailers_get(refused->text, "Reason");
+		return util_error_set(error, TS_ERROR_REFUSED, "%s",
+				      reason ? reason : "the plan was refused");
+	}
+	*ret_over = publish_decision(before, "accepted") || publish_cancel_decision(before, NULL);
+	return TRUE;
+}
+
+/* Decides on the plan, once; under the lock, because a cancel may come at any time. */
 static gboolean accept_plan(TagRoad *road, GError **error)
 {
 	JobRun *run = road->run;
 	Library *library = run->central->library;
 	gint64 now = util_clock_now_utc(run->central->clock);
-	g_autoptr(GPtrArray) before =
-	    library_decisions(library, run->app->name, run->job->oid, NULL);
-	if (before)
+	gboolean over = FALSE;
+	util_autofd int lock = publish_lock(run->central, error);
+	if (lock < 0 || !is_judged(road, &over, error))
+		return FALSE;
+	if (over)
 		return TRUE;
 	g_autoptr(GError) refused = NULL;
 	g_autoptr(PlanTable) table = compile(road, &refused);
@@ -194,9 +254,9 @@ static gboolean accept_plan(TagRoad *road, GError **error)
 
 static gboolean is_cancelled(TagRoad *road)
 {
-	g_autoptr(PublishRelease) release =
-	    publish_release(road->run->central, road->run->app->name, road->run->job->oid, NULL);
-	return release && publish_release_is_cancelled(release);
+	g_autoptr(GPtrArray) decisions = library_decisions(
+	    road->run->central->library, road->run->app->name, road->run->job->oid, NULL);
+	return decisions && publish_cancel_decision(decisions, NULL);
 }
 
 static gboolean decide_build(TagRoad *road, const char *decision, const LibraryVersion *version,

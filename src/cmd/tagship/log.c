@@ -237,6 +237,11 @@ static gboolean check_target(const PublishRelease *release, const char *base, GE
 			return TRUE;
 		g_ptr_array_add(names, target->base);
 	}
+	if (base && strcmp(release->state, "queued") == 0)
+		return util_error_set(error, TS_ERROR_AGAIN,
+				      "%s %s is queued, and its bases are known when its job has "
+				      "begun; try again then, or cancel it as a whole",
+				      release->app, release->tag);
 	g_ptr_array_add(names, NULL);
 	const char *near = base ? util_text_nearest(base, (const char *const *)names->pdata) : NULL;
 	return !base ||

@@ -99,6 +99,12 @@ typedef struct {
 	const PublishTarget *target;
 } Coming;
 
+/* Its job has not compiled it: when and where is not known yet. */
+static gboolean is_queued(const PublishRelease *release)
+{
+	return strcmp(release->state, "queued") == 0;
+}
+
 static void add_coming(GArray *coming, const PublishRelease *release, char **bases)
 {
 	for (guint i = 0; i < release->targets->len; i++) {
@@ -117,6 +123,21 @@ static gint soonest_first(gconstpointer a, gconstpointer b)
 	if (x->target->at_utc != y->target->at_utc)
 		return x->target->at_utc < y->target->at_utc ? -1 : 1;
 	return strcmp(x->target->base, y->target->base);
+}
+
+static void add_queued(CmdTable *table, const GPtrArray *lists)
+{
+	for (guint l = 0; l < lists->len; l++) {
+		const GPtrArray *releases = lists->pdata[l];
+		for (guint i = 0; i < releases->len; i++) {
+			const PublishRelease *release = releases->pdata[i];
+			g_autofree char *by = by_text(release);
+			if (is_queued(release))
+				cmd_table_row(table, release->app, release->version, "", "", "", "",
+					      "", release->state, release->tag, by,
+					      release->pusher ? release->pusher : "", NULL);
+		}
+	}
 }
 
 static void add_row(CmdTable *table, const Coming *one, gint64 now)
@@ -180,12 +201,14 @@ static void print_conflicts(const GArray *coming, const PublishFacts *facts)
 	}
 }
 
-static void print_list(const GArray *coming, const PublishFacts *facts, gint64 now)
+static void print_list(const GPtrArray *lists, const GArray *coming, const PublishFacts *facts,
+		       gint64 now)
 {
 	static const char *const heads[] = {"APP", "VERSION", "BASE",   "LOCAL TIME",
 					    "UTC", "LEFT",    "WAVE",   "STATE",
 					    "TAG", "TAGGER",  "PUSHER", NULL};
 	g_autoptr(CmdTable) table = cmd_table_new(heads);
+	add_queued(table, lists);
 	for (guint i = 0; i < coming->len; i++)
 		add_row(table, &g_array_index(coming, Coming, i), now);
 	cmd_table_print(table);
@@ -201,7 +224,7 @@ static void print_list_json(const GPtrArray *lists, char **bases)
 		for (guint i = 0; i < releases->len; i++) {
 			g_autoptr(GArray) coming = g_array_new(FALSE, FALSE, sizeof(Coming));
 			add_coming(coming, releases->pdata[i], bases);
-			if (coming->len > 0)
+			if (coming->len > 0 || is_queued(releases->pdata[i]))
 				status_release_to_json(releases->pdata[i], json);
 		}
 	}
@@ -240,7 +263,7 @@ static int plan_list(Cmd *cmd, GError **error)
 	g_autoptr(PublishFacts) facts = publish_facts_new(central, NULL, NULL, NULL, error);
 	if (!facts)
 		return 1;
-	print_list(coming, facts, util_clock_now_utc(central->clock));
+	print_list(lists, coming, facts, util_clock_now_utc(central->clock));
 	return 0;
 }
 

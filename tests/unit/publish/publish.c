@@ -1,15 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include <sys/stat.h>
-
 #include "world.h"
-
-static void expect_state(World *world, const char *release, const char *state)
-{
-	g_autoptr(GError) error = NULL;
-	g_autoptr(PublishRelease) folded = publish_release(world->central, "shop", release, &error);
-	g_assert_no_error(error);
-	g_assert_cmpstr(folded->state, ==, state);
-}
 
 static void test_create(World *world, gconstpointer data)
 {

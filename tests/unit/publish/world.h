@@ -2,6 +2,7 @@
 /* A central with one app and one base in a temporary folder; builds without a sandbox. */
 #pragma once
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "publish/publish.h"
@@ -123,6 +124,14 @@ G_GNUC_UNUSED static void world_report(World *world, const char *release, Report
 				       const char *root, const char *serves)
 {
 	world_report_round(world, release, event, 1, root, serves);
+}
+
+G_GNUC_UNUSED static void expect_state(World *world, const char *release, const char *state)
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(PublishRelease) folded = publish_release(world->central, "shop", release, &error);
+	g_assert_no_error(error);
+	g_assert_cmpstr(folded->state, ==, state);
 }
 
 G_GNUC_UNUSED static GPtrArray *world_orders(World *world)
