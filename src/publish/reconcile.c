@@ -14,6 +14,7 @@ typedef struct {
 	ConfApp *app;
 	Repo *repo;
 	const UtilTrailers *hint; /* or NULL */
+	const char *pusher;       /* of the hint, or NULL */
 	GHashTable *seen;
 	gboolean changed;
 	gint64 now_utc;
@@ -29,49 +30,69 @@ static gboolean branch_is_checked(const ConfApp *app, const char *ref)
 	return FALSE;
 }
 
-/* "tag" for an annotated tag, with its object; "branch" for a checked branch, NULL for nothing to
- * do. */
-static const char *job_kind(Reconcile *self, const RepoRef *ref, GBytes **ret_raw)
+/* Nothing is left to withdraw: it never came to an order, or has ended at every base. What is past
+ * its commit point somewhere answers a cancel by itself. */
+static gboolean is_over(const PublishRelease *release)
 {
-	if (branch_is_checked(self->app, ref->name))
-		return "branch";
-	if (!g_str_has_prefix(ref->name, "refs/tags/"))
-		return NULL;
-	RepoType type = REPO_BLOB;
-	g_autoptr(GError) error = NULL;
-	g_autoptr(GBytes) raw =
-	    repo_object_read(self->repo, ref->oid, PLAN_MESSAGE_MAX * 4, &type, &error);
-	if (!raw) {
-		publish_note(self->central, "%s: %s cannot be read: %s", self->app->name, ref->name,
-			     error->message);
-		return NULL;
-	}
-	if (type != REPO_TAG)
-		return NULL;
-	*ret_raw = g_steal_pointer(&raw);
-	return "tag";
+	guint ended = 0;
+	for (guint i = 0; i < release->targets->len; i++)
+		ended +=
+		    ((const PublishTarget *)release->targets->pdata[i])->state == CENTRAL_ENDED;
+	return strcmp(release->state, "refused") == 0 || publish_release_is_cancelled(release) ||
+	       (ended > 0 && ended == release->targets->len);
 }
 
-/* The plan, if there is one, is on record before its job is made: so it can be cancelled. */
-static gboolean make_job(Reconcile *self, const char *kind, const RepoRef *ref, GBytes *raw,
-			 GError **error)
+/* The tag that was this release is not at it any more. */
+static gboolean withdraw(Reconcile *self, const char *oid, const char *reason, GError **error)
 {
-	gboolean plan = FALSE;
+	g_autoptr(GError) failed = NULL;
+	g_autoptr(PublishRelease) release =
+	    publish_release(self->central, self->app->name, oid, &failed);
+	/* one that cannot be folded, for a damaged ledger, is withdrawn as well */
+	if (g_error_matches(failed, TS_ERROR, TS_ERROR_NOT_FOUND) || (release && is_over(release)))
+		return TRUE;
+	return publish_cancel(self->central, self->app->name, oid, NULL, reason, error);
+}
+
+/* Before the job: that may wait behind others for hours, while the old release goes live. */
+static gboolean withdraw_moved(Reconcile *self, const char *name, const char *oid, gboolean plan,
+			       GError **error)
+{
+	const char *tag = name + strlen("refs/tags/");
+	g_autofree char *reason =
+	    plan ? g_strdup_printf("replaced by a new plan in tag %s", tag)
+		 : g_strdup_printf("tag %s was moved by %s, and has no plan for %s any more", tag,
+				   self->pusher ? self->pusher : "a push", self->app->name);
+	return withdraw(self, oid, reason, error);
+}
+
+static gboolean withdraw_deleted(Reconcile *self, const char *name, const char *oid, GError **error)
+{
+	g_autofree char *reason =
+	    g_strdup_printf("tag %s was deleted by %s", name + strlen("refs/tags/"),
+			    self->pusher ? self->pusher : "a push");
+	return withdraw(self, oid, reason, error);
+}
+
+static Job *new_job(Reconcile *self, const char *kind, const RepoRef *ref)
+{
 	g_autofree char *id = job_id_for_ref(self->app->name, ref->name, ref->oid);
-	g_autoptr(Job) job = job_new(id, kind, self->app->name);
+	Job *job = job_new(id, kind, self->app->name);
 	g_free(job->ref);
 	job->ref = g_strdup(ref->name);
 	g_free(job->oid);
 	job->oid = g_strdup(ref->oid);
-	const char *pusher = self->hint ? util_trailers_get(self->hint, "Pusher") : NULL;
-	if (pusher) {
+	if (self->pusher) {
 		g_free(job->pusher);
-		job->pusher = g_strdup(pusher);
+		job->pusher = g_strdup(self->pusher);
 	}
 	job->attempt = 0;
 	job->created_utc = self->now_utc;
-	if (raw && !publish_take_plan(self->central, self->app, job, raw, &plan, error))
-		return FALSE;
+	return job;
+}
+
+static gboolean create_job(Reconcile *self, const Job *job, GError **error)
+{
 	g_autoptr(GError) failed = NULL;
 	if (store_job_create(self->central->queue_dirfd, job, &failed) ||
 	    g_error_matches(failed, TS_ERROR, TS_ERROR_EXISTS))
@@ -80,18 +101,50 @@ static gboolean make_job(Reconcile *self, const char *kind, const RepoRef *ref, 
 	return FALSE;
 }
 
+static gboolean take_branch(Reconcile *self, const RepoRef *ref, GError **error)
+{
+	g_autoptr(Job) job = new_job(self, "branch", ref);
+	return create_job(self, job, error);
+}
+
+/* A plan is on record before its job is made: so it can be cancelled. *ret_put_off: it cannot be
+ * read now; it is looked at again. */
+static gboolean take_tag(Reconcile *self, const RepoRef *ref, const char *before,
+			 gboolean *ret_put_off, GError **error)
+{
+	RepoType type = REPO_BLOB;
+	gboolean plan = FALSE;
+	g_autoptr(GError) failed = NULL;
+	g_autoptr(GBytes) raw =
+	    repo_object_read(self->repo, ref->oid, PLAN_MESSAGE_MAX * 4, &type, &failed);
+	if (!raw) {
+		publish_note(self->central, "alarm: %s: %s cannot be read: %s", self->app->name,
+			     ref->name, failed->message);
+		/* what is there, and is too big for a plan, stays so */
+		*ret_put_off = !repo_object_exists(self->repo, ref->oid);
+		if (*ret_put_off)
+			return TRUE;
+		type = REPO_BLOB;
+	}
+	g_autoptr(Job) job = type == REPO_TAG ? new_job(self, "tag", ref) : NULL;
+	return (!job || publish_take_plan(self->central, self->app, job, raw, &plan, error)) &&
+	       (!before || withdraw_moved(self, ref->name, before, plan, error)) &&
+	       (!job || create_job(self, job, error));
+}
+
 static gboolean take_ref(Reconcile *self, const RepoRef *ref, gboolean first_sight, GError **error)
 {
-	gboolean tag = g_str_has_prefix(ref->name, "refs/tags/");
-	if (!tag && !branch_is_checked(self->app, ref->name))
+	gboolean branch = branch_is_checked(self->app, ref->name), put_off = FALSE;
+	if (!branch && !g_str_has_prefix(ref->name, "refs/tags/"))
 		return TRUE;
 	const char *before = g_hash_table_lookup(self->seen, ref->name);
 	if (before && strcmp(before, ref->oid) == 0)
 		return TRUE;
-	g_autoptr(GBytes) raw = NULL;
-	const char *kind = first_sight ? NULL : job_kind(self, ref, &raw);
-	if (kind && !make_job(self, kind, ref, raw, error))
+	if (!first_sight && !(branch ? take_branch(self, ref, error)
+				     : take_tag(self, ref, before, &put_off, error)))
 		return FALSE;
+	if (put_off)
+		return TRUE;
 	g_hash_table_replace(self->seen, g_strdup(ref->name), g_strdup(ref->oid));
 	self->changed = TRUE;
 	return TRUE;
@@ -105,19 +158,6 @@ static gboolean deletion_recorded(const UtilTrailers *hint, const char *name, co
 		if (strcmp(util_trailers_key(hint, i), "Update") == 0 &&
 		    strcmp(util_trailers_value(hint, i), want) == 0)
 			return TRUE;
-	return FALSE;
-}
-
-static gboolean withdraw(Reconcile *self, const char *name, const char *oid, GError **error)
-{
-	const char *pusher = util_trailers_get(self->hint, "Pusher");
-	g_autofree char *reason = g_strdup_printf(
-	    "tag %s was deleted by %s", name + strlen("refs/tags/"), pusher ? pusher : "a push");
-	g_autoptr(GError) failed = NULL;
-	if (publish_cancel(self->central, self->app->name, oid, NULL, reason, &failed) ||
-	    g_error_matches(failed, TS_ERROR, TS_ERROR_NOT_FOUND))
-		return TRUE;
-	g_propagate_error(error, g_steal_pointer(&failed));
 	return FALSE;
 }
 
@@ -146,7 +186,7 @@ static gboolean take_missing(Reconcile *self, GHashTable *present, GError **erro
 				     self->app->name, name, self->app->repo);
 			continue;
 		}
-		if (open_tag && !withdraw(self, name, oid, error))
+		if (open_tag && !withdraw_deleted(self, name, oid, error))
 			return FALSE;
 		g_hash_table_remove(self->seen, name);
 		self->changed = TRUE;
@@ -172,8 +212,10 @@ static gboolean reconcile_refs(Reconcile *self, gboolean first_sight, GError **e
 gboolean publish_reconcile(Central *central, const char *app, const UtilTrailers *hint,
 			   GError **error)
 {
-	Reconcile self = {
-	    .central = central, .hint = hint, .now_utc = util_clock_now_utc(central->clock)};
+	Reconcile self = {.central = central,
+			  .hint = hint,
+			  .pusher = hint ? util_trailers_get(hint, "Pusher") : NULL,
+			  .now_utc = util_clock_now_utc(central->clock)};
 	g_autoptr(ConfApp) conf = conf_app_load(central->dirfd, app, error);
 	g_autoptr(Repo) repo = conf ? repo_open(conf->repo, error) : NULL;
 	if (!repo)

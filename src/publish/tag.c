@@ -148,28 +148,6 @@ static UtilTrailers *accepted_text(TagRoad *road, const PlanTable *table)
 	return text;
 }
 
-/* The same tag name pushed again with another plan: the releases before it are withdrawn. */
-static gboolean withdraw_replaced(TagRoad *road, GError **error)
-{
-	Central *central = road->run->central;
-	const char *app = road->run->app->name;
-	g_autoptr(GPtrArray) releases = publish_releases(central, app, 0, error);
-	if (!releases)
-		return FALSE;
-	for (guint i = 0; i < releases->len; i++) {
-		const PublishRelease *release = g_ptr_array_index(releases, i);
-		if (strcmp(release->release, road->run->job->oid) == 0 ||
-		    g_strcmp0(release->tag, road->tag->name) != 0 ||
-		    strcmp(release->state, "cancelled") == 0)
-			continue;
-		g_autofree char *reason =
-		    g_strdup_printf("replaced by a new plan in tag %s", road->tag->name);
-		if (!publish_cancel(central, app, release->release, NULL, reason, error))
-			return FALSE;
-	}
-	return TRUE;
-}
-
 /* pre-receive has judged who pushed; a push whose hint was lost has no name here. */
 static const char *known_pusher(const Job *job)
 {
@@ -319,7 +297,7 @@ static gboolean walk(TagRoad *road, GError **error)
 		job_say(run, "tag %s is for app %s", road->tag->name, road->plan->app);
 		return TRUE;
 	}
-	if (road->plan && (!accept_plan(road, error) || !withdraw_replaced(road, error)))
+	if (road->plan && !accept_plan(road, error))
 		return FALSE;
 	if (road->plan && is_cancelled(road)) {
 		job_say(run, "release %s was cancelled; nothing to do", road->tag->name);
