@@ -162,6 +162,50 @@ char *publish_settle(Central *central, const char *app, const char *base, const 
 	return best ? own_plan(central, app, best->version, base, "settle", who, error) : NULL;
 }
 
+/* Is the tag still at the object that this job is about? Rollbacks have no tag anywhere. */
+static gboolean check_tag_of_job(Central *central, const Job *job, GError **error)
+{
+	char now[REPO_OID] = "";
+	if (!*job->ref)
+		return TRUE;
+	g_autoptr(GError) gone = NULL;
+	g_autoptr(ConfApp) app = conf_app_load(central->dirfd, job->app, error);
+	g_autoptr(Repo) repo = app ? repo_open(app->repo, error) : NULL;
+	if (!repo)
+		return FALSE;
+	if (repo_ref_get(repo, job->ref, now, &gone))
+		return strcmp(now, job->oid) == 0 ||
+		       util_error_set(error, TS_ERROR_REFUSED,
+				      "%s is at %.12s now, and this job is about %.12s; what is "
+				      "there now has a job of its own (tagship log)",
+				      job->ref, now, job->oid);
+	if (g_error_matches(gone, TS_ERROR, TS_ERROR_NOT_FOUND))
+		return util_error_set(error, TS_ERROR_REFUSED, "%s was deleted; push the tag again",
+				      job->ref);
+	g_propagate_error(error, g_steal_pointer(&gone));
+	return FALSE;
+}
+
+gboolean publish_may_retry(Central *central, const Job *job, GError **error)
+{
+	if (strcmp(job->kind, "tag") != 0)
+		return TRUE;
+	g_autoptr(GPtrArray) decisions =
+	    library_decisions(central->library, job->app, job->oid, NULL);
+	const LibraryDecision *ordered = decisions ? publish_decision(decisions, "ordered") : NULL;
+	if (decisions && publish_decision(decisions, "refused"))
+		return util_error_set(error, TS_ERROR_REFUSED,
+				      "its plan was refused; mend it and push the tag again "
+				      "(git tag -a -f, git push -f)");
+	if (decisions && publish_cancel_decision(decisions, NULL))
+		return util_error_set(error, TS_ERROR_REFUSED,
+				      "its release was cancelled; push a new plan");
+	if (ordered && !util_trailers_get(ordered->text, "Order"))
+		return util_error_set(error, TS_ERROR_REFUSED,
+				      "it was ordered at no base, which is final; push a new plan");
+	return check_tag_of_job(central, job, error);
+}
+
 gboolean publish_retry(Central *central, const char *job_id, GError **error)
 {
 	g_autoptr(Job) job = store_job_read(central->queue_dirfd, job_id, error);
@@ -171,6 +215,10 @@ gboolean publish_retry(Central *central, const char *job_id, GError **error)
 		return util_error_set(error, TS_ERROR_REFUSED,
 				      "job %s is %s; only a failed job can be retried", job_id,
 				      job_state_name(job->state));
+	if (!publish_may_retry(central, job, error)) {
+		g_prefix_error(error, "job %s cannot be retried: ", job_id);
+		return FALSE;
+	}
 	job->state = JOB_QUEUED;
 	job->started_utc = job->ended_utc = 0;
 	g_autoptr(UtilTrailers) hint = util_trailers_new();

@@ -64,6 +64,17 @@ static char *one_line(const char *text)
 	return newline ? g_strndup(text, (gsize)(newline - text)) : g_strdup(text);
 }
 
+/* Only what can help is advised. */
+static void say_retry(JobRun *run)
+{
+	g_autoptr(GError) never = NULL;
+	if (publish_may_retry(run->central, run->job, &never))
+		job_say(run, "to try again, without a new commit: tagship -C %s retry %s",
+			run->central->path, run->job->id);
+	else
+		job_say(run, "trying again does not help: %s", never->message);
+}
+
 static gboolean job_end(JobRun *run, const GError *failure, GError **error)
 {
 	Job *job = run->job;
@@ -73,8 +84,7 @@ static gboolean job_end(JobRun *run, const GError *failure, GError **error)
 		g_free(job->reason);
 		job->reason = one_line(failure->message);
 		job_say(run, "job %s failed: %s", job->id, failure->message);
-		job_say(run, "to try again, without a new commit: tagship -C %s retry %s",
-			run->central->path, job->id);
+		say_retry(run);
 		return store_job_write(run->central->queue_dirfd, job, error);
 	}
 	g_autofree char *took = util_text_duration(job->ended_utc - job->started_utc);

@@ -25,6 +25,9 @@ gboolean publish_job_tag(JobRun *run, GError **error);
 gboolean publish_job_branch(JobRun *run, GError **error);
 gboolean publish_job_bundle(JobRun *run, GError **error);
 
+/* REFUSED if running this job again can never succeed; the text says why and what to do. */
+gboolean publish_may_retry(Central *central, const Job *job, GError **error);
+
 /* Takes the plan of a pushed tag into the release's record ("queued"), before its job is made. What
  * is recorded already stays. *ret_plan FALSE: no plan for this app, or none that can be read; its
  * job says what is wrong. */

@@ -177,7 +177,8 @@ char *publish_rollback(Central *central, const char *app, const char *version, c
  * error if nothing is live yet. */
 char *publish_settle(Central *central, const char *app, const char *base, const char *who,
 		     GError **error);
-/* Puts a failed job back. */
+/* Puts a failed job back. REFUSED if that can never succeed: its tag is at another object or gone,
+ * its plan was refused, its release cancelled. */
 gboolean publish_retry(Central *central, const char *job_id, GError **error);
 /* Drops bundles, logs, versions and jobs no longer needed; says what it did through log_fd. */
 gboolean publish_gc(Central *central, gboolean dry_run, GString *ret_said, GError **error);

@@ -108,6 +108,77 @@ static void test_moved_after_its_end(World *world, gconstpointer data)
 	expect_state(world, first, "live");
 }
 
+/* The app's build command from now on. */
+static void build_by(World *world, const char *command)
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(ConfApp) app = conf_app_load(world->central->dirfd, "shop", &error);
+	g_assert_true(conf_app_remove(world->central->dirfd, "shop", &error));
+	g_free(app->build);
+	app->build = g_strdup(command);
+	g_free(app->output);
+	app->output = g_strdup("out");
+	g_assert_true(conf_app_create(world->central->dirfd, app, &error));
+}
+
+static void expect_no_retry(World *world, const char *name, const char *release, const char *says)
+{
+	g_autoptr(GError) error = NULL;
+	g_autofree char *ref = g_strconcat("refs/tags/", name, NULL);
+	g_autofree char *id = job_id_for_ref("shop", ref, release);
+	g_assert_false(publish_retry(world->central, id, &error));
+	g_assert_error(error, TS_ERROR, TS_ERROR_REFUSED);
+	if (!strstr(error->message, says))
+		g_error("not said: \"%s\" but: %s", says, error->message);
+}
+
+/* What the log of its first run says. */
+static void expect_log(World *world, const char *name, const char *release, const char *says)
+{
+	g_autofree char *ref = g_strconcat("refs/tags/", name, NULL);
+	g_autofree char *id = job_id_for_ref("shop", ref, release);
+	g_autofree char *path = job_log_name(id, 1);
+	g_autofree char *log = NULL;
+	g_assert_true(util_fs_read_file(world->central->dirfd, path, 100000, &log, NULL, NULL));
+	if (!strstr(log, says))
+		g_error("not said: \"%s\" but: %s", says, log);
+}
+
+/* The job of a plan that was replaced since, or of one that was refused, is not run again. */
+static void test_retry_of_the_past(World *world, gconstpointer data)
+{
+	(void)data;
+	begin(world);
+	build_by(world, "exit 7");
+	g_autofree char *plan = world_plan("2098-01-01 02:00 base-local", "all", NULL);
+	g_autofree char *plan2 = world_plan("2098-01-02 02:00 base-local", "all", NULL);
+	g_autofree char *old = world_tag(world, "v2", plan);
+	world_work(world);
+	build_by(world, "mkdir out; cp index.html out");
+	expect_log(world, "v2", old, "to try again, without a new commit");
+	g_autofree char *now = world_tag(world, "v2", plan2);
+	world_work(world);
+	expect_no_retry(world, "v2", old, "cancelled");
+	world_work(world);
+	expect_state(world, now, "ordered");
+	g_autofree char *bad = world_plan("2098-01-01 02:00 base-local", "nowhere", NULL);
+	g_autofree char *refused = world_tag(world, "v3", bad);
+	world_work(world);
+	expect_state(world, refused, "refused");
+	expect_no_retry(world, "v3", refused, "was refused");
+	expect_log(world, "v3", refused, "trying again does not help");
+	/* of no plan at all: only the tag tells */
+	build_by(world, "exit 7");
+	g_autofree char *plain = world_tag(world, "v4", "No plan");
+	world_work(world);
+	g_autofree char *other = world_tag(world, "v4", "No plan either");
+	expect_no_retry(world, "v4", plain, "is at ");
+	world_work(world);
+	g_autoptr(Repo) repo = repo_open(world->source, NULL);
+	g_assert_true(repo_ref_delete(repo, "refs/tags/v4", NULL, NULL));
+	expect_no_retry(world, "v4", other, "was deleted");
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -115,7 +186,8 @@ int main(int argc, char **argv)
 		void (*run)(World *, gconstpointer);
 	} tests[] = {{"/publish/intake/cancel-queued", test_cancel_queued},
 		     {"/publish/intake/moved", test_moved},
-		     {"/publish/intake/moved-after-its-end", test_moved_after_its_end}};
+		     {"/publish/intake/moved-after-its-end", test_moved_after_its_end},
+		     {"/publish/intake/retry-of-the-past", test_retry_of_the_past}};
 	g_test_init(&argc, &argv, NULL);
 	for (guint i = 0; i < G_N_ELEMENTS(tests); i++)
 		g_test_add(tests[i].name, World, NULL, world_setup, tests[i].run, world_teardown);
