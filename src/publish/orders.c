@@ -400,9 +400,46 @@ static gboolean order_target(JobRun *run, const Ordering *ordering, const Publis
 	return TRUE;
 }
 
-/* Decides and fans out under the lock, unless a cancel came first. */
-static gboolean decide_orders(JobRun *run, const char *release, UtilTrailers *ordered,
-			      gboolean *ret_cancelled, GError **error)
+static void add_cancelled(JobRun *run, UtilTrailers *ordered, const char *base,
+			  const LibraryDecision *cancel)
+{
+	const char *reason = util_trailers_get(cancel->text, "Reason");
+	g_autofree char *why =
+	    g_strdup_printf("cancelled there%s%s", reason ? ": " : "", reason ? reason : "");
+	add_left_out(run, ordered, base, why);
+}
+
+/* What was cancelled at a base while bundles were made is left out; the rest as it is. */
+static UtilTrailers *without_cancelled(JobRun *run, const UtilTrailers *ordered,
+				       const GPtrArray *decisions, GError **error)
+{
+	g_autoptr(UtilTrailers) kept = util_trailers_new();
+	for (guint i = 0; i < util_trailers_count(ordered); i++) {
+		const char *key = util_trailers_key(ordered, i);
+		const char *value = util_trailers_value(ordered, i);
+		gboolean is_order = strcmp(key, "Order") == 0;
+		g_autoptr(Order) order = is_order ? order_parse(value, strlen(value), error) : NULL;
+		if (is_order && !order)
+			return NULL;
+		g_autofree char *base =
+		    order ? g_strdup(order->base) : g_strndup(value, strcspn(value, " "));
+		const LibraryDecision *cancel = is_order || strcmp(key, "Arrival") == 0
+						    ? publish_cancel_decision(decisions, base)
+						    : NULL;
+		if (cancel && is_order)
+			add_cancelled(run, kept, base, cancel);
+		else if (!cancel)
+			util_trailers_add(kept, key, value);
+	}
+	return g_steal_pointer(&kept);
+}
+
+typedef enum { DECIDED_ORDERS, DECIDED_NOTHING, DECIDED_CANCELLED } Decided;
+
+/* Decides and fans out under the lock, unless a cancel came first: of the whole, or of all bases
+ * that a revision is for. */
+static gboolean decide_orders(JobRun *run, const char *release, const UtilTrailers *wanted,
+			      Decided *ret_decided, GError **error)
 {
 	Central *central = run->central;
 	util_autofd int lock = publish_lock(central, error);
@@ -412,9 +449,16 @@ static gboolean decide_orders(JobRun *run, const char *release, UtilTrailers *or
 	    library_decisions(central->library, run->app->name, release, error);
 	if (!decisions)
 		return FALSE;
-	*ret_cancelled = publish_decision(decisions, "cancelled") != NULL;
-	if (*ret_cancelled)
+	*ret_decided = DECIDED_CANCELLED;
+	if (publish_cancel_decision(decisions, NULL))
 		return TRUE;
+	g_autoptr(UtilTrailers) ordered = without_cancelled(run, wanted, decisions, error);
+	if (!ordered)
+		return FALSE;
+	gboolean any = util_trailers_get(ordered, "Order") != NULL;
+	if (!any && publish_decision(decisions, "ordered"))
+		return TRUE;
+	*ret_decided = any ? DECIDED_ORDERS : DECIDED_NOTHING;
 	return library_decide(central->library, run->app->name, release, "ordered", ordered, NULL,
 			      util_clock_now_utc(central->clock), error) &&
 	       publish_stops_complete(central, error) &&
@@ -445,21 +489,26 @@ static gboolean order_new_release(JobRun *run, const PublishRelease *release,
 				   .facts = publish_facts_plan(facts),
 				   .haste = haste,
 				   .ordered = ordered};
-	for (guint i = 0; i < release->targets->len; i++)
-		if (!order_target(run, &ordering, g_ptr_array_index(release->targets, i), error))
+	for (guint i = 0; i < release->targets->len; i++) {
+		const PublishTarget *target = g_ptr_array_index(release->targets, i);
+		const LibraryDecision *cancel = publish_cancel_decision(decisions, target->base);
+		if (cancel)
+			add_cancelled(run, ordered, target->base, cancel);
+		else if (!order_target(run, &ordering, target, error))
 			return FALSE;
+	}
 	if (!library_bind(run->central->library, run->app->name, version->version, error) ||
 	    !job_phase(run, "order", error))
 		return FALSE;
-	gboolean cancelled = FALSE;
-	if (!decide_orders(run, release->release, ordered, &cancelled, error))
+	Decided decided = DECIDED_CANCELLED;
+	if (!decide_orders(run, release->release, ordered, &decided, error))
 		return FALSE;
-	if (cancelled) {
+	if (decided == DECIDED_CANCELLED) {
 		job_say(run, "release %s was cancelled meanwhile; nothing is ordered",
 			release->tag);
 		return TRUE;
 	}
-	if (!util_trailers_get(ordered, "Order"))
+	if (decided == DECIDED_NOTHING)
 		return util_error_set(
 		    error, TS_ERROR_FAILED,
 		    "nothing is ordered at any base, for the reasons above; push a new plan");
@@ -509,8 +558,12 @@ static gboolean revise(JobRun *run, const Order *order, const LibraryVersion *ve
 	util_trailers_add(ordered, "Version", version->version);
 	util_trailers_add(ordered, "Root", version->root);
 	util_trailers_add(ordered, "Order", text);
-	gboolean cancelled = FALSE;
-	return decide_orders(run, order->release, ordered, &cancelled, error);
+	Decided decided = DECIDED_CANCELLED;
+	if (!decide_orders(run, order->release, ordered, &decided, error))
+		return FALSE;
+	if (decided == DECIDED_CANCELLED)
+		job_say(run, "its order was cancelled meanwhile");
+	return TRUE;
 }
 
 gboolean publish_job_bundle(JobRun *run, GError **error)

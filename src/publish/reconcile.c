@@ -35,9 +35,11 @@ static gboolean branch_is_checked(const ConfApp *app, const char *ref)
 static gboolean is_over(const PublishRelease *release)
 {
 	guint ended = 0;
-	for (guint i = 0; i < release->targets->len; i++)
-		ended +=
-		    ((const PublishTarget *)release->targets->pdata[i])->state == CENTRAL_ENDED;
+	for (guint i = 0; i < release->targets->len; i++) {
+		const PublishTarget *target = g_ptr_array_index(release->targets, i);
+		ended += target->state == CENTRAL_ENDED ||
+			 (target->state == CENTRAL_CANCEL_ASKED && target->seq == 0);
+	}
 	return strcmp(release->state, "refused") == 0 || publish_release_is_cancelled(release) ||
 	       (ended > 0 && ended == release->targets->len);
 }

@@ -430,12 +430,13 @@ static int badness(ReportEvent event)
 
 static void sum_up(PublishRelease *release)
 {
-	guint ended = 0, staged = 0, ordered = 0, asked = 0;
+	guint ended = 0, staged = 0, ordered = 0, asked = 0, never = 0;
 	ReportEvent worst = REPORT_LIVE;
 	for (guint i = 0; i < release->targets->len; i++) {
 		const PublishTarget *target = g_ptr_array_index(release->targets, i);
 		ordered += target->state != CENTRAL_NOT_ORDERED;
 		staged += target->state == CENTRAL_STAGED;
+		never += target->state == CENTRAL_CANCEL_ASKED && target->seq == 0;
 		asked += target->state == CENTRAL_CANCEL_ASKED && target->seq > 0;
 		if (target->state != CENTRAL_ENDED)
 			continue;
@@ -443,16 +444,19 @@ static void sum_up(PublishRelease *release)
 		if (badness(target->event) > badness(worst))
 			worst = target->event;
 	}
-	guint n = release->targets->len;
+	/* cancelled there before it was ordered: nothing is to come from it */
+	guint n = release->targets->len - never;
 	if (g_strcmp0(release->state, "cancelled") == 0 && asked > 0)
 		set_state(release, "cancel-asked");
-	if (g_strcmp0(release->state, "ordered") != 0 || n == 0)
+	if (g_strcmp0(release->state, "ordered") != 0 || release->targets->len == 0)
 		return;
-	if (ended == n)
+	if (n == 0)
+		set_state(release, "cancelled");
+	else if (ended == n)
 		set_state(release, report_event_name(worst));
 	else if (staged + ended == n)
 		set_state(release, "staged");
-	else if (ordered == 0)
+	else if (ordered == never)
 		set_state(release, "late");
 }
 

@@ -80,7 +80,8 @@ static int plan_check(Cmd *cmd, GError **error)
 /* To come, at a base that is still ours. */
 static gboolean is_open(const PublishTarget *target, char **bases)
 {
-	return target->state != CENTRAL_ENDED &&
+	gboolean never = target->state == CENTRAL_CANCEL_ASKED && target->seq == 0;
+	return target->state != CENTRAL_ENDED && !never &&
 	       g_strv_contains((const char *const *)bases, target->base);
 }
 

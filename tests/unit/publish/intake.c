@@ -108,6 +108,79 @@ static void test_moved_after_its_end(World *world, gconstpointer data)
 	expect_state(world, first, "live");
 }
 
+/* What the log of its first run says. */
+static void expect_log(World *world, const char *name, const char *release, const char *says)
+{
+	g_autofree char *ref = g_strconcat("refs/tags/", name, NULL);
+	g_autofree char *id = job_id_for_ref("shop", ref, release);
+	g_autofree char *path = job_log_name(id, 1);
+	g_autofree char *log = NULL;
+	g_assert_true(util_fs_read_file(world->central->dirfd, path, 100000, &log, NULL, NULL));
+	if (!strstr(log, says))
+		g_error("not said: \"%s\" but: %s", says, log);
+}
+
+static void cancel_at(World *world, const char *release, const char *base)
+{
+	g_autoptr(GError) error = NULL;
+	g_assert_true(publish_cancel(world->central, "shop", release, base, "no", &error));
+	g_assert_no_error(error);
+}
+
+static guint n_orders(World *world, const char *base)
+{
+	g_autoptr(GPtrArray) orders = world_orders_at(world, base);
+	return orders->len;
+}
+
+static void want(World *world, const char *base, const char *release, const char *from,
+		 const char *root)
+{
+	g_autoptr(UtilTrailers) hint = util_trailers_new();
+	util_trailers_add(hint, "Base", base);
+	util_trailers_add(hint, "App", "shop");
+	util_trailers_add(hint, "Release", release);
+	util_trailers_add(hint, "Old", from);
+	util_trailers_add(hint, "New", root);
+	g_assert_true(store_hint_put(world->central->queue_dirfd, "want", hint, NULL));
+	world_work(world);
+}
+
+/* A cancel at one base is nothing to the others, before the order and after it. */
+static void test_cancel_at_a_base(World *world, gconstpointer data)
+{
+	(void)data;
+	begin(world);
+	world_add_base(world, "hanoi");
+	world_add_base(world, "berlin");
+	g_autofree char *plan = world_plan("2098-01-01 02:00 base-local", "all", NULL);
+	g_autofree char *one = world_tag(world, "v1", plan);
+	world_work(world);
+	world_commit(world, "<h1>two</h1>\n");
+	g_autofree char *two = world_tag(world, "v2", plan);
+	g_assert_true(publish_look(world->central, "shop", NULL));
+	cancel_at(world, two, "hanoi");
+	world_work(world);
+	g_assert_cmpuint(n_orders(world, "haikou"), ==, 2);
+	g_assert_cmpuint(n_orders(world, "hanoi"), ==, 1);
+	expect_log(world, "v2", two, "hanoi            not ordered: cancelled there: no");
+	/* a revision for who was not cancelled; none for who was since */
+	g_autoptr(GPtrArray) orders = world_orders(world);
+	const Order *first = ((LedgerEntry *)orders->pdata[0])->order;
+	const Order *second = ((LedgerEntry *)orders->pdata[1])->order;
+	want(world, "haikou", two, first->root, second->root);
+	g_assert_cmpuint(n_orders(world, "haikou"), ==, 3);
+	cancel_at(world, two, "berlin");
+	g_assert_cmpuint(n_orders(world, "berlin"), ==, 3);
+	want(world, "berlin", two, first->root, second->root);
+	g_assert_cmpuint(n_orders(world, "berlin"), ==, 3);
+	/* the release ends where it was ordered */
+	world_report(world, two, REPORT_LIVE, second->root, second->root);
+	g_autoptr(PublishRelease) release = publish_release(world->central, "shop", two, NULL);
+	g_assert_cmpstr(release->state, ==, "ordered"); /* berlin has not answered */
+	expect_state(world, one, "ordered");
+}
+
 /* The app's build command from now on. */
 static void build_by(World *world, const char *command)
 {
@@ -130,18 +203,6 @@ static void expect_no_retry(World *world, const char *name, const char *release,
 	g_assert_error(error, TS_ERROR, TS_ERROR_REFUSED);
 	if (!strstr(error->message, says))
 		g_error("not said: \"%s\" but: %s", says, error->message);
-}
-
-/* What the log of its first run says. */
-static void expect_log(World *world, const char *name, const char *release, const char *says)
-{
-	g_autofree char *ref = g_strconcat("refs/tags/", name, NULL);
-	g_autofree char *id = job_id_for_ref("shop", ref, release);
-	g_autofree char *path = job_log_name(id, 1);
-	g_autofree char *log = NULL;
-	g_assert_true(util_fs_read_file(world->central->dirfd, path, 100000, &log, NULL, NULL));
-	if (!strstr(log, says))
-		g_error("not said: \"%s\" but: %s", says, log);
 }
 
 /* The job of a plan that was replaced since, or of one that was refused, is not run again. */
@@ -187,6 +248,7 @@ int main(int argc, char **argv)
 	} tests[] = {{"/publish/intake/cancel-queued", test_cancel_queued},
 		     {"/publish/intake/moved", test_moved},
 		     {"/publish/intake/moved-after-its-end", test_moved_after_its_end},
+		     {"/publish/intake/cancel-at-a-base", test_cancel_at_a_base},
 		     {"/publish/intake/retry-of-the-past", test_retry_of_the_past}};
 	g_test_init(&argc, &argv, NULL);
 	for (guint i = 0; i < G_N_ELEMENTS(tests); i++)

@@ -134,10 +134,15 @@ G_GNUC_UNUSED static void expect_state(World *world, const char *release, const 
 	g_assert_cmpstr(folded->state, ==, state);
 }
 
+G_GNUC_UNUSED static GPtrArray *world_orders_at(World *world, const char *base)
+{
+	g_autoptr(Repo) ledger = ledger_open(world->state, base, NULL);
+	return ledger_entries(ledger, LEDGER_ORDERS, NULL, NULL);
+}
+
 G_GNUC_UNUSED static GPtrArray *world_orders(World *world)
 {
-	g_autoptr(Repo) ledger = ledger_open(world->state, "haikou", NULL);
-	return ledger_entries(ledger, LEDGER_ORDERS, NULL, NULL);
+	return world_orders_at(world, "haikou");
 }
 
 G_GNUC_UNUSED static void world_setup(World *world, gconstpointer data)
