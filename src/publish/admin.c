@@ -48,7 +48,7 @@ gboolean publish_cancel(Central *central, const char *app, const char *release, 
 			const char *reason, GError **error)
 {
 	return decide_cancel(central, app, release, base, reason, error) &&
-	       publish_fan_out(central, app, release, error);
+	       publish_tell(central, app, release, error);
 }
 
 /* A plan tag object of our own in the library, on its road as if it had been pushed. */

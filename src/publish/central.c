@@ -5,6 +5,9 @@
 #include "publish/publish-private.h"
 
 #define CLOCK_ALARM_MS 2000
+#define AGAIN_S 60
+#define PAUSE_MOST_S 3600
+#define TRIES_WORTH 5 /* with a minute at first: for half an hour */
 #define CENTRAL_MARK "central.cfg"
 
 static const struct {
@@ -49,6 +52,7 @@ Central *central_open(const char *state_path, GError **error)
 	central->dirfd = central->queue_dirfd = central->bundles_dirfd = -1;
 	central->path = g_canonicalize_filename(state_path, NULL);
 	central->clock = util_clock_system();
+	central->again_s = AGAIN_S;
 	central->key_file = g_build_filename(central->path, "keys", "central", NULL);
 	if (!open_folders(central, error))
 		return NULL;
@@ -117,6 +121,13 @@ UtilTrailers *publish_contact(Central *central, const char *base)
 	return util_trailers_parse(text, len, NULL);
 }
 
+gboolean publish_base_is_gone(Central *central, const char *base)
+{
+	g_autoptr(GError) unknown = NULL;
+	g_autoptr(ConfPeer) peer = conf_peer_load(central->dirfd, base, &unknown);
+	return !peer && g_error_matches(unknown, TS_ERROR, TS_ERROR_NOT_FOUND);
+}
+
 gboolean publish_clock_is_off(const UtilTrailers *contact, gint64 *ret_offset_ms)
 {
 	gint64 seconds = 0;
@@ -142,6 +153,25 @@ void publish_note(Central *central, const char *format, ...)
 				    O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (fd >= 0)
 		(void)util_fs_write_all(fd, line, strlen(line), NULL); /* only a note */
+}
+
+/* ---- trying again ---- */
+
+void publish_pause_begin(PublishPause *pause, const Central *central)
+{
+	gint64 pause_s = MIN(central->again_s << MIN(pause->tries, 10), PAUSE_MOST_S);
+	pause->tries++;
+	pause->until_us = g_get_monotonic_time() + pause_s * G_USEC_PER_SEC;
+}
+
+gboolean publish_pause_over(const PublishPause *pause)
+{
+	return g_get_monotonic_time() >= pause->until_us;
+}
+
+gboolean publish_pause_worth(const PublishPause *pause)
+{
+	return pause->tries > 0 && pause->tries <= TRIES_WORTH;
 }
 
 /* ---- what pre-receive and the worker compile plans against ---- */

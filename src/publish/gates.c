@@ -123,6 +123,31 @@ static gboolean say_word(Central *central, const PublishRelease *release,
 			      NULL, util_clock_now_utc(central->clock), error);
 }
 
+/* A shut gate is final, so it waits for a ledger that cannot be read, as long as an open one would
+ * be of use. */
+static gboolean waits_for_ledger(Central *central, const PublishRelease *release,
+				 const CentralGateStep *step)
+{
+	gint64 now = util_clock_now_utc(central->clock);
+	if (step->word != CENTRAL_GATE_SHUT || step->wave != 1)
+		return FALSE;
+	for (guint i = 0; i < release->targets->len; i++) {
+		const PublishTarget *target = release->targets->pdata[i];
+		if (!target->trouble || now > target->at_utc + release->grace_s)
+			continue;
+		publish_note(central, "alarm: %s %s: its gate waits for the ledger of %s: %s",
+			     release->app, release->tag, target->base, target->trouble);
+		return TRUE;
+	}
+	return FALSE;
+}
+
+static void look_again(PublishGates *gates, gint64 utc)
+{
+	if (gates->next_utc == 0 || utc < gates->next_utc)
+		gates->next_utc = utc;
+}
+
 /* All words of one release that can be said now. *ret_done: it waits for none any more. */
 static gboolean decide_release(PublishGates *gates, Central *central, const char *app,
 			       const char *id, gboolean *ret_done, GError **error)
@@ -139,15 +164,18 @@ static gboolean decide_release(PublishGates *gates, Central *central, const char
 		next_step(release, util_clock_now_utc(central->clock), &step);
 		g_autofree char *reason = step.reason;
 		if (step.word == CENTRAL_GATE_UNDECIDED) {
-			if (step.next_utc > 0 &&
-			    (gates->next_utc == 0 || step.next_utc < gates->next_utc))
-				gates->next_utc = step.next_utc;
+			if (step.next_utc > 0)
+				look_again(gates, step.next_utc);
+			return TRUE;
+		}
+		if (waits_for_ledger(central, release, &step)) {
+			look_again(gates, util_clock_now_utc(central->clock) + central->again_s);
 			return TRUE;
 		}
 		publish_note(central, "%s %s: wave %u is %s: %s", app, release->tag, step.wave,
 			     step.word == CENTRAL_GATE_OPEN ? "open" : "shut", reason);
 		if (!say_word(central, release, &step, error) ||
-		    !publish_fan_out(central, app, id, error))
+		    !publish_tell(central, app, id, error))
 			return FALSE;
 	}
 }
@@ -175,9 +203,11 @@ gboolean publish_gates_decide(PublishGates *gates, Central *central, GError **er
 		gboolean ok = decide_release(gates, central, words[0], words[1], &done, &failed);
 		if (g_error_matches(failed, TS_ERROR, TS_ERROR_NOT_FOUND))
 			done = TRUE; /* a tag without a plan */
-		else if (!ok)
+		else if (!ok) {
 			publish_note(central, "alarm: %s: the gate of release %.12s: %s", words[0],
 				     words[1], failed->message);
+			look_again(gates, util_clock_now_utc(central->clock) + central->again_s);
+		}
 		if (done)
 			g_hash_table_iter_remove(&iter);
 	}

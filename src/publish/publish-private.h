@@ -83,19 +83,31 @@ const LibraryDecision *publish_cancel_decision(const GPtrArray *decisions, const
 /* From the accepted and built release to signed orders at all its targets. */
 gboolean publish_order_release(JobRun *run, const char *release, const LibraryVersion *version,
 			       GError **error);
-/* Completes what decisions say and ledgers lack, for one release. Idempotent. */
+/* Completes what decisions say and ledgers lack, for one release. Idempotent. A ledger that cannot
+ * be written holds up no other; then FALSE (AGAIN, naming all of them), it is noted, and owed: the
+ * worker tries again. */
 gboolean publish_fan_out(Central *central, const char *app, const char *release, GError **error);
-/* For all releases that could still lack something. */
+/* The same, the lock is held. Bases in `deaf` (may be NULL) get no orders. */
+gboolean publish_fan_out_locked(Central *central, const char *app, const char *release,
+				GHashTable *deaf, GError **error);
+/* The same for who has recorded a decision and has no more to do: FALSE only if what is owed could
+ * not even be marked as such. */
+gboolean publish_tell(Central *central, const char *app, const char *release, GError **error);
+/* For all releases, and stops, that could still lack something. What is owed before is owed no more
+ * unless it fails again. */
 gboolean publish_fan_out_all(Central *central, GError **error);
+/* Notes that `what` could not be told to a ledger, and marks that something is owed. */
+gboolean publish_owe(Central *central, const char *what, const GError *why, GError **error);
 
 /* Writes what became of an app's versions as notes into its repository. Idempotent. */
 gboolean publish_notes_write(Central *central, const char *app, GError **error);
 
-/* Completes what STATE/stops says and ledgers lack. Idempotent. */
+/* Completes what STATE/stops says and ledgers lack. Idempotent. A base that cannot be told holds up
+ * no other; it is noted, and owed. */
 gboolean publish_stops_fan_out(Central *central, GError **error);
-/* The same, the lock is held: a base that came after the stop hears of it before its first order.
- */
-gboolean publish_stops_complete(Central *central, GError **error);
+/* The same, the lock is held. Bases that could not be told join `deaf` (a set of char *; may be
+ * NULL): one that came after a stop must hear of it before its first order. */
+gboolean publish_stops_complete(Central *central, GHashTable *deaf, GError **error);
 
 /* Releases that wait for central's word. */
 typedef struct PublishGates PublishGates;
@@ -111,12 +123,26 @@ gboolean publish_gates_wait(const PublishGates *gates);
 /* When to decide again if no report comes before; 0: no time is known. */
 gint64 publish_gates_next_utc(const PublishGates *gates);
 
+/* Between two tries of what failed: central->again_s, then twice as long each time, up to an hour.
+ */
+typedef struct {
+	guint tries;
+	gint64 until_us;
+} PublishPause;
+void publish_pause_begin(PublishPause *pause, const Central *central);
+gboolean publish_pause_over(const PublishPause *pause);
+/* Soon enough that a worker that has nothing else to do stays for it. */
+gboolean publish_pause_worth(const PublishPause *pause);
+
 /* Reads refs, makes jobs, moves `seen`. hint may be NULL. */
 gboolean publish_reconcile(Central *central, const char *app, const UtilTrailers *hint,
 			   GError **error);
 /* Every hint in the queue, each removed once everything it led to is durable. *ret_taken becomes
  * TRUE if there was one. */
 gboolean publish_take_hints(Central *central, gboolean *ret_taken, GError **error);
+
+/* The base was removed: central has no file of it any more. */
+gboolean publish_base_is_gone(Central *central, const char *base);
 
 /* What a base's ledger says: its orders folded, and its reports. */
 typedef struct {

@@ -27,6 +27,7 @@ typedef struct {
 	Library *library;
 	UtilClock *clock;
 	char *key_file; /* STATE/keys/central */
+	gint64 again_s; /* how soon what failed is tried again at first; then in twice the time */
 } Central;
 
 /* Opens STATE; NOT_FOUND with what to do if it is none. */
@@ -91,6 +92,7 @@ typedef struct {
 	guint64 bundle_bytes; /* 0: nothing to transfer */
 	char *codec;
 	gint64 arrival_utc; /* expected, at the time of ordering */
+	char *trouble;      /* its ledger cannot be read, so nothing of it is known here; or NULL */
 } PublishTarget;
 
 typedef struct {
@@ -138,8 +140,13 @@ GPtrArray *publish_releases(Central *central, const char *app, guint max, GError
 void publish_release_free(PublishRelease *release);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PublishRelease, publish_release_free)
 
+/* Something that was decided is not in every ledger yet; the worker tries again each minute, later
+ * less often. */
+gboolean publish_is_owed(Central *central);
+
 /* Records the decision, then asks every ledger (or only `base`) to cancel. A plan that is still
- * queued is cancelled, too: its job then orders nothing. */
+ * queued is cancelled, too: its job then orders nothing. TRUE once it is on record: see
+ * publish_is_owed. */
 gboolean publish_cancel(Central *central, const char *app, const char *release, const char *base,
 			const char *reason, GError **error);
 /* Nothing of an app activates at a base until a resume. */

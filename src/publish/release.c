@@ -103,6 +103,7 @@ static void target_free(gpointer data)
 	g_free(target->detail);
 	g_free(target->log_end);
 	g_free(target->codec);
+	g_free(target->trouble);
 	g_ptr_array_unref(target->nodes);
 	g_free(target);
 }
@@ -483,10 +484,8 @@ PublishRelease *publish_release_with(Central *central, GHashTable *views, const 
 		LedgerView *view = ledger_views_get(views, central, target->base, &gone);
 		if (view)
 			fold_ledger(target, view, release_id);
-		else if (!g_error_matches(gone, TS_ERROR, TS_ERROR_NOT_FOUND)) {
-			g_propagate_error(error, g_steal_pointer(&gone));
-			return NULL;
-		}
+		else if (!publish_base_is_gone(central, target->base))
+			target->trouble = g_strdup(gone->message);
 	}
 	sum_up(release);
 	return g_steal_pointer(&release);

@@ -171,14 +171,20 @@ static gboolean fan_out_base(Central *central, const GPtrArray *stops, const Con
 	return TRUE;
 }
 
-gboolean publish_stops_complete(Central *central, GError **error)
+gboolean publish_stops_complete(Central *central, GHashTable *deaf, GError **error)
 {
 	g_autoptr(GPtrArray) stops = read_lines(central, error);
 	g_auto(GStrv) names = stops ? conf_peer_names(central->dirfd, error) : NULL;
 	for (guint i = 0; names && names[i]; i++) {
-		g_autoptr(ConfPeer) peer = conf_peer_load(central->dirfd, names[i], error);
-		if (!peer || !fan_out_base(central, stops, peer, error))
+		g_autoptr(GError) why = NULL;
+		g_autoptr(ConfPeer) peer = conf_peer_load(central->dirfd, names[i], &why);
+		if (peer && fan_out_base(central, stops, peer, &why))
+			continue;
+		g_autofree char *what = g_strconcat("stops at ", names[i], NULL);
+		if (!publish_owe(central, what, why, error))
 			return FALSE;
+		if (deaf)
+			(void)g_hash_table_add(deaf, g_strdup(names[i])); /* a set */
 	}
 	return names != NULL;
 }
@@ -186,7 +192,7 @@ gboolean publish_stops_complete(Central *central, GError **error)
 gboolean publish_stops_fan_out(Central *central, GError **error)
 {
 	util_autofd int lock = publish_lock(central, error);
-	return lock >= 0 && publish_stops_complete(central, error);
+	return lock >= 0 && publish_stops_complete(central, NULL, error);
 }
 
 /* ---- by hand ---- */
@@ -241,7 +247,7 @@ gboolean publish_stop(Central *central, const char *app, const char *base, const
 	if (!stops)
 		return FALSE;
 	put(stops, stop_new(central, app, base, who, reason), &stopped);
-	return write_stops(central, stops, error) && publish_stops_complete(central, error);
+	return write_stops(central, stops, error) && publish_stops_complete(central, NULL, error);
 }
 
 gboolean publish_resume(Central *central, const char *app, const char *base, const char *who,
@@ -261,7 +267,7 @@ gboolean publish_resume(Central *central, const char *app, const char *base, con
 				      "shows",
 				      app ? app : "everything", base ? " at " : "",
 				      base ? base : "");
-	return write_stops(central, stops, error) && publish_stops_complete(central, error);
+	return write_stops(central, stops, error) && publish_stops_complete(central, NULL, error);
 }
 
 /* ---- who heard ---- */

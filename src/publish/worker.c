@@ -107,6 +107,7 @@ typedef struct {
 	JobThread job;
 	char *app, *release; /* of the job, if it is a tag's */
 	PublishGates *gates;
+	PublishPause owed; /* until the ledgers are tried again */
 } Worker;
 
 /* Opens the library anew: libgit2 goes on seeing packs that a `tagship gc` has taken away. */
@@ -195,8 +196,29 @@ static int wait_ms(const Worker *self)
 {
 	gint64 next = publish_gates_next_utc(self->gates);
 	gint64 left_ms = (next - util_clock_now_utc(self->central->clock)) * 1000;
-	int most = self->thread ? BUSY_WAIT_MS : IDLE_WAIT_MS;
+	int most =
+	    self->thread ? BUSY_WAIT_MS : (int)MIN(IDLE_WAIT_MS, self->central->again_s * 1000);
 	return next == 0 ? most : (int)CLAMP(left_ms, 0, most);
+}
+
+static gboolean pay_owed(Worker *self, GError **error)
+{
+	if (!publish_is_owed(self->central)) {
+		self->owed = (PublishPause){0};
+		return TRUE;
+	}
+	if (self->owed.tries == 0)
+		publish_pause_begin(&self->owed, self->central);
+	if (!publish_pause_over(&self->owed))
+		return TRUE;
+	publish_pause_begin(&self->owed, self->central);
+	return publish_fan_out_all(self->central, error);
+}
+
+/* One that a hook started waits for what it can still do; what it leaves, the next one finds. */
+static gboolean waits(const Worker *self)
+{
+	return publish_gates_wait(self->gates) || publish_pause_worth(&self->owed);
 }
 
 /* Until there is nothing to do (once) or for ever. */
@@ -209,7 +231,8 @@ static gboolean work(Worker *self, gboolean once, GError **error)
 		first = FALSE;
 		if (!store_wake_clear(self->central->queue_dirfd, &woken, error) ||
 		    !publish_take_hints(self->central, &news, error) ||
-		    !reap_job(self, FALSE, &news, error) || !decide_gates(self, news, error))
+		    !reap_job(self, FALSE, &news, error) || !decide_gates(self, news, error) ||
+		    !pay_owed(self, error))
 			return FALSE;
 		if (!self->thread) {
 			gboolean started = FALSE;
@@ -217,7 +240,7 @@ static gboolean work(Worker *self, gboolean once, GError **error)
 				return FALSE;
 			if (!started)
 				publish_gc_daily(self->central);
-			if (!started && once && !publish_gates_wait(self->gates))
+			if (!started && once && !waits(self))
 				return TRUE;
 		}
 		if (g_get_monotonic_time() >= next_beat_us) {
@@ -238,7 +261,6 @@ static gboolean locked_run(Worker *self, gboolean once, GError **error)
 	Central *central = self->central;
 	(void)util_fs_sweep_tmp(central->dirfd, "tmp", 0, NULL); /* tried again next time */
 	if (!requeue_cut_off(central, error) || !publish_fan_out_all(central, error) ||
-	    !publish_stops_fan_out(central, error) ||
 	    !publish_gates_find(self->gates, central, error))
 		return FALSE;
 	/* hints first: they say who pushed */

@@ -149,6 +149,7 @@ static void add_target(JsonBuilder *builder, const PublishTarget *target)
 	add_int(builder, "bundle_bytes", (gint64)target->bundle_bytes);
 	add_text(builder, "codec", target->codec);
 	add_time(builder, "arrival", target->arrival_utc);
+	add_text(builder, "trouble", target->trouble);
 	add_target_nodes(builder, target);
 	json_builder_end_object(builder);
 }

@@ -295,6 +295,19 @@ static void add_clock_trouble(Status *status, const StatusCell *cell, const Util
 				    cell->base, (double)offset_ms / 1000));
 }
 
+/* Of many releases the same is said once. */
+static void add_ledger_trouble(Status *status, const PublishTarget *target)
+{
+	if (!target->trouble)
+		return;
+	g_autofree char *text = g_strdup_printf("%s: its ledger here cannot be read: %s",
+						target->base, target->trouble);
+	for (guint i = 0; i < status->trouble->len; i++)
+		if (strcmp(status->trouble->pdata[i], text) == 0)
+			return;
+	g_ptr_array_add(status->trouble, g_steal_pointer(&text));
+}
+
 static gboolean load_app(Status *status, Central *central, const char *app, GError **error)
 {
 	g_autoptr(GPtrArray) cells = g_ptr_array_new();
@@ -313,6 +326,7 @@ static gboolean load_app(Status *status, Central *central, const char *app, GErr
 			if (cell)
 				cell_target(cell, release, target);
 			add_staged_alarm(status, release, target);
+			add_ledger_trouble(status, target);
 		}
 	}
 	for (guint i = 0; i < cells->len; i++) {

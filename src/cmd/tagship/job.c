@@ -14,6 +14,16 @@ gboolean cmd_poke_worker(Central *central, GError **error)
 	return util_child_detach(argv, error);
 }
 
+gboolean cmd_see_to_it(const Cmd *cmd, Central *central, GError **error)
+{
+	if (publish_is_owed(central))
+		cmd_say(cmd,
+			"not every ledger could be written (why, %s/log/worker.log says); it is "
+			"tried again until all are",
+			central->path);
+	return cmd_poke_worker(central, error);
+}
+
 int cmd_retry(Cmd *cmd, GError **error)
 {
 	if (!cmd_options(cmd, NULL, 1, 1, error))

@@ -121,6 +121,9 @@ static void print_target(const PublishTarget *target, guint waves)
 	if (target->outage_ms >= 0)
 		g_print(", outage %.2f s", (double)target->outage_ms / 1000);
 	g_print("%s%s\n", *detail ? ": " : "", detail);
+	if (target->trouble)
+		g_print("    its ledger cannot be read, nothing of it is known: %s\n",
+			target->trouble);
 	print_nodes(target);
 	if (!target->log_end || !*target->log_end)
 		return;
@@ -258,7 +261,8 @@ static int cancel_release(Cmd *cmd, Central *central, const char *base, GError *
 		return 1;
 	g_autofree char *who = cmd_who();
 	g_autofree char *reason = g_strdup_printf("cancelled by %s on central", who);
-	if (!publish_cancel(central, release->app, release->release, base, reason, error))
+	if (!publish_cancel(central, release->app, release->release, base, reason, error) ||
+	    !cmd_see_to_it(cmd, central, error))
 		return 1;
 	cmd_say(
 	    cmd,

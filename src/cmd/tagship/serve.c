@@ -7,14 +7,15 @@
 
 #define IDLE_TIMEOUT_MS (120 * 1000)
 
-/* A verb may have left a hint, or releases wait for central's word; where hooks start the worker,
- * so do we. */
+/* A verb may have left a hint, releases wait for central's word, or a ledger is owed something;
+ * where hooks start the worker, so do we. */
 static void poke_worker(const Cmd *cmd, int state_dirfd)
 {
 	g_autoptr(ConfCentral) conf = NULL;
 	g_autoptr(GError) error = NULL;
 	if (faccessat(state_dirfd, "queue/wake", F_OK, 0) != 0 &&
-	    faccessat(state_dirfd, "queue/gates", F_OK, 0) != 0)
+	    faccessat(state_dirfd, "queue/gates", F_OK, 0) != 0 &&
+	    faccessat(state_dirfd, "queue/fan-out", F_OK, 0) != 0)
 		return;
 	conf = conf_central_load(state_dirfd, &error);
 	util_autofd int lock = conf ? util_fs_lock(state_dirfd, "worker.lock", 0, NULL) : -1;

@@ -56,7 +56,7 @@ static int wait_heard(const Cmd *cmd, Central *central, const char *app, const c
 {
 	g_auto(GStrv) bases = bases_of(central, app, base, error);
 	gint64 until = g_get_monotonic_time() + HEAR_US;
-	if (!bases)
+	if (!bases || !cmd_see_to_it(cmd, central, error))
 		return 1;
 	while (deaf(central, bases, NULL) > 0 && g_get_monotonic_time() < until)
 		g_usleep(LOOK_US);

@@ -30,6 +30,8 @@ int cmd_authorized_keys(Cmd *cmd, GError **error);
 
 /* Starts a worker in the background if the configuration says so and none runs. */
 gboolean cmd_poke_worker(Central *central, GError **error);
+/* The same after a decision, and says if a ledger lacks it. */
+gboolean cmd_see_to_it(const Cmd *cmd, Central *central, GError **error);
 
 /* Prints the job's log as it grows until the job ends; returns the exit status of the job. */
 int cmd_follow_job(Central *central, const char *job_id, gboolean follow, GError **error);
