@@ -139,7 +139,14 @@ static int receive(Hook *hook, GError **error)
 		return 1;
 	g_auto(GStrv) options = hook_push_options();
 	gboolean nowait = g_strv_contains((const char *const *)options, "nowait");
-	if (!wait_for_intake(hook, hint)) {
+	if (!wait_for_intake(hook, hint) && hook_worker_running(hook)) {
+		hook_say(hook,
+			 "tagship: the worker has not taken your push in yet; it is recorded, and "
+			 "tried again. Why, %s/log/worker.log says",
+			 hook->state);
+		return 0;
+	}
+	if (!hint_is_taken(hook, hint)) {
 		hook_say(
 		    hook,
 		    "tagship: the worker is down. Your push is recorded and will be built when "

@@ -137,9 +137,17 @@ gboolean publish_pause_worth(const PublishPause *pause);
 /* Reads refs, makes jobs, moves `seen`. hint may be NULL. */
 gboolean publish_reconcile(Central *central, const char *app, const UtilTrailers *hint,
 			   GError **error);
+/* Hints that could not be taken in stay, and are tried again after a pause. */
+typedef struct PublishIntake PublishIntake;
+PublishIntake *publish_intake_new(void);
+void publish_intake_free(PublishIntake *intake);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PublishIntake, publish_intake_free)
+/* TRUE while one is worth waiting for (see publish_pause_worth). */
+gboolean publish_intake_waits(const PublishIntake *intake);
 /* Every hint in the queue, each removed once everything it led to is durable. *ret_taken becomes
- * TRUE if there was one. */
-gboolean publish_take_hints(Central *central, gboolean *ret_taken, GError **error);
+ * TRUE if there was one. FALSE only if the queue cannot be read. */
+gboolean publish_take_hints(PublishIntake *intake, Central *central, gboolean *ret_taken,
+			    GError **error);
 
 /* The base was removed: central has no file of it any more. */
 gboolean publish_base_is_gone(Central *central, const char *base);

@@ -251,27 +251,56 @@ static gboolean same_repo(const char *a, const char *b)
 	return strcmp(real_a ? real_a : a, real_b ? real_b : b) == 0;
 }
 
-static gboolean take_push(Central *central, const UtilTrailers *hint, GError **error)
+/* What only this hint tells: which tags were deleted on purpose. */
+static gboolean records_a_deletion(const UtilTrailers *hint)
+{
+	for (guint i = 0; i < util_trailers_count(hint); i++)
+		if (strcmp(util_trailers_key(hint, i), "Update") == 0 &&
+		    strstr(util_trailers_value(hint, i), " " REPO_ZERO " refs/tags/"))
+			return TRUE;
+	return FALSE;
+}
+
+/* A hint of its own for the app that could not be looked at, so that the push is answered. */
+static gboolean put_off(Central *central, const UtilTrailers *hint, const char *app, GError **error)
+{
+	g_autoptr(UtilTrailers) again = util_trailers_new();
+	util_trailers_add(again, "App", app);
+	for (guint i = 0; i < util_trailers_count(hint); i++)
+		if (strcmp(util_trailers_key(hint, i), "Hint") != 0)
+			util_trailers_add(again, util_trailers_key(hint, i),
+					  util_trailers_value(hint, i));
+	return store_hint_put(central->queue_dirfd, "push", again, error);
+}
+
+/* One bad application file or repository must not stop the others. */
+static gboolean take_push_for(Central *central, const UtilTrailers *hint, const char *name,
+			      GError **error)
 {
 	const char *path = util_trailers_get(hint, "Repo");
-	g_auto(GStrv) apps = conf_app_names(central->dirfd, error);
-	if (!apps)
+	g_autoptr(GError) failed = NULL;
+	g_autoptr(ConfApp) app = conf_app_load(central->dirfd, name, &failed);
+	if (app && ((path && !same_repo(app->repo, path)) ||
+		    publish_reconcile(central, name, hint, &failed)))
+		return TRUE;
+	if (util_trailers_get(hint, "App")) {
+		g_propagate_prefixed_error(error, g_steal_pointer(&failed), "%s: ", name);
 		return FALSE;
-	for (guint i = 0; apps[i]; i++) {
-		g_autoptr(GError) failed = NULL;
-		g_autoptr(ConfApp) app = conf_app_load(central->dirfd, apps[i], &failed);
-		if (app && path && !same_repo(app->repo, path))
-			continue;
-		if (!app || !publish_reconcile(central, apps[i], hint, &failed)) {
-			/* one bad application file or repository must not stop the others */
-			publish_note(central, "alarm: %s: %s", apps[i], failed->message);
-			if (g_error_matches(failed, TS_ERROR, TS_ERROR_NO_SPACE)) {
-				g_propagate_error(error, g_steal_pointer(&failed));
-				return FALSE;
-			}
-		}
 	}
-	return TRUE;
+	publish_note(central, "alarm: %s: %s", name, failed->message);
+	/* whose repository it is nobody knows: refs that are there are looked at anyway */
+	return (!app && !records_a_deletion(hint)) || put_off(central, hint, name, error);
+}
+
+static gboolean take_push(Central *central, const UtilTrailers *hint, GError **error)
+{
+	const char *only = util_trailers_get(hint, "App");
+	g_auto(GStrv) apps = conf_app_names(central->dirfd, error);
+	for (guint i = 0; apps && apps[i]; i++)
+		if ((!only || strcmp(only, apps[i]) == 0) &&
+		    !take_push_for(central, hint, apps[i], error))
+			return FALSE;
+	return apps != NULL;
 }
 
 static gboolean take_want(Central *central, const UtilTrailers *hint, GError **error)
@@ -332,17 +361,75 @@ static gboolean take_hint(Central *central, const char *name, GError **error)
 	return ok && store_hint_remove(central->queue_dirfd, name, error);
 }
 
-gboolean publish_take_hints(Central *central, gboolean *ret_taken, GError **error)
+struct PublishIntake {
+	GHashTable *paused; /* name of a hint -> PublishPause */
+};
+
+PublishIntake *publish_intake_new(void)
+{
+	PublishIntake *intake = g_new0(PublishIntake, 1);
+	intake->paused = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	return intake;
+}
+
+void publish_intake_free(PublishIntake *intake)
+{
+	if (!intake)
+		return;
+	g_hash_table_unref(intake->paused);
+	g_free(intake);
+}
+
+gboolean publish_intake_waits(const PublishIntake *intake)
+{
+	GHashTableIter iter;
+	gpointer pause = NULL;
+	g_hash_table_iter_init(&iter, intake->paused);
+	while (g_hash_table_iter_next(&iter, NULL, &pause))
+		if (publish_pause_worth(pause))
+			return TRUE;
+	return FALSE;
+}
+
+static void pause_hint(PublishIntake *intake, const Central *central, const char *name)
+{
+	PublishPause *pause = g_hash_table_lookup(intake->paused, name);
+	if (!pause) {
+		pause = g_new0(PublishPause, 1);
+		g_hash_table_insert(intake->paused, g_strdup(name), pause);
+	}
+	publish_pause_begin(pause, central);
+}
+
+/* One that somebody took away is waited for no more. */
+static gboolean is_no_hint(gpointer name, gpointer pause, gpointer names)
+{
+	(void)pause;
+	return !g_ptr_array_find_with_equal_func(names, name, g_str_equal, NULL);
+}
+
+gboolean publish_take_hints(PublishIntake *intake, Central *central, gboolean *ret_taken,
+			    GError **error)
 {
 	g_autoptr(GPtrArray) names = store_hint_list(central->queue_dirfd, error);
-	if (!names)
-		return FALSE;
-	for (guint i = 0; i < names->len; i++) {
-		if (!take_hint(central, g_ptr_array_index(names, i), error))
-			return FALSE;
-		*ret_taken = TRUE;
+	if (names)
+		(void)g_hash_table_foreach_remove(intake->paused, is_no_hint, names);
+	for (guint i = 0; names && i < names->len; i++) {
+		g_autoptr(GError) failed = NULL;
+		const char *name = g_ptr_array_index(names, i);
+		const PublishPause *pause = g_hash_table_lookup(intake->paused, name);
+		if (pause && !publish_pause_over(pause))
+			continue;
+		if (take_hint(central, name, &failed)) {
+			(void)g_hash_table_remove(intake->paused, name); /* if it was there */
+			*ret_taken = TRUE;
+			continue;
+		}
+		publish_note(central, "alarm: hint %s: %s; it stays, and is tried again", name,
+			     failed->message);
+		pause_hint(intake, central, name);
 	}
-	return TRUE;
+	return names != NULL;
 }
 
 gboolean publish_look(Central *central, const char *app, GError **error)

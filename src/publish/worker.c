@@ -107,6 +107,7 @@ typedef struct {
 	JobThread job;
 	char *app, *release; /* of the job, if it is a tag's */
 	PublishGates *gates;
+	PublishIntake *intake;
 	PublishPause owed; /* until the ledgers are tried again */
 } Worker;
 
@@ -218,7 +219,8 @@ static gboolean pay_owed(Worker *self, GError **error)
 /* One that a hook started waits for what it can still do; what it leaves, the next one finds. */
 static gboolean waits(const Worker *self)
 {
-	return publish_gates_wait(self->gates) || publish_pause_worth(&self->owed);
+	return publish_gates_wait(self->gates) || publish_intake_waits(self->intake) ||
+	       publish_pause_worth(&self->owed);
 }
 
 /* Until there is nothing to do (once) or for ever. */
@@ -230,7 +232,7 @@ static gboolean work(Worker *self, gboolean once, GError **error)
 		gboolean woken = FALSE, news = first;
 		first = FALSE;
 		if (!store_wake_clear(self->central->queue_dirfd, &woken, error) ||
-		    !publish_take_hints(self->central, &news, error) ||
+		    !publish_take_hints(self->intake, self->central, &news, error) ||
 		    !reap_job(self, FALSE, &news, error) || !decide_gates(self, news, error) ||
 		    !pay_owed(self, error))
 			return FALSE;
@@ -265,7 +267,7 @@ static gboolean locked_run(Worker *self, gboolean once, GError **error)
 		return FALSE;
 	/* hints first: they say who pushed */
 	gboolean taken = FALSE;
-	if (!publish_take_hints(central, &taken, error))
+	if (!publish_take_hints(self->intake, central, &taken, error))
 		return FALSE;
 	reconcile_all(central);
 	gboolean ok = work(self, once, error), reaped = FALSE;
@@ -286,7 +288,9 @@ gboolean publish_worker(Central *central, gboolean once, GError **error)
 		(void)inotify_add_watch(self.inotify_fd, in, IN_MOVED_TO | IN_CREATE); /* polls */
 	gboolean ok = TRUE;
 	g_autoptr(PublishGates) gates = publish_gates_new();
+	g_autoptr(PublishIntake) intake = publish_intake_new();
 	self.gates = gates;
+	self.intake = intake;
 	do {
 		util_autofd int lock = util_fs_lock(central->dirfd, LOCK_NAME, 0, error);
 		ok = lock >= 0 && locked_run(&self, once, error);

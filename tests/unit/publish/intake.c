@@ -8,7 +8,8 @@ static void take_hints(World *world)
 {
 	gboolean taken = FALSE;
 	g_autoptr(GError) error = NULL;
-	g_assert_true(publish_take_hints(world->central, &taken, &error));
+	g_autoptr(PublishIntake) intake = publish_intake_new();
+	g_assert_true(publish_take_hints(intake, world->central, &taken, &error));
 	g_assert_no_error(error);
 }
 
@@ -181,6 +182,44 @@ static void test_cancel_at_a_base(World *world, gconstpointer data)
 	expect_state(world, one, "ordered");
 }
 
+static guint n_hints(World *world)
+{
+	g_autoptr(GPtrArray) names = store_hint_list(world->central->queue_dirfd, NULL);
+	return names->len;
+}
+
+/* A push that cannot be looked at: the hint, which alone has the deletion on record, stays. */
+static void test_hint_stays(World *world, gconstpointer data)
+{
+	(void)data;
+	g_autoptr(GError) error = NULL;
+	g_autoptr(PublishIntake) intake = publish_intake_new();
+	gboolean taken = FALSE;
+	begin(world);
+	g_autofree char *plan = world_plan("2098-01-01 02:00 base-local", "all", NULL);
+	g_autofree char *release = world_tag(world, "v1", plan);
+	world_work(world);
+	g_autoptr(Repo) repo = repo_open(world->source, &error);
+	g_assert_true(repo_ref_delete(repo, "refs/tags/v1", NULL, &error));
+	g_autofree char *away = g_strconcat(world->source, ".away", NULL);
+	g_assert_cmpint(rename(world->source, away), ==, 0);
+	g_autofree char *deletion = g_strdup_printf("%s %s refs/tags/v1", release, REPO_ZERO);
+	world_hint(world, deletion);
+	world->central->again_s = 1;
+	for (guint i = 0; i < 3; i++) {
+		g_assert_true(publish_take_hints(intake, world->central, &taken, &error));
+		g_assert_cmpuint(n_hints(world), ==, 1);
+	}
+	g_assert_true(publish_intake_waits(intake));
+	expect_state(world, release, "ordered");
+	g_assert_cmpint(rename(away, world->source), ==, 0);
+	g_usleep(1100 * 1000);
+	g_assert_true(publish_take_hints(intake, world->central, &taken, &error));
+	g_assert_cmpuint(n_hints(world), ==, 0);
+	g_assert_false(publish_intake_waits(intake));
+	expect_state(world, release, "cancel-asked");
+}
+
 /* The app's build command from now on. */
 static void build_by(World *world, const char *command)
 {
@@ -248,6 +287,7 @@ int main(int argc, char **argv)
 	} tests[] = {{"/publish/intake/cancel-queued", test_cancel_queued},
 		     {"/publish/intake/moved", test_moved},
 		     {"/publish/intake/moved-after-its-end", test_moved_after_its_end},
+		     {"/publish/intake/hint-stays", test_hint_stays},
 		     {"/publish/intake/cancel-at-a-base", test_cancel_at_a_base},
 		     {"/publish/intake/retry-of-the-past", test_retry_of_the_past}};
 	g_test_init(&argc, &argv, NULL);
