@@ -44,11 +44,18 @@ static gboolean decide_cancel(Central *central, const char *app, const char *rel
 			      util_clock_now_utc(central->clock), error);
 }
 
+/* A later wave may have waited for this base alone: the worker looks at once. */
+static gboolean wake_worker(Central *central, GError **error)
+{
+	g_autoptr(UtilTrailers) hint = util_trailers_new();
+	return store_hint_put(central->queue_dirfd, "cancel", hint, error);
+}
+
 gboolean publish_cancel(Central *central, const char *app, const char *release, const char *base,
 			const char *reason, GError **error)
 {
 	return decide_cancel(central, app, release, base, reason, error) &&
-	       publish_tell(central, app, release, error);
+	       wake_worker(central, error) && publish_tell(central, app, release, error);
 }
 
 /* A plan tag object of our own in the library, on its road as if it had been pushed. */

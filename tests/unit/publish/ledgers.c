@@ -209,6 +209,43 @@ static void test_stop(World *world, gconstpointer data)
 	g_assert_false(publish_is_owed(world->central));
 }
 
+static gpointer work(gpointer data)
+{
+	const World *world = data;
+	g_autoptr(GError) error = NULL;
+	g_autoptr(Central) central = central_open(world->state, &error);
+	g_assert_true(publish_worker(central, TRUE, &error));
+	g_assert_no_error(error);
+	return NULL;
+}
+
+/* As long as a worker that looks once a minute would not. */
+static guint count_soon(World *world, const char *base, OrderKind kind)
+{
+	for (guint i = 0; i < 100 && count(world, base, kind) == 0; i++)
+		g_usleep(200 * 1000);
+	return count(world, base, kind);
+}
+
+/* The silent base of wave one is cancelled: wave two is free at once. */
+static void test_cancel_wakes(World *world, gconstpointer data)
+{
+	(void)data;
+	g_autoptr(GError) error = NULL;
+	begin(world);
+	g_autofree char *release = release_with(world, "v1",
+						"Release-At: 2098-01-01 02:00 base-local\n"
+						"Release-Waves: haikou; all +30m\n");
+	GThread *worker = g_thread_new("worker", work, world);
+	while (!publish_worker_running(world->central))
+		g_usleep(10 * 1000);
+	g_usleep(1000 * 1000); /* it has looked, and waits */
+	g_assert_true(publish_cancel(world->central, "shop", release, "haikou", "no", &error));
+	g_assert_cmpuint(count_soon(world, "hanoi", ORDER_KIND_GATE), ==, 1);
+	g_assert_true(publish_cancel(world->central, "shop", release, NULL, "no", &error));
+	(void)g_thread_join(worker); /* gives nothing */
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -218,6 +255,7 @@ int main(int argc, char **argv)
 		     {"/publish/ledgers/worker-tries-again", test_worker_tries_again},
 		     {"/publish/ledgers/gate", test_gate},
 		     {"/publish/ledgers/gate-after-give", test_gate_after_give},
+		     {"/publish/ledgers/cancel-wakes", test_cancel_wakes},
 		     {"/publish/ledgers/stop", test_stop}};
 	g_test_init(&argc, &argv, NULL);
 	for (guint i = 0; i < G_N_ELEMENTS(tests); i++)
