@@ -162,7 +162,12 @@ GPtrArray *publish_stops(Central *central, GError **error);
  * where it was not told yet. */
 gboolean publish_stop(Central *central, const char *app, const char *base, const char *who,
 		      const char *reason, GError **error);
-/* NOT_FOUND if there is no such stop. One of all bases ends with a resume of all bases. */
+/* Has it to do with this app and base? NULL: with any. */
+gboolean publish_stop_touches(const PublishStop *stop, const char *app, const char *base);
+/* "shop at haikou, stopped by ana at TIME: REASON" */
+char *publish_stop_text(const PublishStop *stop);
+/* A stop ends as it was made. REFUSED, naming them, if only wider or narrower ones stand; NOT_FOUND
+ * if there is none. Others that stand go on. */
 gboolean publish_resume(Central *central, const char *app, const char *base, const char *who,
 			GError **error);
 /* Has a base read its newest stop or resume? */

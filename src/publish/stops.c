@@ -197,20 +197,65 @@ gboolean publish_stops_fan_out(Central *central, GError **error)
 
 /* ---- by hand ---- */
 
-/* Is there a ledger that has this stop, whatever STATE/stops says? */
-static gboolean is_in_a_ledger(Central *central, const char *app, const char *base)
+/* Is there a ledger that has this stop, and no stop of STATE/stops that it would be of? */
+static gboolean is_in_a_ledger(Central *central, const GPtrArray *stops, const char *app,
+			       const char *base)
 {
+	const char *scope = app ? app : all_apps;
 	g_auto(GStrv) names = conf_peer_names(central->dirfd, NULL);
 	for (guint i = 0; names && names[i]; i++) {
+		if (base && strcmp(base, names[i]) != 0)
+			continue;
+		g_autoptr(ConfPeer) peer = conf_peer_load(central->dirfd, names[i], NULL);
 		g_autoptr(Repo) ledger = ledger_open(central->path, names[i], NULL);
 		g_autoptr(GPtrArray) entries =
 		    ledger ? ledger_entries(ledger, LEDGER_ORDERS, NULL, NULL) : NULL;
 		g_autoptr(GHashTable) have = entries ? ledger_stops(entries) : NULL;
-		if (have && (!base || strcmp(base, names[i]) == 0) &&
-		    g_hash_table_contains(have, app ? app : all_apps))
+		g_autoptr(GHashTable) wanted = peer ? wanted_at(stops, peer) : NULL;
+		if (have && wanted && g_hash_table_contains(have, scope) &&
+		    !g_hash_table_contains(wanted, scope))
 			return TRUE;
 	}
 	return FALSE;
+}
+
+gboolean publish_stop_touches(const PublishStop *stop, const char *app, const char *base)
+{
+	return (!app || !stop->app || strcmp(app, stop->app) == 0) &&
+	       (!base || !stop->base || strcmp(base, stop->base) == 0);
+}
+
+char *publish_stop_text(const PublishStop *stop)
+{
+	g_autofree char *when = util_time_format_utc(stop->since_utc);
+	return g_strdup_printf("%s%s%s, stopped by %s at %s: %s",
+			       stop->app ? stop->app : "all apps", stop->base ? " at " : "",
+			       stop->base ? stop->base : "", stop->who, when, stop->reason);
+}
+
+/* Nothing was stopped so; what stands is named, because it may be what was meant. */
+static gboolean refuse_resume(const GPtrArray *stops, const char *app, const char *base,
+			      GError **error)
+{
+	g_autoptr(GString) standing = g_string_new(NULL);
+	for (guint i = 0; i < stops->len; i++) {
+		const PublishStop *stop = stops->pdata[i];
+		if (stop->resumed || !publish_stop_touches(stop, app, base))
+			continue;
+		g_autofree char *text = publish_stop_text(stop);
+		g_string_append_printf(standing, "\n  %s (tagship resume%s%s%s%s)", text,
+				       stop->app ? " " : "", stop->app ? stop->app : "",
+				       stop->base ? " --base " : "", stop->base ? stop->base : "");
+	}
+	if (standing->len > 0)
+		return util_error_set(error, TS_ERROR_REFUSED,
+				      "a stop ends as it was made, and %s%s%s was not stopped so. "
+				      "What stands:%s",
+				      app ? app : "everything", base ? " at " : "",
+				      base ? base : "", standing->str);
+	return util_error_set(error, TS_ERROR_NOT_FOUND,
+			      "%s is not stopped%s%s; what is stopped, \"tagship status\" shows",
+			      app ? app : "everything", base ? " at " : "", base ? base : "");
 }
 
 static PublishStop *stop_new(Central *central, const char *app, const char *base, const char *who,
@@ -261,12 +306,8 @@ gboolean publish_resume(Central *central, const char *app, const char *base, con
 	PublishStop *resume = stop_new(central, app, base, who, "-");
 	resume->resumed = TRUE;
 	put(stops, resume, &stopped);
-	if (!stopped && !is_in_a_ledger(central, app, base))
-		return util_error_set(error, TS_ERROR_NOT_FOUND,
-				      "%s is not stopped%s%s; what is stopped, \"tagship status\" "
-				      "shows",
-				      app ? app : "everything", base ? " at " : "",
-				      base ? base : "");
+	if (!stopped && !is_in_a_ledger(central, stops, app, base))
+		return refuse_resume(stops, app, base, error);
 	return write_stops(central, stops, error) && publish_stops_complete(central, NULL, error);
 }
 

@@ -150,7 +150,12 @@ ok 'the base says why it waits' grep -q 'STOPPED by central: the payment service
 c status > "$W/out"
 ok 'central, too' grep -q '^! shop at b2 STOPPED by .*the payment service is down (heard)' "$W/out"
 c resume > "$W/out" 2>&1
-is 'what is not stopped cannot be resumed' $? 1
+is 'a stop ends as it was made' $? 3
+ok 'what stands is named' has "$W/out" 'shop at b2, stopped by'
+c stop shop 'a wider one' > "$W/out"
+c resume shop > "$W/out"
+is 'and ends' $? 0
+ok 'it says what goes on' has "$W/out" 'still stopped: shop at b2'
 c resume shop --base b2 > "$W/out"
 is 'resume' $? 0
 ok 'then it goes live' world_wait 30 world_is shop v3.1 b2 live

@@ -111,6 +111,19 @@ int cmd_stop(Cmd *cmd, GError **error)
 	return wait_heard(cmd, central, app, base, error);
 }
 
+/* What others stopped goes on. */
+static gboolean say_standing(const Cmd *cmd, Central *central, const char *app, const char *base,
+			     GError **error)
+{
+	g_autoptr(GPtrArray) stops = publish_stops(central, error);
+	for (guint i = 0; stops && i < stops->len; i++) {
+		g_autofree char *text = publish_stop_text(stops->pdata[i]);
+		if (publish_stop_touches(stops->pdata[i], app, base))
+			cmd_say(cmd, "  still stopped: %s", text);
+	}
+	return stops != NULL;
+}
+
 int cmd_resume(Cmd *cmd, GError **error)
 {
 	g_autofree char *base = NULL;
@@ -127,5 +140,7 @@ int cmd_resume(Cmd *cmd, GError **error)
 		return 1;
 	cmd_say(cmd, "%s%s%s: resumed", app ? app : "all apps", base ? " at " : "",
 		base ? base : "");
+	if (!say_standing(cmd, central, app, base, error))
+		return 1;
 	return wait_heard(cmd, central, app, base, error);
 }

@@ -77,6 +77,34 @@ static void test_scopes(World *world, gconstpointer data)
 	g_assert_error(error, TS_ERROR, TS_ERROR_NOT_FOUND);
 }
 
+static void expect_no_resume(World *world, const char *app, const char *base, const char *says)
+{
+	g_autoptr(GError) error = NULL;
+	g_assert_false(publish_resume(world->central, app, base, "ana", &error));
+	g_assert_error(error, TS_ERROR, TS_ERROR_REFUSED);
+	if (!strstr(error->message, says))
+		g_error("not said: \"%s\" but: %s", says, error->message);
+}
+
+/* A stop ends as it was made: nobody is told "resumed" of what stays stopped. */
+static void test_wider_and_narrower(World *world, gconstpointer data)
+{
+	(void)data;
+	world_add_base(world, "haikou");
+	world_add_base(world, "hanoi");
+	stop(world, "shop", NULL);
+	expect_no_resume(world, "shop", "haikou", "(tagship resume shop)");
+	expect_no_resume(world, NULL, NULL, "shop, stopped by ana at");
+	g_assert_true(is_stopped(world, "haikou", "shop"));
+	resume(world, "shop", NULL);
+	stop(world, "shop", "hanoi");
+	expect_no_resume(world, "shop", NULL, "(tagship resume shop --base hanoi)");
+	expect_no_resume(world, NULL, "hanoi", "shop at hanoi");
+	g_assert_true(is_stopped(world, "hanoi", "shop"));
+	resume(world, "shop", "hanoi");
+	g_assert_false(is_stopped(world, "hanoi", "shop"));
+}
+
 /* A central restored from a backup of before the stop: nothing starts by itself, and the stop can
  * be ended. */
 static void test_restored(World *world, gconstpointer data)
@@ -100,6 +128,7 @@ int main(int argc, char **argv)
 		void (*run)(World *, gconstpointer);
 	} tests[] = {{"/publish/stops/told-once", test_told_once},
 		     {"/publish/stops/scopes", test_scopes},
+		     {"/publish/stops/wider-and-narrower", test_wider_and_narrower},
 		     {"/publish/stops/restored", test_restored}};
 	g_test_init(&argc, &argv, NULL);
 	for (guint i = 0; i < G_N_ELEMENTS(tests); i++)
