@@ -227,15 +227,19 @@ static guint count_soon(World *world, const char *base, OrderKind kind)
 	return count(world, base, kind);
 }
 
-/* The silent base of wave one is cancelled: wave two is free at once. */
+/* The silent base of wave one is cancelled: wave two is free in time, not once its grace is over.
+ */
 static void test_cancel_wakes(World *world, gconstpointer data)
 {
 	(void)data;
 	g_autoptr(GError) error = NULL;
 	begin(world);
-	g_autofree char *release = release_with(world, "v1",
-						"Release-At: 2098-01-01 02:00 base-local\n"
-						"Release-Waves: haikou; all +30m\n");
+	g_autofree char *at = util_time_format_utc(g_get_real_time() / G_USEC_PER_SEC + 5);
+	g_autofree char *plan = g_strdup_printf("Release-At: %s\n"
+						"Release-Waves: haikou; all +5s\n"
+						"Release-Max-Outage: 1s\n",
+						at);
+	g_autofree char *release = release_with(world, "v1", plan);
 	GThread *worker = g_thread_new("worker", work, world);
 	while (!publish_worker_running(world->central))
 		g_usleep(10 * 1000);
