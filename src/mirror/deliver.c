@@ -168,3 +168,8 @@ gboolean mirror_deliver(Mirror *mirror, guint *ret_sent, GError **error)
 	g_propagate_error(error, first);
 	return FALSE;
 }
+
+gboolean mirror_is_usable(const Mirror *mirror)
+{
+	return wire_session_usable(mirror->session);
+}

@@ -79,6 +79,9 @@ typedef enum { MIRROR_NEWS, MIRROR_POKED, MIRROR_TIME } MirrorEvent;
  * come. AGAIN: the line was lost. UNSUPPORTED: central is too old to tell. */
 gboolean mirror_watch(Mirror *mirror, int fd, gint64 until_us, MirrorEvent *ret_event,
 		      GError **error);
+/* The line still carries a request: what failed was central's judgement, or something of this base.
+ */
+gboolean mirror_is_usable(const Mirror *mirror);
 /* Without waiting: central told a head that no mirror_update has seen. */
 gboolean mirror_has_news(Mirror *mirror);
 /* Bytes of payload over the line so far. */

@@ -179,6 +179,18 @@ cp "$W/base.cfg" "$ROOT/base.cfg"
 good 'a health check that never passes'
 SERVES=$n
 
+# a report that is damaged here, or that central cannot read
+echo 'no report' > "$ROOT/pending/damaged"
+tagship-base -C "$ROOT" -q pull > "$W/pull" 2>&1
+is 'a damaged report: the pull says so' $? 4
+ok 'and which' has "$W/pull" 'pending/damaged'
+release
+tagship-base -C "$ROOT" -q pull > "$W/pull" 2>&1
+tagship-base -C "$ROOT" -q activate > /dev/null 2>&1
+is 'and keeps nothing back' "$(world_answer berlin)" "$n"
+rm "$ROOT/pending/damaged"
+SERVES=$n
+
 # a disk that is full at the base
 sed -i 's/^min_free_mb = .*/min_free_mb = 99999999;/' "$ROOT/base.cfg"
 release

@@ -20,6 +20,7 @@ struct BasePull {
 	guint wanted;
 	gint64 look_utc; /* what was put off may be had from then on; 0: nothing was */
 	gint64 again_s;
+	char *refused; /* what was said of a report that cannot be delivered */
 };
 
 static gboolean want(BasePull *pull, const BaseTodo *todo, const StageNeed *need, GError **error)
@@ -248,10 +249,30 @@ gboolean base_pull_deliver(BasePull *pull, GError **error)
 	return base_nodes_tell(pull->base, error) && mirror_deliver(pull->mirror, &sent, error);
 }
 
+/* A report that central refuses (being older than it), or that is damaged here, must not keep
+ * orders back: it is said once, and tried with each contact. Without a watch the contact fails at
+ * its end. */
+static gboolean deliver(BasePull *pull, gboolean at_end, GError **error)
+{
+	g_autoptr(GError) local = NULL;
+	if (base_pull_deliver(pull, &local))
+		return TRUE;
+	if (!mirror_is_usable(pull->mirror) || (at_end && !pull->contact.spec.watch)) {
+		g_propagate_error(error, g_steal_pointer(&local));
+		return FALSE;
+	}
+	if (at_end && g_strcmp0(pull->refused, local->message) != 0) {
+		g_printerr("tagship-base: %s; it stays, and is tried again\n", local->message);
+		g_free(pull->refused);
+		pull->refused = g_strdup(local->message);
+	}
+	return TRUE;
+}
+
 gboolean base_pull_poked(BasePull *pull, GError **error)
 {
-	gboolean ok = base_pull_deliver(pull, error) && fetch_and_stage(pull, error) &&
-		      base_pull_deliver(pull, error);
+	gboolean ok = deliver(pull, FALSE, error) && fetch_and_stage(pull, error) &&
+		      deliver(pull, TRUE, error);
 	base_gc_quietly(pull->cmd, pull->base);
 	return ok;
 }
@@ -260,9 +281,8 @@ gboolean base_pull_contact(BasePull *pull, GError **error)
 {
 	gboolean moved = FALSE;
 	gboolean ok = base_contact_gather(pull->base, &pull->contact, error) &&
-		      base_pull_deliver(pull, error) &&
-		      mirror_update(pull->mirror, &moved, error) && fetch_and_stage(pull, error) &&
-		      base_pull_deliver(pull, error);
+		      deliver(pull, FALSE, error) && mirror_update(pull->mirror, &moved, error) &&
+		      fetch_and_stage(pull, error) && deliver(pull, TRUE, error);
 	base_gc_quietly(pull->cmd, pull->base);
 	return ok;
 }
@@ -300,5 +320,6 @@ void base_pull_close(BasePull *pull)
 	mirror_close(pull->mirror);
 	cmd_progress_free(pull->progress);
 	base_contact_clear(&pull->contact);
+	g_free(pull->refused);
 	g_free(pull);
 }
