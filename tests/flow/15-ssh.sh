@@ -192,6 +192,8 @@ plan v5 2098-01-01T00:00:00Z haikou
 git -C "$SRC" push -q origin main v5 > "$W/push5" 2>&1
 ok 'plain git fetch in the mirror' git_fetch
 ok 'leads to a pull' world_wait 10 world_is shop v5 haikou staged
+no_pull() { flock -n "$W/haikou/root/lock/pull" true; }
+world_wait 10 no_pull # it goes on after it has reported
 sed -i 's/^pull_every = .*/pull_every = 3600;/' "$W/haikou/root/base.cfg"
 pulls() { sed -n 's/^Time: //p' "$W/haikou/root/contact"; }
 before=$(pulls)
@@ -199,6 +201,7 @@ sleep 1
 world_base_run haikou
 first_pull() { [ "$(pulls)" != "$before" ]; }
 world_wait 10 first_pull
+world_wait 10 no_pull
 world_commit 6
 plan v6 2098-02-01T00:00:00Z haikou
 git -C "$SRC" push -q origin main v6 > "$W/push6" 2>&1
