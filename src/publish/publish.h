@@ -133,6 +133,9 @@ const PublishGate *publish_release_gate(const PublishRelease *release, guint wav
 /* When the word for a wave may be had at the earliest, and a base that was not heard of since is
  * cut off. */
 gint64 publish_release_gate_at(const PublishRelease *release, guint wave);
+/* No order was given for it, and its time and grace are over: it comes no more. */
+gboolean publish_target_is_past(const PublishRelease *release, const PublishTarget *target,
+				gint64 now_utc);
 /* As a whole: cancelled, or asked to be and not confirmed everywhere. */
 gboolean publish_release_is_cancelled(const PublishRelease *release);
 /* All releases of an app, newest first, by when they were taken in; at most `max` (0: all). */

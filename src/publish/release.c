@@ -136,6 +136,13 @@ gboolean publish_release_is_cancelled(const PublishRelease *release)
 	       strcmp(release->state, "cancel-asked") == 0;
 }
 
+gboolean publish_target_is_past(const PublishRelease *release, const PublishTarget *target,
+				gint64 now_utc)
+{
+	gint64 grace_s = release->is_now ? PLAN_NOW_VALID_S : release->grace_s;
+	return target->state == CENTRAL_NOT_ORDERED && now_utc > target->at_utc + grace_s;
+}
+
 char *publish_frozen(const PublishFacts *facts, const PublishRelease *release,
 		     const PublishTarget *target)
 {

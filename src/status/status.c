@@ -71,9 +71,12 @@ static char *waits_for(const PublishRelease *release, const PublishTarget *targe
 }
 
 /* The soonest release that is still open here. */
-static void cell_next(StatusCell *cell, const PublishRelease *release, const PublishTarget *target)
+static void cell_next(StatusCell *cell, const PublishRelease *release, const PublishTarget *target,
+		      gint64 now_utc)
 {
 	const char *state = NULL;
+	if (publish_target_is_past(release, target, now_utc))
+		return;
 	switch (target->state) {
 	case CENTRAL_ORDERED:
 		state = "ordered";
@@ -152,9 +155,9 @@ static void add_staged_alarm(Status *status, const PublishRelease *release,
 }
 
 static void cell_target(StatusCell *cell, const PublishRelease *release,
-			const PublishTarget *target)
+			const PublishTarget *target, gint64 now_utc)
 {
-	cell_next(cell, release, target);
+	cell_next(cell, release, target, now_utc);
 	cell_nodes(cell, release, target);
 	if (target->state != CENTRAL_ENDED)
 		return;
@@ -324,7 +327,8 @@ static gboolean load_app(Status *status, Central *central, const char *app, GErr
 			const PublishTarget *target = g_ptr_array_index(release->targets, t);
 			StatusCell *cell = find_cell(cells, target->base);
 			if (cell)
-				cell_target(cell, release, target);
+				cell_target(cell, release, target,
+					    util_clock_now_utc(central->clock));
 			add_staged_alarm(status, release, target);
 			add_ledger_trouble(status, target);
 		}

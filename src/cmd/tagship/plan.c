@@ -78,10 +78,12 @@ static int plan_check(Cmd *cmd, GError **error)
 }
 
 /* To come, at a base that is still ours. */
-static gboolean is_open(const PublishTarget *target, char **bases)
+static gboolean is_open(const PublishRelease *release, const PublishTarget *target, char **bases,
+			gint64 now_utc)
 {
 	gboolean never = target->state == CENTRAL_CANCEL_ASKED && target->seq == 0;
 	return target->state != CENTRAL_ENDED && !never &&
+	       !publish_target_is_past(release, target, now_utc) &&
 	       g_strv_contains((const char *const *)bases, target->base);
 }
 
@@ -106,11 +108,12 @@ static gboolean is_queued(const PublishRelease *release)
 	return strcmp(release->state, "queued") == 0;
 }
 
-static void add_coming(GArray *coming, const PublishRelease *release, char **bases)
+static void add_coming(GArray *coming, const PublishRelease *release, char **bases, gint64 now_utc)
 {
 	for (guint i = 0; i < release->targets->len; i++) {
 		const PublishTarget *target = g_ptr_array_index(release->targets, i);
-		if (!is_open(target, bases) || strcmp(release->state, "cancelled") == 0 ||
+		if (!is_open(release, target, bases, now_utc) ||
+		    strcmp(release->state, "cancelled") == 0 ||
 		    strcmp(release->state, "build-failed") == 0)
 			continue;
 		const Coming one = {release, target};
@@ -216,7 +219,7 @@ static void print_list(const GPtrArray *lists, const GArray *coming, const Publi
 	print_conflicts(coming, facts);
 }
 
-static void print_list_json(const GPtrArray *lists, char **bases)
+static void print_list_json(const GPtrArray *lists, char **bases, gint64 now)
 {
 	g_autoptr(JsonBuilder) json = json_builder_new();
 	json_builder_begin_array(json);
@@ -224,7 +227,7 @@ static void print_list_json(const GPtrArray *lists, char **bases)
 		const GPtrArray *releases = lists->pdata[l];
 		for (guint i = 0; i < releases->len; i++) {
 			g_autoptr(GArray) coming = g_array_new(FALSE, FALSE, sizeof(Coming));
-			add_coming(coming, releases->pdata[i], bases);
+			add_coming(coming, releases->pdata[i], bases, now);
 			if (coming->len > 0 || is_queued(releases->pdata[i]))
 				status_release_to_json(releases->pdata[i], json);
 		}
@@ -245,6 +248,7 @@ static int plan_list(Cmd *cmd, GError **error)
 		return 1;
 	g_autoptr(GPtrArray) lists =
 	    g_ptr_array_new_with_free_func((GDestroyNotify)g_ptr_array_unref);
+	gint64 now = util_clock_now_utc(central->clock);
 	g_autoptr(GArray) coming = g_array_new(FALSE, FALSE, sizeof(Coming));
 	for (guint a = 0; apps[a]; a++) {
 		if (one_app[0] && strcmp(one_app[0], apps[a]) != 0)
@@ -254,17 +258,17 @@ static int plan_list(Cmd *cmd, GError **error)
 			return 1;
 		g_ptr_array_add(lists, releases);
 		for (guint i = 0; i < releases->len; i++)
-			add_coming(coming, releases->pdata[i], bases);
+			add_coming(coming, releases->pdata[i], bases, now);
 	}
 	g_array_sort(coming, soonest_first);
 	if (cmd->json) {
-		print_list_json(lists, bases);
+		print_list_json(lists, bases, now);
 		return 0;
 	}
 	g_autoptr(PublishFacts) facts = publish_facts_new(central, NULL, NULL, NULL, error);
 	if (!facts)
 		return 1;
-	print_list(lists, coming, facts, util_clock_now_utc(central->clock));
+	print_list(lists, coming, facts, now);
 	return 0;
 }
 
