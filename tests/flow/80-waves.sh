@@ -86,11 +86,11 @@ conf_set bases.d/c3.cfg freeze '[ ]'
 # ---- too late for this line ----
 conf_set apps.d/shop.cfg late '"refuse"'
 conf_set bases.d/c2.cfg line_kbit 1
-plan v0.1 "$(in_seconds 12)" 'Release-To: c1, c2' 'Release-Version: v0' 'Release-Grace: 2s'
+plan v0.1 "$(in_seconds 8)" 'Release-To: c1, c2' 'Release-Version: v0' 'Release-Grace: 2s'
 push v0.1
 ok 'an order that comes too late is not given' grep -q 'c2 .*not ordered: its bundle would come' "$W/push"
 ok 'others are' world_wait 10 sh -c "tagship -C '$STATE' log shop v0.1 | grep -q 'c1 .* ordered'"
-ok 'once its time is over it is no longer to come' world_wait 30 sh -c "! tagship -C '$STATE' plan list | grep -q ' c2 '"
+ok 'once its time is over it is no longer to come' world_wait 30 sh -c "! tagship -C '$STATE' plan list | grep -q ' c2 .* v0.1 '"
 c status > "$W/out"
 ok 'nor next' grep -q '^shop  c2 .*  -  ' "$W/out"
 tagship -q -C "$STATE" cancel shop v0.1
