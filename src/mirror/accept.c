@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * From a fetched head to accepted orders: verify, lock the apps whose orders change, move
- * refs/tagship/accepted, write accepted/APP. A crash between the last two is healed by the next
- * pull, which compares the files with the ref.
+ * From a fetched head to accepted orders: verify, move refs/tagship/accepted, then write
+ * accepted/APP of each app whose orders change, under its lock. So what was verified once is never
+ * verified again, and an app that is activating keeps nothing from the others: its own file is
+ * written when its lock is free, by whoever accepts next. The file is what counts for the app: what
+ * is not in it yet came after its commit point. A crash before all files are written is healed the
+ * same way, by comparing them with the ref.
  */
 #include "mirror/mirror-private.h"
 #include "order/accepted.h"
@@ -120,48 +123,6 @@ static gboolean is_written(gpointer app, gpointer text, gpointer user_data)
 	       len == strlen(text) && memcmp(have, text, len) == 0;
 }
 
-static void close_lock(gpointer fd)
-{
-	util_closep(fd);
-}
-
-/* In the order of names, so that two programs cannot wait for each other. */
-static GArray *lock_apps(const MirrorSpec *spec, GList *apps, GError **error)
-{
-	int wait_ms = spec->lock_wait_ms > 0 ? spec->lock_wait_ms : LOCK_WAIT_MS;
-	gint64 until = g_get_monotonic_time() + (gint64)wait_ms * 1000;
-	g_autoptr(GArray) locks = g_array_new(FALSE, FALSE, sizeof(int));
-	g_array_set_clear_func(locks, close_lock);
-	for (GList *at = apps; at; at = at->next) {
-		const char *app = at->data;
-		g_autofree char *path = g_strconcat("lock/", app, NULL);
-		gint64 left_ms = (until - g_get_monotonic_time()) / 1000;
-		int fd = util_fs_lock(spec->root_dirfd, path, (int)MAX(left_ms, 0), error);
-		if (fd < 0) {
-			g_prefix_error(error,
-				       "%s is busy; its orders are accepted at the next "
-				       "pull: ",
-				       app);
-			return NULL;
-		}
-		g_array_append_val(locks, fd);
-	}
-	return g_steal_pointer(&locks);
-}
-
-static gboolean write_files(const MirrorSpec *spec, GHashTable *texts, GError **error)
-{
-	GHashTableIter iter;
-	gpointer app = NULL, text = NULL;
-	g_hash_table_iter_init(&iter, texts);
-	while (g_hash_table_iter_next(&iter, &app, &text)) {
-		g_autofree char *path = file_of(app);
-		if (!util_fs_write_file(spec->root_dirfd, path, text, strlen(text), 0644, error))
-			return FALSE;
-	}
-	return TRUE;
-}
-
 /* What is to be accepted, and from where. */
 typedef struct {
 	char accepted[REPO_OID]; /* "" for none */
@@ -169,18 +130,75 @@ typedef struct {
 	gboolean moves;
 } Move;
 
-/* Under the locks. Where nothing moves, files are written only for what is still accepted: another
- * program may have gone on meanwhile. */
 static gboolean set_accepted(Repo *repo, const Move *move, GError **error)
 {
+	return !move->moves || repo_ref_set(repo, LEDGER_ACCEPTED, move->head,
+					    move->accepted[0] ? move->accepted : REPO_ZERO, error);
+}
+
+/* Under the app's lock: another program that has gone on meanwhile writes what is newer. */
+static gboolean is_still_accepted(Repo *repo, const Move *move, GError **error)
+{
 	char now[REPO_OID] = "";
-	if (move->moves)
-		return repo_ref_set(repo, LEDGER_ACCEPTED, move->head,
-				    move->accepted[0] ? move->accepted : REPO_ZERO, error);
 	if (!mirror_ref(repo, LEDGER_ACCEPTED, now, error))
 		return FALSE;
-	return strcmp(now, move->accepted) == 0 ||
+	return strcmp(now, move->moves ? move->head : move->accepted) == 0 ||
 	       util_error_set(error, TS_ERROR_AGAIN, LEDGER_ACCEPTED " moved meanwhile");
+}
+
+/* *ret_written FALSE: its lock was held all the while. */
+static gboolean write_app(const MirrorSpec *spec, Repo *repo, const Move *move, const char *app,
+			  const char *text, int wait_ms, gboolean *ret_written, GError **error)
+{
+	g_autoptr(GError) busy = NULL;
+	g_autofree char *path = file_of(app);
+	g_autofree char *lock_path = g_strconcat("lock/", app, NULL);
+	util_autofd int lock = util_fs_lock(spec->root_dirfd, lock_path, wait_ms, &busy);
+	*ret_written = lock >= 0;
+	if (g_error_matches(busy, TS_ERROR, TS_ERROR_AGAIN))
+		return TRUE;
+	if (busy) {
+		g_propagate_error(error, g_steal_pointer(&busy));
+		return FALSE;
+	}
+	return is_still_accepted(repo, move, error) &&
+	       util_fs_write_file(spec->root_dirfd, path, text, strlen(text), 0644, error);
+}
+
+/* Leaves in `texts` those that are busy. */
+static gboolean write_files(const MirrorSpec *spec, Repo *repo, const Move *move, GHashTable *texts,
+			    gint64 until_us, GError **error)
+{
+	g_autoptr(GList) apps = g_list_sort(g_hash_table_get_keys(texts), (GCompareFunc)strcmp);
+	for (GList *at = apps; at; at = at->next) {
+		gboolean written = FALSE;
+		gint64 left_ms = (until_us - g_get_monotonic_time()) / 1000;
+		if (!write_app(spec, repo, move, at->data, g_hash_table_lookup(texts, at->data),
+			       (int)MAX(left_ms, 0), &written, error))
+			return FALSE;
+		if (written)
+			(void)g_hash_table_remove(texts, at->data);
+	}
+	return TRUE;
+}
+
+/* Who is free does not wait for who is not. */
+static gboolean write_all(const MirrorSpec *spec, Repo *repo, const Move *move, GHashTable *texts,
+			  GError **error)
+{
+	int wait_ms = spec->lock_wait_ms > 0 ? spec->lock_wait_ms : LOCK_WAIT_MS;
+	gint64 now_us = g_get_monotonic_time();
+	return write_files(spec, repo, move, texts, now_us, error) &&
+	       write_files(spec, repo, move, texts, now_us + (gint64)wait_ms * 1000, error);
+}
+
+static char *names_of(GHashTable *texts)
+{
+	g_autoptr(GList) apps = g_list_sort(g_hash_table_get_keys(texts), (GCompareFunc)strcmp);
+	g_autoptr(GString) names = g_string_new(NULL);
+	for (GList *at = apps; at; at = at->next)
+		g_string_append_printf(names, "%s%s", names->len ? ", " : "", (char *)at->data);
+	return names->len ? g_string_free(g_steal_pointer(&names), FALSE) : NULL;
 }
 
 static gboolean accept_orders(const MirrorSpec *spec, Repo *repo, const Move *move,
@@ -194,19 +212,39 @@ static gboolean accept_orders(const MirrorSpec *spec, Repo *repo, const Move *mo
 	if (move->moves && (!last || strcmp(last->oid, move->head) != 0))
 		return util_error_set(error, TS_ERROR_AGAIN,
 				      LEDGER_SEEN " moved meanwhile (another fetch)");
-	ret->answer = move->moves && (last->order->kind == ORDER_KIND_STOP ||
-				      last->order->kind == ORDER_KIND_RESUME);
 	for (guint i = 0; i < entries->len; i++)
 		ret->written_utc = MAX(
 		    ret->written_utc, ((const LedgerEntry *)entries->pdata[i])->order->written_utc);
 	g_autoptr(GHashTable) texts = texts_by_app(spec, entries, error);
-	if (!texts)
+	if (!texts || !set_accepted(repo, move, error))
 		return FALSE;
+	ret->moved = move->moves;
+	ret->answer =
+	    move->moves && last &&
+	    (last->order->kind == ORDER_KIND_STOP || last->order->kind == ORDER_KIND_RESUME);
 	/* the spec is only read there */
 	(void)g_hash_table_foreach_remove(texts, is_written, (gpointer)(gsize)spec);
-	g_autoptr(GList) apps = g_list_sort(g_hash_table_get_keys(texts), (GCompareFunc)strcmp);
-	g_autoptr(GArray) locks = lock_apps(spec, apps, error);
-	return locks && set_accepted(repo, move, error) && write_files(spec, texts, error);
+	guint changed = g_hash_table_size(texts);
+	if (!write_all(spec, repo, move, texts, error))
+		return FALSE;
+	ret->wrote = changed > g_hash_table_size(texts);
+	g_free(ret->busy);
+	ret->busy = names_of(texts);
+	return TRUE;
+}
+
+void mirror_accepted_clear(MirrorAccepted *accepted)
+{
+	g_clear_pointer(&accepted->busy, g_free);
+}
+
+gboolean mirror_busy_error(const MirrorAccepted *accepted, GError **error)
+{
+	return !accepted->busy ||
+	       util_error_set(error, TS_ERROR_AGAIN,
+			      "%s is busy; what is new for it is taken in at the next pull, or if "
+			      "this is done again",
+			      accepted->busy);
 }
 
 /* Whether head is new, old news, or nothing of ours. */
@@ -231,25 +269,19 @@ gboolean mirror_accept_head(const MirrorSpec *spec, Repo *repo, const char *head
 			    MirrorAccepted *ret, GError **error)
 {
 	Move move = {.accepted = ""};
-	MirrorAccepted done = {0};
-	if (!judge_head(spec, repo, head, &move, &done.behind, error) ||
-	    !accept_orders(spec, repo, &move, &done, error))
-		return FALSE;
-	done.moved = move.moves;
-	*ret = done;
-	return TRUE;
+	return judge_head(spec, repo, head, &move, &ret->behind, error) &&
+	       accept_orders(spec, repo, &move, ret, error);
 }
 
 gboolean mirror_accept(const MirrorSpec *spec, gboolean *ret_moved, GError **error)
 {
 	char seen[REPO_OID] = "";
-	MirrorAccepted accepted = {0};
+	g_auto(MirrorAccepted) accepted = {0};
 	g_autoptr(Repo) repo = mirror_repo(spec, error);
-	if (!repo || !util_fs_mkdir(spec->root_dirfd, "accepted", 0755, error) ||
-	    !util_fs_mkdir(spec->root_dirfd, "lock", 0755, error) ||
-	    !mirror_ref(repo, LEDGER_SEEN, seen, error) ||
-	    !mirror_accept_head(spec, repo, seen, &accepted, error))
-		return FALSE;
+	gboolean ok = repo && util_fs_mkdir(spec->root_dirfd, "accepted", 0755, error) &&
+		      util_fs_mkdir(spec->root_dirfd, "lock", 0755, error) &&
+		      mirror_ref(repo, LEDGER_SEEN, seen, error) &&
+		      mirror_accept_head(spec, repo, seen, &accepted, error);
 	*ret_moved = accepted.moved;
-	return TRUE;
+	return ok && mirror_busy_error(&accepted, error);
 }

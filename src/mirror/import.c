@@ -21,10 +21,13 @@ typedef struct {
 	GPtrArray *pending;      /* MirrorPending */
 	char accepted[REPO_OID]; /* "" for none */
 	MirrorImported done;
+	gboolean wrote;      /* what was accepted, but not yet in the file of its app */
+	MirrorAccepted last; /* of the newest accept */
 } Import;
 
 static void import_clear(Import *self)
 {
+	mirror_accepted_clear(&self->last);
 	g_clear_pointer(&self->reader, export_reader_free);
 	g_clear_pointer(&self->repo, repo_free);
 	g_clear_pointer(&self->ledger, g_free);
@@ -182,10 +185,13 @@ static gboolean take_ledger(Import *self, GError **error)
 static gboolean accept(Import *self, GError **error)
 {
 	const char *head = self->done.moved ? self->head->head : "";
-	MirrorAccepted accepted = {0};
 	if (self->done.moved && !repo_ref_set(self->repo, LEDGER_SEEN, head, NULL, error))
 		return FALSE;
-	return mirror_accept_head(self->spec, self->repo, head, &accepted, error);
+	mirror_accepted_clear(&self->last);
+	if (!mirror_accept_head(self->spec, self->repo, head, &self->last, error))
+		return FALSE;
+	self->wrote |= self->last.wrote;
+	return TRUE;
 }
 
 /* Objects may come into the mirror here; no ref moves. */
@@ -196,9 +202,10 @@ static gboolean judge(Import *self, GError **error)
 	if (!mirror_ref(self->repo, LEDGER_ACCEPTED, self->accepted, error))
 		return FALSE;
 	if (strcmp(head, self->accepted) == 0)
-		/* a crash may have left accepted/ behind the ref */
-		return accept(self, error) && (brings_something(self) ||
-					       refuse(self, "the file brings nothing new", error));
+		/* a crash, or an app that was busy, may have left accepted/ behind the ref */
+		return accept(self, error) &&
+		       (self->wrote || self->last.busy || brings_something(self) ||
+			refuse(self, "the file brings nothing new", error));
 	if (self->accepted[0] && repo_object_exists(self->repo, head) &&
 	    !repo_is_ancestor(self->repo, head, self->accepted, &behind, error))
 		return FALSE;
@@ -305,6 +312,7 @@ gboolean mirror_import(const MirrorSpec *spec, int fd, GHashTable *lacking,
 	if (ok) {
 		mirror_contact_by_file(spec, self.head->head, self.head->written_utc);
 		*ret_imported = self.done;
+		ok = mirror_busy_error(&self.last, error);
 	}
 	import_clear(&self);
 	return ok;

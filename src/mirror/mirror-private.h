@@ -15,6 +15,7 @@ struct Mirror {
 	gint64 limit_kbit;             /* in force; 0: none */
 	gint64 line_kbit, line_rtt_ms; /* what it gave lately; 0: not known */
 	gint64 offset_ms;              /* of our clock, as measured by the last hello */
+	char *busy;                    /* see mirror_busy */
 };
 
 /* Opens ROOT/mirror.git, made if it is not there. */
@@ -26,13 +27,20 @@ WireCall *mirror_call(Mirror *mirror, const WireRequest *request, GError **error
  * *error says already. Always ends the call and gives FALSE. */
 gboolean mirror_call_failed(WireCall *call, GError **error);
 
-/* accept.c: accepts `head` ("" : only what is accepted already) and writes accepted/APP. */
+/* accept.c: accepts `head` ("" : only what is accepted already) and writes accepted/APP. What *ret
+ * says (zeroed by the caller) is true also on error. */
 typedef struct {
 	gboolean moved;
 	gboolean behind;    /* head is older than what is accepted */
 	gboolean answer;    /* central wants to know that this was read: a stop or a resume */
+	gboolean wrote;     /* a file of an app */
+	char *busy;         /* names of apps whose files are still of before; NULL: none */
 	gint64 written_utc; /* when the newest of what is accepted was written; 0: nothing is */
 } MirrorAccepted;
+void mirror_accepted_clear(MirrorAccepted *accepted);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(MirrorAccepted, mirror_accepted_clear)
+/* AGAIN if some are busy; TRUE if not. */
+gboolean mirror_busy_error(const MirrorAccepted *accepted, GError **error);
 gboolean mirror_accept_head(const MirrorSpec *spec, Repo *repo, const char *head,
 			    MirrorAccepted *ret, GError **error);
 /* give.c: central lacks `accepted`; central_head is what it has ("-": nothing). */

@@ -98,6 +98,7 @@ void mirror_close(Mirror *mirror)
 	hang_up(mirror);
 	repo_free(mirror->repo);
 	g_free(mirror->upstream);
+	g_free(mirror->busy);
 	g_free(mirror);
 }
 

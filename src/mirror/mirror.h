@@ -7,7 +7,7 @@
  *   ROOT/accepted/APP             text: the accepted orders of one app (see mirror_orders_*)
  *   ROOT/partial/HASH[.part]      bundles
  *   ROOT/pending/KEY, KEY.sig     reports central has not confirmed
- *   ROOT/lock/APP                 held while orders of that app are accepted
+ *   ROOT/lock/APP                 held while the file of that app's accepted orders is written
  *   ROOT/clock                    noted at each contact (store/clock.h)
  *   ROOT/contact                  trailer text of the last attempt: Time, and Error if it failed;
  *                                 Good-Time, Head, Central-Now, Clock-Offset-S and -Ms (ours
@@ -24,7 +24,7 @@
  * The spec and all it points to must outlive the mirror. After AGAIN from the line the mirror
  * connects anew by itself at its next call.
  *
- * Crash: refs and files are replaced whole; `accepted` is written again from the ref at each pull.
+ * Crash: refs and files are replaced whole; accepted/ is written again from the ref at each pull.
  */
 #pragma once
 
@@ -63,10 +63,15 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Mirror, mirror_close)
  * and does not keep back the others; the first such error is given at the end. ret_sent is set in
  * either case. */
 gboolean mirror_deliver(Mirror *mirror, guint *ret_sent, GError **error);
-/* hello, fetch if the head moved, verify, accept, write accepted/APP. AGAIN also if an app's lock
- * was held all the while (it is activating): the next pull accepts. A central that was restored and
- * knows less than this base is no error here: nothing moves, ROOT/contact says Behind. */
+/* hello, fetch if the head moved, verify, accept, write accepted/APP. An app whose lock was held
+ * all the while (it is activating) keeps its file of before: see mirror_busy. A central that was
+ * restored and knows less than this base is no error here: nothing moves, ROOT/contact says Behind.
+ */
 gboolean mirror_update(Mirror *mirror, gboolean *ret_moved, GError **error);
+/* Names of the apps that were busy then, for people; NULL: none. */
+const char *mirror_busy(const Mirror *mirror);
+/* Writes their files, without the line; AGAIN if one is still busy. */
+gboolean mirror_take_in(Mirror *mirror, GError **error);
 /* One bundle, resuming, at the rate that base.cfg allows at this hour; afterwards partial/HASH is
  * complete and checked. AGAIN also while another program downloads (ROOT/lock/.download), and as
  * soon as there is news (mirror_has_news): what is new may be more urgent. */
@@ -88,7 +93,8 @@ gboolean mirror_has_news(Mirror *mirror);
 void mirror_bytes(const Mirror *mirror, guint64 *ret_in, guint64 *ret_out);
 
 /* Verifies and accepts whatever refs/tagship/seen already holds, without a line (after a plain
- * `git fetch`, or an import). */
+ * `git fetch`, or an import). AGAIN if an app is busy, once all others are written; *ret_moved is
+ * set in either case. */
 gboolean mirror_accept(const MirrorSpec *spec, gboolean *ret_moved, GError **error);
 
 /* ---- without a line: export files (see export/export.h) ---- */
@@ -103,7 +109,8 @@ typedef struct {
 
 /* Takes an export file in. All of it is checked before anything moves; a bundle is put into
  * partial/ only once the file and the ledger part are sound, and the orders are accepted last, so
- * that after a crash it can be taken in again. `lacking`: hashes of bundles that open orders wait
+ * that after a crash it can be taken in again. AGAIN if all that was done and an app is busy: it
+ * takes its orders from the next import or pull. `lacking`: hashes of bundles that open orders wait
  * for. REFUSED if it is for another base or hardware, goes back, or brings nothing: no newer head,
  * no lacking bundle, no word of a pending report. */
 gboolean mirror_import(const MirrorSpec *spec, int fd, GHashTable *lacking,

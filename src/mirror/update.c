@@ -211,11 +211,17 @@ static gboolean update(Mirror *mirror, MirrorAccepted *ret, WireHelloReply **ret
 	return TRUE;
 }
 
+static void note_busy(Mirror *mirror, MirrorAccepted *accepted)
+{
+	g_free(mirror->busy);
+	mirror->busy = g_steal_pointer(&accepted->busy);
+}
+
 gboolean mirror_update(Mirror *mirror, gboolean *ret_moved, GError **error)
 {
 	g_autoptr(GError) local = NULL;
 	g_autoptr(WireHelloReply) reply = NULL;
-	MirrorAccepted accepted = {0};
+	g_auto(MirrorAccepted) accepted = {0};
 	gboolean ok = update(mirror, &accepted, &reply, &local);
 	MirrorContact contact = {.upstream = mirror->upstream,
 				 .reply = reply,
@@ -224,9 +230,24 @@ gboolean mirror_update(Mirror *mirror, gboolean *ret_moved, GError **error)
 				 .behind = accepted.behind,
 				 .error = local};
 	mirror_contact_write(mirror->spec, &contact);
+	note_busy(mirror, &accepted);
 	if (ok)
 		*ret_moved = accepted.moved;
 	else
 		g_propagate_error(error, g_steal_pointer(&local));
+	return ok;
+}
+
+const char *mirror_busy(const Mirror *mirror)
+{
+	return mirror->busy;
+}
+
+gboolean mirror_take_in(Mirror *mirror, GError **error)
+{
+	g_auto(MirrorAccepted) accepted = {0};
+	gboolean ok = mirror_accept_head(mirror->spec, mirror->repo, "", &accepted, error) &&
+		      mirror_busy_error(&accepted, error);
+	note_busy(mirror, &accepted);
 	return ok;
 }

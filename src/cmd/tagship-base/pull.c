@@ -5,6 +5,8 @@
  */
 #include "cmd/tagship-base/pulling.h"
 
+#define BUSY_US (10 * G_USEC_PER_SEC) /* most activations are over by then */
+
 static BasePull *open_locked(const Cmd *cmd, const Base *base, int *ret_lock, GError **error)
 {
 	*ret_lock = util_fs_lock(base->dirfd, BASE_PULL_LOCK, 0, error);
@@ -15,7 +17,8 @@ static gboolean pull_once(const Cmd *cmd, const Base *base, GError **error)
 {
 	util_autofd int lock = -1;
 	g_autoptr(BasePull) pull = open_locked(cmd, base, &lock, error);
-	return pull && base_pull_contact(pull, error);
+	return pull && base_pull_contact(pull, error) &&
+	       (!base_pull_busy(pull) || base_pull_take_in(pull, BUSY_US, error));
 }
 
 static gboolean deliver(const Cmd *cmd, const Base *base, GError **error)

@@ -4,7 +4,8 @@
 #include "cmd/tagship-base/nodes.h"
 #include "cmd/tagship-base/pulling.h"
 
-#define ROUNDS 4 /* stage may find an old tree altered and need another bundle */
+#define LOCK_WAIT_MS 500 /* the other apps have their orders already; this is between two looks */
+#define ROUNDS 4         /* stage may find an old tree altered and need another bundle */
 #define WANT_US (20 * G_USEC_PER_SEC) /* central makes a bundle: so long it is waited for */
 #define WANT_POLL_US (2 * G_USEC_PER_SEC)
 /* without news (from a base to its nodes) a watch looks again then, later each time */
@@ -287,6 +288,26 @@ gboolean base_pull_contact(BasePull *pull, GError **error)
 	return ok;
 }
 
+gboolean base_pull_busy(const BasePull *pull)
+{
+	return mirror_busy(pull->mirror) != NULL;
+}
+
+gboolean base_pull_take_in(BasePull *pull, gint64 wait_us, GError **error)
+{
+	gint64 until_us = g_get_monotonic_time() + wait_us;
+	for (;;) {
+		g_autoptr(GError) busy = NULL;
+		if (mirror_take_in(pull->mirror, &busy))
+			return base_pull_poked(pull, error);
+		if (!g_error_matches(busy, TS_ERROR, TS_ERROR_AGAIN) ||
+		    g_get_monotonic_time() >= until_us) {
+			g_propagate_error(error, g_steal_pointer(&busy));
+			return FALSE;
+		}
+	}
+}
+
 gboolean base_pull_wait(BasePull *pull, int fd, gint64 until_us, MirrorEvent *ret_event,
 			GError **error)
 {
@@ -307,6 +328,7 @@ BasePull *base_pull_open(const Cmd *cmd, const Base *base, gboolean watch, GErro
 	base_contact_init(base, &pull->contact);
 	pull->contact.spec.progress = pull->progress;
 	pull->contact.spec.watch = watch;
+	pull->contact.spec.lock_wait_ms = LOCK_WAIT_MS;
 	if (!base_contact_gather(base, &pull->contact, error))
 		return NULL;
 	pull->mirror = mirror_open(&pull->contact.spec, error);

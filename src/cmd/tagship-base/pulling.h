@@ -27,6 +27,11 @@ gboolean base_pull_contact(BasePull *pull, GError **error);
 /* The same without asking central for news: reports, and what nodes or orders that are known
  * already lack. */
 gboolean base_pull_poked(BasePull *pull, GError **error);
+/* TRUE if an app was busy, so that what is new for it is not taken in yet. */
+gboolean base_pull_busy(const BasePull *pull);
+/* Takes it in, trying for so long, and then does as if poked; AGAIN if one is busy all the while.
+ */
+gboolean base_pull_take_in(BasePull *pull, gint64 wait_us, GError **error);
 gboolean base_pull_deliver(BasePull *pull, GError **error);
 /* As mirror_watch. */
 gboolean base_pull_wait(BasePull *pull, int fd, gint64 until_us, MirrorEvent *ret_event,

@@ -17,8 +17,9 @@
 #define PAUSE_FIRST_US ((gint64)2 * G_USEC_PER_SEC)
 #define PAUSE_MOST_US ((gint64)300 * G_USEC_PER_SEC)
 #define SETTLED_US \
-	((gint64)60 * G_USEC_PER_SEC) /* so long a connection lasts that is no accident */
-#define BUSY_MS (60 * 1000)           /* another pull may be at work */
+	((gint64)60 * G_USEC_PER_SEC)           /* so long a connection lasts that is no accident */
+#define BUSY_MS (60 * 1000)                     /* another pull may be at work */
+#define TAKE_IN_US ((gint64)2 * G_USEC_PER_SEC) /* so often a busy app is looked at */
 
 typedef struct {
 	const Cmd *cmd;
@@ -88,6 +89,21 @@ static gboolean with_lock(const Watch *watch, BasePull *pull,
 	return lock >= 0 && work(pull, error);
 }
 
+static gboolean take_in(BasePull *pull, GError **error)
+{
+	return base_pull_take_in(pull, 0, error);
+}
+
+/* What is new for an app that was busy, without asking central; FALSE only for the line. */
+static gboolean handle_busy(Watch *watch, BasePull *pull, GError **error)
+{
+	g_autoptr(GError) failed = NULL;
+	if (with_lock(watch, pull, take_in, &failed) || base_pull_busy(pull))
+		return TRUE;
+	g_propagate_error(error, g_steal_pointer(&failed));
+	return FALSE;
+}
+
 /* What was fetched by hand counts, what is to be told is told, and what a node asked for is
  * fetched. */
 static gboolean handle_poke(Watch *watch, BasePull *pull, GError **error)
@@ -112,6 +128,31 @@ static void note_watching(Watch *watch, gboolean news)
 	(void)util_fs_write_file(watch->base->dirfd, NOTE, text, strlen(text), 0644, NULL);
 }
 
+/* By what has come: news, a poke, or that it is time for a look. */
+static gboolean handle(Watch *watch, BasePull *pull, MirrorEvent event, GError **error)
+{
+	if (event == MIRROR_NEWS)
+		note_watching(watch, TRUE);
+	if (event == MIRROR_TIME && base_pull_busy(pull) && g_get_monotonic_time() < watch->next_us)
+		return handle_busy(watch, pull, error);
+	if (event == MIRROR_POKED) {
+		if (!handle_poke(watch, pull, error))
+			return FALSE;
+		look_sooner(watch, pull);
+		return TRUE;
+	}
+	if (!with_lock(watch, pull, base_pull_contact, error))
+		return FALSE;
+	plan_next(watch, pull);
+	return TRUE;
+}
+
+static gint64 wake_us(const Watch *watch, const BasePull *pull)
+{
+	return base_pull_busy(pull) ? MIN(watch->next_us, g_get_monotonic_time() + TAKE_IN_US)
+				    : watch->next_us;
+}
+
 /* One connection, until it is lost (FALSE) or base.cfg changes. */
 static gboolean connection(Watch *watch, GError **error)
 {
@@ -127,18 +168,9 @@ static gboolean connection(Watch *watch, GError **error)
 	note_watching(watch, FALSE);
 	while (!conf_changed(watch)) {
 		(void)malloc_trim(0); /* what the work took is not needed to wait */
-		if (!base_pull_wait(pull, watch->poke_fd, watch->next_us, &event, error))
+		if (!base_pull_wait(pull, watch->poke_fd, wake_us(watch, pull), &event, error) ||
+		    !handle(watch, pull, event, error))
 			return FALSE;
-		if (event == MIRROR_NEWS)
-			note_watching(watch, TRUE);
-		if (event == MIRROR_POKED && !handle_poke(watch, pull, error))
-			return FALSE;
-		if (event != MIRROR_POKED && !with_lock(watch, pull, base_pull_contact, error))
-			return FALSE;
-		if (event == MIRROR_POKED)
-			look_sooner(watch, pull);
-		else
-			plan_next(watch, pull);
 	}
 	return TRUE;
 }
