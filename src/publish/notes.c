@@ -216,12 +216,25 @@ gboolean publish_notes_write(Central *central, const char *app_name, GError **er
 		return FALSE;
 	g_autoptr(GPtrArray) outcomes = outcomes_of(central, releases);
 	g_autoptr(GHashTable) texts = texts_of(outcomes);
+	g_autoptr(Repo) repo = repo_open(app->repo, error);
+	if (!repo)
+		return FALSE;
 	g_autoptr(GHashTable) have = read_notes(app->repo);
 	GHashTableIter iter;
 	gpointer commit = NULL, text = NULL;
+	g_autoptr(GError) first = NULL;
 	g_hash_table_iter_init(&iter, texts);
-	while (g_hash_table_iter_next(&iter, &commit, &text))
-		if (!write_note(app->repo, have, commit, ((GString *)text)->str, error))
-			return FALSE;
-	return TRUE;
+	while (g_hash_table_iter_next(&iter, &commit, &text)) {
+		g_autoptr(GError) failed = NULL;
+		/* a tag that was deleted, and its commit with it */
+		if (!repo_object_exists(repo, commit) ||
+		    write_note(app->repo, have, commit, ((GString *)text)->str, &failed))
+			continue;
+		if (!first)
+			first = g_steal_pointer(&failed);
+	}
+	if (!first)
+		return TRUE;
+	g_propagate_error(error, g_steal_pointer(&first));
+	return FALSE;
 }

@@ -99,7 +99,8 @@ gboolean publish_fan_out_all(Central *central, GError **error);
 /* Notes that `what` could not be told to a ledger, and marks that something is owed. */
 gboolean publish_owe(Central *central, const char *what, const GError *why, GError **error);
 
-/* Writes what became of an app's versions as notes into its repository. Idempotent. */
+/* Writes what became of an app's versions as notes into its repository. Idempotent. Commits that
+ * are gone from there are left out; one that fails does not keep back the others. */
 gboolean publish_notes_write(Central *central, const char *app, GError **error);
 
 /* Completes what STATE/stops says and ledgers lack. Idempotent. A base that cannot be told holds up

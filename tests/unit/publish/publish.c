@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include "publish/publish-private.h"
 #include "world.h"
 
 static void test_create(World *world, gconstpointer data)
@@ -248,6 +249,53 @@ static void test_rollback_and_gc(World *world, gconstpointer data)
 	g_assert_false(store_blob_exists(world->central->bundles_dirfd, bundle->sha256));
 }
 
+/* Object file of a loose object. */
+static char *object_file(World *world, const char *oid)
+{
+	return g_strdup_printf("%s/objects/%.2s/%s", world->source, oid, oid + 2);
+}
+
+static gboolean is_noted(World *world, const char *commit)
+{
+	const char *argv[] = {"git",      "--git-dir", world->source, "notes", "--ref",
+			      "releases", "show",      commit,        NULL};
+	int status = -1;
+	g_assert_true(util_child_capture(argv, NULL, NULL, 20, 4096, NULL, NULL, &status, NULL));
+	return status == 0;
+}
+
+/* A commit that is gone from the repository keeps back no other note. */
+static void test_notes(World *world, gconstpointer data)
+{
+	(void)data;
+	g_autoptr(GError) error = NULL;
+	char commits[6][REPO_OID];
+	world_add_base(world, "haikou");
+	g_assert_true(publish_look(world->central, "shop", NULL));
+	g_autofree char *plan = world_plan("now", "all", NULL);
+	for (guint i = 0; i < G_N_ELEMENTS(commits); i++) {
+		g_autofree char *text = g_strdup_printf("<h1>%u</h1>\n", i);
+		g_autofree char *name = g_strdup_printf("v%u", i);
+		*world->commit = '\0'; /* no parent: it can go by itself */
+		world_commit(world, text);
+		memcpy(commits[i], world->commit, REPO_OID);
+		g_autofree char *release = world_tag(world, name, plan);
+		world_work(world);
+		g_autoptr(GPtrArray) orders = world_orders(world);
+		const Order *order = ((LedgerEntry *)orders->pdata[i])->order;
+		world_report(world, release, REPORT_LIVE, order->root, order->root);
+	}
+	for (guint i = 1; i < G_N_ELEMENTS(commits); i++) {
+		g_autofree char *file = object_file(world, commits[i]);
+		if (i % 2)
+			g_assert_cmpint(unlink(file), ==, 0);
+	}
+	g_assert_true(publish_notes_write(world->central, "shop", &error));
+	g_assert_no_error(error);
+	for (guint i = 0; i < G_N_ELEMENTS(commits); i += 2)
+		g_assert_true(is_noted(world, commits[i]));
+}
+
 /* Enrolled later, a base takes the version its app is settled on. */
 static void test_settle(World *world, gconstpointer data)
 {
@@ -292,7 +340,8 @@ int main(int argc, char **argv)
 		     {"road", test_road},     {"cancel", test_cancel},
 		     {"replan", test_replan}, {"failed-build", test_failed_build},
 		     {"want", test_want},     {"rollback-and-gc", test_rollback_and_gc},
-		     {"settle", test_settle}, {"rounds", test_rounds}};
+		     {"settle", test_settle}, {"notes", test_notes},
+		     {"rounds", test_rounds}};
 	g_test_init(&argc, &argv, NULL);
 	for (guint i = 0; i < G_N_ELEMENTS(tests); i++) {
 		g_autofree char *path = g_strconcat("/publish/", tests[i].name, NULL);
