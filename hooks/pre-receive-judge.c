@@ -67,17 +67,6 @@ static const ConfApp *app_of_plan(Judge *judge, const Plan *plan)
 	return g_ptr_array_index(judge->hook->confs, 0);
 }
 
-static gboolean check_version(Judge *judge, const ConfApp *app, const Plan *plan,
-			      const char *tag_name, const char *commit, GError **error)
-{
-	if (plan && plan->version && strcmp(plan->version, tag_name) != 0)
-		return TRUE;
-	g_autoptr(LibraryVersion) version =
-	    library_version(judge->central->library, app->name, tag_name, NULL);
-	return central_version_check(tag_name, commit,
-				     version && version->bound ? version->commit : NULL, error);
-}
-
 static gboolean known_release(Judge *judge, const ConfApp *app, const char *oid, GError **error)
 {
 	g_autoptr(PublishRelease) release = publish_release(judge->central, app->name, oid, NULL);
@@ -88,14 +77,6 @@ static gboolean known_release(Judge *judge, const ConfApp *app, const char *oid,
 	    "this very tag object was a release and was cancelled; make a new one "
 	    "(git tag -a -f %s) and push that",
 	    release->tag);
-}
-
-static gboolean check_lead(Judge *judge, const PlanTable *table, GError **error)
-{
-	/* by time: the first is the earliest */
-	const PlanTarget *first = g_ptr_array_index(table->targets, 0);
-	return table->is_now || central_lead_check(first->at_utc, judge->now_utc,
-						   judge->central->conf->lead_s, error);
 }
 
 static void say_table(Judge *judge, const PlanTable *table)
@@ -124,15 +105,13 @@ static gboolean check_plan(Judge *judge, const Plan *plan, const PlanTag *tag, c
 		return FALSE;
 	}
 	g_autofree char *pusher = hook_pusher();
-	g_autoptr(PublishFacts) facts = publish_facts_new(
-	    judge->central, app->name, (const char *const *)judge->hook->apps, pusher, error);
-	if (!facts)
-		return FALSE;
-	g_autoptr(PlanTable) table =
-	    plan_compile(plan, tag->name, publish_facts_plan(facts), error);
-	if (!table || !check_lead(judge, table, error) ||
-	    !check_version(judge, app, plan, tag->name, commit, error) ||
-	    !known_release(judge, app, oid, error))
+	const PublishAsked asked = {.app = app->name,
+				    .app_names = (const char *const *)judge->hook->apps,
+				    .tag = tag->name,
+				    .commit = commit,
+				    .pusher = pusher};
+	g_autoptr(PlanTable) table = publish_judge_plan(judge->central, &asked, plan, error);
+	if (!table || !known_release(judge, app, oid, error))
 		return FALSE;
 	/* On success nothing is printed: when the pusher is gone already, git's receive-pack dies
 	 * of SIGPIPE at the first line, before the refs move, and the push would be lost. The job's
@@ -194,11 +173,12 @@ static gboolean check_tag(Judge *judge, const char *ref, const char *oid, GError
 	if (!check_no_plan(judge, name, TRUE, error))
 		return FALSE;
 	char commit[REPO_OID];
-	for (guint i = 0; i < judge->hook->confs->len; i++)
+	for (guint i = 0; i < judge->hook->confs->len; i++) {
+		const ConfApp *app = g_ptr_array_index(judge->hook->confs, i);
 		if (repo_peel_commit(judge->repo, oid, commit, NULL) &&
-		    !check_version(judge, g_ptr_array_index(judge->hook->confs, i), NULL, name,
-				   commit, error))
+		    !publish_judge_version(judge->central, app->name, name, commit, error))
 			return FALSE;
+	}
 	return TRUE;
 }
 

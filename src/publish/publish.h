@@ -59,6 +59,24 @@ const PlanFacts *publish_facts_plan(const PublishFacts *facts);
 void publish_facts_free(PublishFacts *facts);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PublishFacts, publish_facts_free)
 
+/* A plan that is about to be pushed. */
+typedef struct {
+	const char *app;
+	const char *const *app_names; /* all of its repository */
+	const char *tag;
+	const char *commit; /* NULL: not known yet, and so not checked against the version's */
+	const char *pusher;
+} PublishAsked;
+/* Compiles and judges it as pre-receive does: bases, times, freezes, rights, `lead`, and whether
+ * the version is bound to another commit. REFUSED. */
+PlanTable *publish_judge_plan(Central *central, const PublishAsked *asked, const Plan *plan,
+			      GError **error);
+/* REFUSED if the version of this name is bound to another commit. */
+gboolean publish_judge_version(Central *central, const char *app, const char *tag,
+			       const char *commit, GError **error);
+/* The commit that a version is bound to for ever, or NULL. */
+char *publish_bound_commit(Central *central, const char *app, const char *version);
+
 /* What a plan would bring over the line of each of its bases, and whether that comes in time, a
  * line each: by the bundle if it is made already, else by what the app's last releases took there.
  */

@@ -60,6 +60,21 @@ answers 'plan list' 0 'berlin' ana tagship plan list
 printf 'T\n\nRelease-At: now\nRelease-To: berlin\n' | as ana tagship plan check --app shop > "$W/out" 2>&1
 is 'plan check' $? 0
 ok 'has the table' has "$W/out" 'berlin  20'
+plan_check() { # LINE... : as a push by ana would be judged
+	printf '%s\n' 'T' '' 'Release-To: berlin' "$@" | as ana tagship plan check --app shop --tag v1 > "$W/out" 2>&1
+}
+ok 'a version that is bound already is named' plan_check 'Release-At: now'
+ok 'with its commit' has "$W/out" "! version v1 is bound to commit $(git -C "$SRC" rev-parse v1^{} | cut -c 1-12)"
+conf_set central.cfg lead 7200
+plan_check "Release-At: $(date -u -d '+1 hour' +%Y-%m-%dT%H:%M:%SZ)"
+is 'plan check looks at the lead, as the push does' $? 3
+ok 'and says so' has "$W/out" 'lead in central.cfg'
+conf_set central.cfg lead 0
+conf_set bases.d/berlin.cfg freeze '[ "00:00 to 23:59 stock taking", "23:59 to 00:00 stock taking" ]'
+plan_check "Release-At: $(date -u -d '+1 day' +%Y-%m-%dT%H:%M:%SZ)" 'Release-Override: it burns'
+is 'and at who may override a freeze' $? 3
+ok 'and says so, too' has "$W/out" 'may not override'
+conf_set bases.d/berlin.cfg freeze '[ ]'
 answers 'a template' 0 'Release-At: 2099-01-01 02:00 base-local' ana tagship plan new --print --at "'2099-01-01 02:00 base-local'"
 answers 'no editor at central' 2 'prints its template' ana tagship plan new
 answers 'no file of central is written' 2 'prints its template' ana tagship plan new --print /tmp/x

@@ -30,6 +30,26 @@ static char *read_message(const char *path, GError **error)
 	return without_comments(text);
 }
 
+/* As a push by who asks would be judged, but for the tag's commit. */
+static PlanTable *judge(Central *central, const Plan *plan, const char *app_name, const char *tag,
+			GError **error)
+{
+	g_autofree char *who = cmd_who();
+	g_autofree char *ref = g_strconcat("refs/tags/", tag, NULL);
+	g_autoptr(ConfApp) app = conf_app_load(central->dirfd, app_name, error);
+	g_auto(GStrv) apps = app ? publish_apps_of_repo(central, app->repo, error) : NULL;
+	if (!apps || !central_ref_check(ref, error))
+		return NULL;
+	if (plan->app && strcmp(plan->app, app_name) != 0) {
+		util_error_set(error, TS_ERROR_REFUSED, "Release-App: %s, but --app %s was asked",
+			       plan->app, app_name);
+		return NULL;
+	}
+	const PublishAsked asked = {
+	    .app = app_name, .app_names = (const char *const *)apps, .tag = tag, .pusher = who};
+	return publish_judge_plan(central, &asked, plan, error);
+}
+
 static int compile_here(Cmd *cmd, const Plan *plan, const char *app, const char *tag,
 			GError **error)
 {
@@ -37,10 +57,7 @@ static int compile_here(Cmd *cmd, const Plan *plan, const char *app, const char 
 	const char *const apps[] = {app, NULL};
 	if (!central || !cmd_check_apps(central, apps, error))
 		return 1;
-	g_autoptr(PublishFacts) facts = publish_facts_new(central, app, apps, NULL, error);
-	g_autoptr(PlanTable) table =
-	    facts ? plan_compile(plan, tag ? tag : "this-tag", publish_facts_plan(facts), error)
-		  : NULL;
+	g_autoptr(PlanTable) table = judge(central, plan, app, tag ? tag : "this-tag", error);
 	if (!table)
 		return 3;
 	g_autofree char *text = plan_table_format(table, util_clock_now_utc(central->clock));
@@ -49,6 +66,11 @@ static int compile_here(Cmd *cmd, const Plan *plan, const char *app, const char 
 	if (!estimate)
 		return 1;
 	g_print("%s", estimate);
+	g_autofree char *bound =
+	    table->plan_only ? NULL : publish_bound_commit(central, app, table->version);
+	if (bound)
+		g_print("! version %s is bound to commit %.12s: at another the push is refused\n",
+			table->version, bound);
 	return 0;
 }
 
