@@ -110,6 +110,7 @@ typedef struct {
 	guint64 bundle_bytes; /* 0: nothing to transfer */
 	char *codec;
 	gint64 arrival_utc; /* expected, at the time of ordering */
+	char *left_out;     /* why it was not ordered there, or NULL */
 	char *trouble;      /* its ledger cannot be read, so nothing of it is known here; or NULL */
 } PublishTarget;
 

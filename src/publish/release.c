@@ -104,6 +104,7 @@ static void target_free(gpointer data)
 	g_free(target->log_end);
 	g_free(target->codec);
 	g_free(target->trouble);
+	g_free(target->left_out);
 	g_ptr_array_unref(target->nodes);
 	g_free(target);
 }
@@ -207,13 +208,20 @@ static void set_state(PublishRelease *release, const char *state)
 static void fold_ordered(PublishRelease *release, const UtilTrailers *text)
 {
 	for (guint i = 0; i < util_trailers_count(text); i++) {
-		const char *value = util_trailers_value(text, i);
-		if (strcmp(util_trailers_key(text, i), "Arrival") != 0)
+		const char *key = util_trailers_key(text, i);
+		gboolean left_out = strcmp(key, "Left-Out") == 0;
+		if (!left_out && strcmp(key, "Arrival") != 0)
 			continue;
-		g_auto(GStrv) words = g_strsplit(value, " ", 2);
-		PublishTarget *target = find_target(release, words[0]);
-		if (target && words[1])
+		g_auto(GStrv) words = g_strsplit(util_trailers_value(text, i), " ", 2);
+		PublishTarget *target = words[0] ? find_target(release, words[0]) : NULL;
+		if (!target || !words[1])
+			continue;
+		if (!left_out) {
 			(void)util_time_parse_utc(words[1], &target->arrival_utc, NULL); /* 0 */
+			continue;
+		}
+		g_free(target->left_out);
+		target->left_out = g_strdup(words[1]);
 	}
 }
 

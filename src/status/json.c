@@ -134,7 +134,8 @@ static void add_target_nodes(JsonBuilder *builder, const PublishTarget *target)
 	json_builder_end_array(builder);
 }
 
-static void add_target(JsonBuilder *builder, const PublishTarget *target)
+static void add_target(JsonBuilder *builder, const PublishRelease *release,
+		       const PublishTarget *target)
 {
 	json_builder_begin_object(builder);
 	add_text(builder, "base", target->base);
@@ -149,9 +150,30 @@ static void add_target(JsonBuilder *builder, const PublishTarget *target)
 	add_int(builder, "bundle_bytes", (gint64)target->bundle_bytes);
 	add_text(builder, "codec", target->codec);
 	add_time(builder, "arrival", target->arrival_utc);
+	add_int(builder, "wave", target->wave);
+	add_text(builder, "cut_off",
+		 plan_cut_off_hold(release->cut_off, release->gate, target->wave) ? "hold" : "go");
+	add_text(builder, "left_out", target->left_out);
 	add_text(builder, "trouble", target->trouble);
 	add_target_nodes(builder, target);
 	json_builder_end_object(builder);
+}
+
+/* Central's words so far; a wave without one waits, or needs none. */
+static void add_gates(JsonBuilder *builder, const PublishRelease *release)
+{
+	json_builder_set_member_name(builder, "gates");
+	json_builder_begin_array(builder);
+	for (guint i = 0; i < release->gates->len; i++) {
+		const PublishGate *gate = g_ptr_array_index(release->gates, i);
+		json_builder_begin_object(builder);
+		add_int(builder, "wave", gate->wave);
+		add_bool(builder, "open", gate->open);
+		add_text(builder, "reason", gate->reason);
+		add_time(builder, "decided", gate->decided_utc);
+		json_builder_end_object(builder);
+	}
+	json_builder_end_array(builder);
 }
 
 void status_release_to_json(const PublishRelease *release, JsonBuilder *builder)
@@ -170,10 +192,15 @@ void status_release_to_json(const PublishRelease *release, JsonBuilder *builder)
 	add_text(builder, "signer", release->signer);
 	add_time(builder, "accepted", release->accepted_utc);
 	add_bool(builder, "now", release->is_now);
+	g_autofree char *gate = plan_gate_format(release->gate, release->quorum_percent);
+	add_text(builder, "gate", gate);
+	add_int(builder, "waves", release->waves);
+	add_text(builder, "override", release->override);
+	add_gates(builder, release);
 	json_builder_set_member_name(builder, "targets");
 	json_builder_begin_array(builder);
 	for (guint i = 0; i < release->targets->len; i++)
-		add_target(builder, g_ptr_array_index(release->targets, i));
+		add_target(builder, release, g_ptr_array_index(release->targets, i));
 	json_builder_end_array(builder);
 	json_builder_end_object(builder);
 }

@@ -58,6 +58,8 @@ conf_set apps.d/shop.cfg override "[ \"${LOGNAME:-${USER:-$(id -un)}}\" ]"
 plan v0 now 'Release-To: c3' 'Release-Override: it burns'
 push v0
 ok 'who may override it does' has "$W/push" 'ordered: shop v0'
+c log shop v0 > "$W/out"
+ok 'log shows it' has "$W/out" 'freezes do not count: it burns'
 ok 'and it is recorded' sh -c "git -C '$STATE/library.git' log --all --format=%B | grep -q '^Override: it burns'"
 conf_set bases.d/c3.cfg freeze '[ ]'
 plan v0.0 "$(in_seconds 86400)" 'Release-To: c2, c3' 'Release-Version: v0'
@@ -89,6 +91,8 @@ conf_set bases.d/c2.cfg line_kbit 1
 plan v0.1 "$(in_seconds 8)" 'Release-To: c1, c2' 'Release-Version: v0' 'Release-Grace: 2s'
 push v0.1
 ok 'an order that comes too late is not given' grep -q 'c2 .*not ordered: its bundle would come' "$W/push"
+c log shop v0.1 > "$W/out"
+ok 'log says so later, too' grep -q '^    c2 not ordered: its bundle would come' "$W/out"
 ok 'others are' world_wait 10 sh -c "tagship -C '$STATE' log shop v0.1 | grep -q 'c1 .* ordered'"
 ok 'once its time is over it is no longer to come' world_wait 30 sh -c "! tagship -C '$STATE' plan list | grep -q ' c2 .* v0.1 '"
 c status > "$W/out"
@@ -117,6 +121,8 @@ is 'who serves what' "$(answers)" '2 2 1 1 1 1 '
 c log shop v2 > "$W/out"
 ok 'why, in the log' grep -q 'gate-shut, wave 3: b2 of wave 2 is rolled-back' "$W/out"
 c status > "$W/out"
+json() { c "$@" --json | perl -MJSON::PP -0777 -e '$r=decode_json(<STDIN>); $r=$r->[0] if ref $r eq "ARRAY"; print join(" ", $r->{waves}, $r->{gate}, (map { "$_->{base}:$_->{wave}$_->{cut_off}" } @{$r->{targets}}[0, 1]), map { "$_->{wave}=$_->{open}" } @{$r->{gates}}), "\n"'; }
+is 'as JSON' "$(json log shop v2)" '3 alone a1:1go b1:2hold 2=1 3=0'
 ok 'and in status' grep -q 'c1: v2 missed: b2 of wave 2 is rolled-back' "$W/out"
 tagship-base -C "$W/c1/root" status > "$W/out"
 ok 'and at the base' grep -q 'wrong v2 missed: b2 of wave 2 is rolled-back' "$W/out"

@@ -164,6 +164,42 @@ static PublishRelease *find_release(Central *central, const char *app, const cha
 	return NULL;
 }
 
+/* Lines of a decision that say what happened to one base. */
+static void print_left_out(const LibraryDecision *decision)
+{
+	for (guint i = 0; i < util_trailers_count(decision->text); i++) {
+		if (strcmp(util_trailers_key(decision->text, i), "Left-Out") != 0)
+			continue;
+		/* "BASE WHY" */
+		g_autofree char *safe =
+		    util_text_printable(util_trailers_value(decision->text, i), -1);
+		gsize base = strcspn(safe, " ");
+		g_print("    %.*s not ordered: %s\n", (int)base, safe,
+			safe[base] ? safe + base + 1 : "");
+	}
+}
+
+static void print_decision(const LibraryDecision *decision)
+{
+	g_autofree char *when = util_time_format_utc(decision->time_utc);
+	const char *reason = util_trailers_get(decision->text, "Reason");
+	const char *override = util_trailers_get(decision->text, "Override");
+	g_autofree char *safe = util_text_printable(reason ? reason : "", -1);
+	const char *wave = g_str_has_prefix(decision->decision, "gate-")
+			       ? util_trailers_get(decision->text, "Wave")
+			       : NULL;
+	const char *base = strcmp(decision->decision, "cancelled") == 0
+			       ? util_trailers_get(decision->text, "Base")
+			       : NULL;
+	g_print("  %s %s%s%s%s%s%s%s\n", when, decision->decision, wave ? ", wave " : "",
+		wave ? wave : "", base ? " at " : "", base ? base : "", *safe ? ": " : "", safe);
+	if (override) {
+		g_autofree char *why = util_text_printable(override, -1);
+		g_print("    freezes do not count: %s\n", why);
+	}
+	print_left_out(decision);
+}
+
 static int show_release(Cmd *cmd, Central *central, GError **error)
 {
 	g_autoptr(PublishRelease) release =
@@ -188,17 +224,8 @@ static int show_release(Cmd *cmd, Central *central, GError **error)
 	    library_decisions(central->library, release->app, release->release, error);
 	if (!decisions)
 		return 1;
-	for (guint i = 0; i < decisions->len; i++) {
-		const LibraryDecision *decision = g_ptr_array_index(decisions, i);
-		g_autofree char *when = util_time_format_utc(decision->time_utc);
-		const char *reason = util_trailers_get(decision->text, "Reason");
-		g_autofree char *safe = util_text_printable(reason ? reason : "", -1);
-		const char *wave = g_str_has_prefix(decision->decision, "gate-")
-				       ? util_trailers_get(decision->text, "Wave")
-				       : NULL;
-		g_print("  %s %s%s%s%s%s\n", when, decision->decision, wave ? ", wave " : "",
-			wave ? wave : "", *safe ? ": " : "", safe);
-	}
+	for (guint i = 0; i < decisions->len; i++)
+		print_decision(g_ptr_array_index(decisions, i));
 	for (guint i = 0; i < release->targets->len; i++)
 		print_target(g_ptr_array_index(release->targets, i), release->waves);
 	return 0;
