@@ -96,7 +96,10 @@ static void cell_next(StatusCell *cell, const PublishRelease *release, const Pub
 	case CENTRAL_ENDED:
 		break;
 	}
-	if (!state || (cell->next_version && cell->next_at_utc <= target->at_utc))
+	/* at equal times the later order is the one that will serve */
+	if (!state || (cell->next_version &&
+		       (cell->next_at_utc < target->at_utc ||
+			(cell->next_at_utc == target->at_utc && cell->next_seq >= target->seq))))
 		return;
 	replace(&cell->next_version, release->version);
 	replace(&cell->next_state, state);
@@ -104,6 +107,7 @@ static void cell_next(StatusCell *cell, const PublishRelease *release, const Pub
 	cell->next_waits = waits_for(release, target);
 	replace(&cell->next_local, target->local_text);
 	cell->next_at_utc = target->at_utc;
+	cell->next_seq = target->seq;
 	cell->next_is_now = release->is_now;
 }
 

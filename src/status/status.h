@@ -21,6 +21,7 @@ typedef struct {
 	char *next_state;   /* "ordered", "staged", "cancel-asked" */
 	char *next_waits;   /* for what, beside its time: "gate", "wave 1"; NULL: for nothing */
 	gint64 next_at_utc;
+	guint64 next_seq; /* of its order; 0: not ordered yet */
 	gboolean next_is_now;
 	char *next_local;
 	/* the bundle of next_version on its way: bytes, of how many, and when it will be there; a

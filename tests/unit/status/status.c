@@ -136,6 +136,32 @@ static void test_sending(World *world, gconstpointer data)
 	g_assert_cmpint(arrives(world), ==, 0);
 }
 
+/* Of two at the same time the later order serves, so it is what comes next. */
+static void test_same_time(World *world, gconstpointer data)
+{
+	(void)data;
+	static const char *const names[] = {"v1", "v2", "v3"};
+	world_add_base(world, "haikou");
+	g_assert_true(publish_look(world->central, "shop", NULL));
+	g_autofree char *plan = world_plan("2098-01-01 02:00 base-local", "all", NULL);
+	for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+		g_autofree char *release = world_tag(world, names[i], plan);
+		world_work(world);
+		g_autoptr(Status) status = status_load(world->central, NULL, NULL);
+		g_assert_cmpstr(cell(status, 0)->next_version, ==, names[i]);
+	}
+	/* a ledger that cannot be read is said, once, and does not end the status */
+	g_autofree char *ledger =
+	    g_build_filename(world->state, "ledger", "haikou.git", "refs", "heads", "orders", NULL);
+	g_assert_true(
+	    g_file_set_contents(ledger, "1111111111111111111111111111111111111111\n", -1, NULL));
+	g_autoptr(Status) status = status_load(world->central, NULL, NULL);
+	guint said = 0;
+	for (guint i = 0; i < status->trouble->len; i++)
+		said += strstr(status->trouble->pdata[i], "its ledger here") != NULL;
+	g_assert_cmpuint(said, ==, 1);
+}
+
 static void test_trouble(World *world, gconstpointer data)
 {
 	(void)data;
@@ -171,6 +197,7 @@ int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add("/status/cells", World, NULL, world_setup, test_cells, world_teardown);
+	g_test_add("/status/same-time", World, NULL, world_setup, test_same_time, world_teardown);
 	g_test_add("/status/trouble", World, NULL, world_setup, test_trouble, world_teardown);
 	g_test_add("/status/clock", World, NULL, world_setup, test_clock, world_teardown);
 	g_test_add("/status/sending", World, NULL, world_setup, test_sending, world_teardown);
