@@ -207,8 +207,11 @@ check-rooms: ## rooms include and link only what src/rooms says
 check-unit: $(UNIT) ## unit tests (g_test, TAP)
 	G_TEST_SRCDIR=$(CURDIR)/tests prove -j$(JOBS) $(PROVE_FLAGS) --exec scripts/run-unit $(UNIT)
 
+# the longest first, or all wait for them at the end
+FLOW_LONG := $(addprefix tests/flow/,80-waves.sh 40-restart.sh 75-nodes.sh)
 check-flow: all faults ## end-to-end stories with real git, sshd and servers
-	TAGSHIP_BUILD=$(abspath $(B)) prove -j$(FLOW_JOBS) $(PROVE_FLAGS) --timer tests/flow/*.sh
+	TAGSHIP_BUILD=$(abspath $(B)) prove -j$(FLOW_JOBS) $(PROVE_FLAGS) --timer $(FLOW_LONG) \
+		$(filter-out $(FLOW_LONG),$(wildcard tests/flow/*.sh))
 
 check-fuzz: $(REPLAYERS) ## every fuzz target with every input of its corpus
 	prove -j$(JOBS) $(PROVE_FLAGS) --exec scripts/run-replay $(REPLAYERS)
