@@ -76,15 +76,6 @@ static GPtrArray *read_lines(Central *central, GError **error)
 	return lines ? g_steal_pointer(&stops) : NULL;
 }
 
-GPtrArray *publish_stops(Central *central, GError **error)
-{
-	GPtrArray *stops = read_lines(central, error);
-	for (guint i = stops ? stops->len : 0; i > 0; i--)
-		if (((const PublishStop *)stops->pdata[i - 1])->resumed)
-			g_ptr_array_remove_index(stops, i - 1);
-	return stops;
-}
-
 static gboolean write_stops(Central *central, const GPtrArray *stops, GError **error)
 {
 	g_autoptr(UtilTrailers) lines = util_trailers_new();
@@ -130,6 +121,52 @@ static gboolean was_resumed(const GPtrArray *stops, const ConfPeer *peer, const 
 			return TRUE;
 	}
 	return FALSE;
+}
+
+/* Those that a ledger has, and of which STATE/stops knows nothing: it was restored from a backup of
+ * before. They stand until somebody resumes them. */
+static void add_from_ledgers(Central *central, const GPtrArray *stops, GPtrArray *ret)
+{
+	g_auto(GStrv) names = conf_peer_names(central->dirfd, NULL);
+	for (guint i = 0; names && names[i]; i++) {
+		/* what cannot be read is told by status itself */
+		g_autoptr(ConfPeer) peer = conf_peer_load(central->dirfd, names[i], NULL);
+		g_autoptr(Repo) ledger = ledger_open(central->path, names[i], NULL);
+		g_autoptr(GPtrArray) entries =
+		    ledger ? ledger_entries(ledger, LEDGER_ORDERS, NULL, NULL) : NULL;
+		g_autoptr(GHashTable) have = entries ? ledger_stops(entries) : NULL;
+		g_autoptr(GHashTable) wanted = peer ? wanted_at(stops, peer) : NULL;
+		GHashTableIter iter;
+		gpointer scope = NULL, value = NULL;
+		if (!have || !wanted)
+			continue;
+		g_hash_table_iter_init(&iter, have);
+		while (g_hash_table_iter_next(&iter, &scope, &value)) {
+			const LedgerStop *had = value;
+			if (g_hash_table_contains(wanted, scope) ||
+			    was_resumed(stops, peer, scope, had))
+				continue;
+			PublishStop *stop = g_new0(PublishStop, 1);
+			stop->app = strcmp(scope, all_apps) == 0 ? NULL : g_strdup(scope);
+			stop->base = g_strdup(names[i]);
+			stop->who = g_strdup("somebody (only its ledger knows)");
+			stop->reason = g_strdup(had->reason ? had->reason : "");
+			stop->since_utc = had->since_utc;
+			g_ptr_array_add(ret, stop);
+		}
+	}
+}
+
+GPtrArray *publish_stops(Central *central, GError **error)
+{
+	g_autoptr(GPtrArray) lines = read_lines(central, error);
+	GPtrArray *stops = lines ? g_ptr_array_new_with_free_func(stop_free) : NULL;
+	if (stops)
+		add_from_ledgers(central, lines, stops);
+	for (guint i = lines ? lines->len : 0; i > 0; i--)
+		if (!((const PublishStop *)lines->pdata[i - 1])->resumed)
+			g_ptr_array_insert(stops, 0, g_ptr_array_steal_index(lines, i - 1));
+	return stops;
 }
 
 static gboolean append(Central *central, Repo *ledger, const ConfPeer *peer, OrderKind kind,
@@ -201,19 +238,11 @@ gboolean publish_stops_fan_out(Central *central, GError **error)
 static gboolean is_in_a_ledger(Central *central, const GPtrArray *stops, const char *app,
 			       const char *base)
 {
-	const char *scope = app ? app : all_apps;
-	g_auto(GStrv) names = conf_peer_names(central->dirfd, NULL);
-	for (guint i = 0; names && names[i]; i++) {
-		if (base && strcmp(base, names[i]) != 0)
-			continue;
-		g_autoptr(ConfPeer) peer = conf_peer_load(central->dirfd, names[i], NULL);
-		g_autoptr(Repo) ledger = ledger_open(central->path, names[i], NULL);
-		g_autoptr(GPtrArray) entries =
-		    ledger ? ledger_entries(ledger, LEDGER_ORDERS, NULL, NULL) : NULL;
-		g_autoptr(GHashTable) have = entries ? ledger_stops(entries) : NULL;
-		g_autoptr(GHashTable) wanted = peer ? wanted_at(stops, peer) : NULL;
-		if (have && wanted && g_hash_table_contains(have, scope) &&
-		    !g_hash_table_contains(wanted, scope))
+	g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func(stop_free);
+	add_from_ledgers(central, stops, found);
+	for (guint i = 0; i < found->len; i++) {
+		const PublishStop *stop = found->pdata[i];
+		if (g_strcmp0(stop->app, app) == 0 && (!base || strcmp(base, stop->base) == 0))
 			return TRUE;
 	}
 	return FALSE;
@@ -303,10 +332,11 @@ gboolean publish_resume(Central *central, const char *app, const char *base, con
 	g_autoptr(GPtrArray) stops = lock < 0 ? NULL : read_lines(central, error);
 	if (!stops)
 		return FALSE;
+	gboolean in_a_ledger = is_in_a_ledger(central, stops, app, base);
 	PublishStop *resume = stop_new(central, app, base, who, "-");
 	resume->resumed = TRUE;
 	put(stops, resume, &stopped);
-	if (!stopped && !is_in_a_ledger(central, stops, app, base))
+	if (!stopped && !in_a_ledger)
 		return refuse_resume(stops, app, base, error);
 	return write_stops(central, stops, error) && publish_stops_complete(central, NULL, error);
 }

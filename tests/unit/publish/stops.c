@@ -115,6 +115,12 @@ static void test_restored(World *world, gconstpointer data)
 	g_assert_true(util_fs_unlink(world->central->dirfd, "stops", NULL));
 	g_assert_true(publish_stops_fan_out(world->central, NULL));
 	g_assert_true(is_stopped(world, "haikou", "shop"));
+	g_autoptr(GPtrArray) standing = publish_stops(world->central, NULL);
+	g_assert_cmpuint(standing->len, ==, 1);
+	const PublishStop *stop_there = standing->pdata[0];
+	g_assert_null(stop_there->app);
+	g_assert_cmpstr(stop_there->base, ==, "haikou");
+	g_assert_nonnull(strstr(stop_there->who, "only its ledger knows"));
 	resume(world, NULL, NULL);
 	g_assert_false(is_stopped(world, "haikou", "shop"));
 	g_autoptr(GPtrArray) stops = publish_stops(world->central, NULL);
