@@ -132,7 +132,7 @@ gint64 activate_orders_utc(int root_dirfd);
 /* Can the clock be trusted? By the note in ROOT/clock and by those orders (store/clock.h). */
 void activate_clock(int root_dirfd, UtilClock *clock, StoreClock *ret_clock);
 /* What decide_app_next wants to know: the clock, and whether it can be trusted; the lead. */
-void activate_facts(const ActivateSpec *spec, const DecideApp *state, DecideFacts *ret_facts);
+void activate_facts(const ActivateSpec *spec, DecideFacts *ret_facts);
 
 /* When an authentic ledger was last read here, by the line or a file; 0: never. */
 gint64 activate_heard_utc(const ActivateSpec *spec);

@@ -46,7 +46,7 @@ gint64 activate_ahead(ActivateApp *app)
 {
 	DecideFacts facts;
 	DecideStep step;
-	activate_facts(&app->spec, app->state, &facts);
+	activate_facts(&app->spec, &facts);
 	decide_app_next(app->state, &facts, FALSE, &step);
 	if (step.kind != STEP_NONE || step.next_utc <= facts.now_utc ||
 	    step.next_utc > facts.now_utc + ACTIVATE_AHEAD_S ||

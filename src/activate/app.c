@@ -170,7 +170,7 @@ gboolean activate_look(const ActivateSpec *spec, ActivateNeed *ret_need, gint64 
 	DecideStep step;
 	if (!state)
 		return FALSE;
-	activate_facts(spec, state, &facts);
+	activate_facts(spec, &facts);
 	decide_app_next(state, &facts, FALSE, &step);
 	*ret_next_utc = step.kind == STEP_NONE ? step.next_utc : 0;
 	if (step.kind != STEP_NONE || decide_app_owes_after(state))
@@ -181,23 +181,32 @@ gboolean activate_look(const ActivateSpec *spec, ActivateNeed *ret_need, gint64 
 	return TRUE;
 }
 
-/* By the note that mirror keeps of its contacts; a file that was carried here counts from when it
- * was written. */
-gint64 activate_heard_utc(const ActivateSpec *spec)
+/* The note that mirror keeps of its contacts; NULL: there was none. */
+static UtilTrailers *read_contact(const ActivateSpec *spec)
 {
-	static const char *const keys[] = {"By-File", "Good-Time"};
 	g_autofree char *text = NULL;
 	gsize len = 0;
-	gint64 utc = 0;
-	/* without it central was never reached */
 	if (!util_fs_read_file(spec->root_dirfd, "contact", CONTACT_MAX_BYTES, &text, &len, NULL))
-		return 0;
-	g_autoptr(UtilTrailers) contact = util_trailers_parse(text, len, NULL);
+		return NULL;
+	return util_trailers_parse(text, len, NULL);
+}
+
+/* A file that was carried here counts from when it was written. */
+static gint64 heard_utc(const UtilTrailers *contact)
+{
+	static const char *const keys[] = {"By-File", "Good-Time"};
+	gint64 utc = 0;
 	for (guint i = 0; contact && i < G_N_ELEMENTS(keys); i++)
 		if (util_trailers_get(contact, keys[i]) &&
 		    util_trailers_need_time(contact, keys[i], &utc, NULL))
 			return utc;
 	return 0;
+}
+
+gint64 activate_heard_utc(const ActivateSpec *spec)
+{
+	g_autoptr(UtilTrailers) contact = read_contact(spec);
+	return heard_utc(contact);
 }
 
 gint64 activate_orders_utc(int root_dirfd)
@@ -222,15 +231,17 @@ void activate_clock(int root_dirfd, UtilClock *clock, StoreClock *ret_clock)
 	store_clock_read(root_dirfd, clock, activate_orders_utc(root_dirfd), ret_clock);
 }
 
-void activate_facts(const ActivateSpec *spec, const DecideApp *state, DecideFacts *ret_facts)
+void activate_facts(const ActivateSpec *spec, DecideFacts *ret_facts)
 {
 	StoreClock clock;
-	(void)state; /* the machine has one clock: the orders of all apps count */
+	g_autoptr(UtilTrailers) contact = read_contact(spec);
+	const char *failed = contact ? util_trailers_get(contact, "Error") : NULL;
 	activate_clock(spec->root_dirfd, spec->clock, &clock);
 	ret_facts->now_utc = clock.now_utc;
 	ret_facts->clock_trusted = clock.trusted;
 	ret_facts->projected_utc = clock.projected_utc;
-	ret_facts->heard_utc = activate_heard_utc(spec);
+	ret_facts->heard_utc = heard_utc(contact);
+	ret_facts->line_failed = failed && *failed;
 	ret_facts->lead_s = phase_has(spec, CONF_PHASE_BEFORE) ? spec->app->lead_s : 0;
 }
 

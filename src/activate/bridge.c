@@ -354,7 +354,7 @@ gboolean activate_bridge_gc(ActivateApp *app, gboolean dry_run, GError **error)
 	decide_app_open(app->state, &open);
 	if (open.order || !activate_open_dir(app, NULL))
 		return TRUE; /* an activation comes first; no folder has no bridge */
-	activate_facts(&app->spec, app->state, &facts);
+	activate_facts(&app->spec, &facts);
 	gboolean none =
 	    decide_app_bridge(app->state)->len == 0 && !decide_app_is_down(app->state) &&
 	    fstatat(app->app_dirfd, LINK, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode);

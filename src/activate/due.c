@@ -219,7 +219,7 @@ static gboolean take_step(ActivateApp *app, gboolean *activated, gboolean *ret_d
 {
 	DecideFacts facts;
 	DecideStep step;
-	activate_facts(&app->spec, app->state, &facts);
+	activate_facts(&app->spec, &facts);
 	decide_app_next(app->state, &facts, FALSE, &step);
 	switch (step.kind) {
 	case STEP_NONE:

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "decide/base-private.h"
 
+#define LINE_LOST_S 120 /* a central that is restarted is back sooner */
+
 /* The last second at which it may start. */
 static gint64 limit_of(const Order *order)
 {
@@ -17,6 +19,13 @@ static gint64 due_utc(const DecideFacts *facts)
 	return MIN(facts->now_utc, facts->projected_utc);
 }
 
+/* It was on the line when central's word was due, and is no more. */
+static gboolean lost_the_line(const DecideOrder *order, const DecideFacts *facts)
+{
+	return !order->order->cut_off_hold && facts->line_failed &&
+	       facts->now_utc - facts->heard_utc > LINE_LOST_S;
+}
+
 DecideGate decide_gate(const DecideOrder *order, const DecideFacts *facts)
 {
 	const Order *what = order->order;
@@ -26,7 +35,7 @@ DecideGate decide_gate(const DecideOrder *order, const DecideFacts *facts)
 		return GATE_GO;
 	if (facts->heard_utc < what->gate_at_utc)
 		return what->cut_off_hold ? GATE_CUT_OFF : GATE_GO;
-	return what->gated ? GATE_WAIT : GATE_GO;
+	return what->gated && !lost_the_line(order, facts) ? GATE_WAIT : GATE_GO;
 }
 
 static gboolean is_shut(const DecideOrder *order)
@@ -141,6 +150,11 @@ static gint64 next_moment(const DecideApp *app, const DecideFacts *facts)
 			look_again(order->order->at_utc - facts->lead_s, facts, &next_utc);
 		if (is_ready(app, order))
 			look_again(order->order->at_utc, facts, &next_utc);
+		/* for the line, which may be lost meanwhile */
+		if (is_ready(app, order) && !order->order->cut_off_hold &&
+		    due_utc(facts) >= order->order->at_utc &&
+		    decide_gate(order, facts) == GATE_WAIT && !is_shut(order))
+			look_again(due_utc(facts) + LINE_LOST_S / 4, facts, &next_utc);
 		if (facts->clock_trusted)
 			look_again(limit_of(order->order) + 1, facts, &next_utc);
 	}

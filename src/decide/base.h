@@ -80,7 +80,8 @@
  *
  * An order that is gated waits for central's gate entry: open, it goes at its time; shut, it is
  * missed at once. A base that has read no ledger since the order's gate time is cut off: then the
- * order's policy holds, go or hold, also for an order that waits for nobody. A stop by central is a
+ * order's policy holds, go or hold, also for an order that waits for nobody. With `go`, so does one
+ * that lost its line after that, before central's word came. A stop by central is a
  * hold of the whole app that central ends.
  */
 #pragma once
@@ -237,8 +238,9 @@ typedef struct {
 	/* If it is not: what it should say by the time since boot; 0: not known. An order is then
 	 * due only when both say so, and nothing is missed. */
 	gint64 projected_utc;
-	gint64 lead_s;    /* of the app's `before`; 0 if it has none */
-	gint64 heard_utc; /* when an authentic ledger was last read; 0: never */
+	gint64 lead_s;        /* of the app's `before`; 0 if it has none */
+	gint64 heard_utc;     /* when an authentic ledger was last read; 0: never */
+	gboolean line_failed; /* and the last try to reach central did not work */
 } DecideFacts;
 
 /* May an order go as far as its gate and the line are concerned? */

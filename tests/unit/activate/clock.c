@@ -207,7 +207,7 @@ static void test_orders(void)
 	world_accept(&world);
 	/* for another app */
 	world.app.name[0] = 'S';
-	activate_facts(&spec, state, &facts);
+	activate_facts(&spec, &facts);
 	g_assert_false(facts.clock_trusted);
 	activate_clock(world.root_dirfd, world.clock, &clock);
 	g_assert_cmpint(clock.doubt, ==, STORE_CLOCK_ORDERS);
@@ -215,7 +215,7 @@ static void test_orders(void)
 	g_assert_cmpint(activate_orders_utc(world.root_dirfd), ==, NOON + HOUR);
 	/* as `tagship-base clock confirm` does */
 	g_assert_true(store_clock_note(world.root_dirfd, world.clock, NOON + HOUR, NULL));
-	activate_facts(&spec, state, &facts);
+	activate_facts(&spec, &facts);
 	g_assert_true(facts.clock_trusted);
 	world_teardown(&world, NULL);
 }

@@ -284,6 +284,13 @@ static void test_gates(void)
 					"berlin rolled back");
 		decide_app_next(app, &facts, FALSE, &step);
 		g_assert_cmpint(step.kind, ==, rows[i].at_time);
+		/* its line was lost since, and its plan says go: it waits for no word */
+		facts.line_failed = TRUE;
+		decide_app_next(app, &facts, FALSE, &step);
+		g_assert_cmpint(step.kind, ==,
+				rows[i].word == '-' && !rows[i].hold ? STEP_ACTIVATE
+								     : rows[i].at_time);
+		facts.line_failed = FALSE;
 		facts.now_utc = NOON - 300;
 		decide_app_next(app, &facts, FALSE, &step);
 		g_assert_cmpint(step.kind, ==, rows[i].word == 's' ? STEP_MISS : STEP_NONE);
