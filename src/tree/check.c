@@ -314,12 +314,67 @@ static gboolean check_extra(int dirfd, const char *path, const Manifest *manifes
 	return TRUE;
 }
 
-/* One entry: unchanged numbers are enough, else everything about it is looked at. */
+/* What the threads share that compare numbers. */
+typedef struct {
+	int dirfd;
+	const Manifest *manifest;
+	GHashTable *lines; /* only read */
+	guint8 *same;      /* of each entry: its numbers are as they were */
+	gint next;         /* atomic: of the next block */
+} StatPool;
+
+static gboolean is_same(TreeFolder *folder, const char *path, GHashTable *lines)
+{
+	const char *name = NULL;
+	struct stat st;
+	char line[STAT_LINE];
+	g_autofree char *quoted = manifest_quote(path);
+	const char *kept = g_hash_table_lookup(lines, quoted);
+	int fd = kept ? tree_folder_of(folder, path, &name, NULL) : -1;
+	if (fd < 0 || fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return FALSE;
+	stat_line(&st, line);
+	return strcmp(line, kept) == 0;
+}
+
+static gpointer compare_blocks(gpointer user_data)
+{
+	StatPool *pool = user_data;
+	TreeFolder folder = TREE_FOLDER(pool->dirfd);
+	guint count = manifest_count(pool->manifest);
+	for (;;) {
+		guint i = (guint)g_atomic_int_add(&pool->next, TREE_BLOCK);
+		if (i >= count)
+			break;
+		for (guint end = MIN(i + TREE_BLOCK, count); i < end; i++)
+			pool->same[i] =
+			    is_same(&folder, manifest_entry(pool->manifest, i)->path, pool->lines);
+	}
+	tree_folder_clear(&folder);
+	return NULL;
+}
+
+/* On all cores where that pays: a large tree is compared before each staging. */
+static void compare_stats(StatPool *pool)
+{
+	g_autoptr(GPtrArray) threads = g_ptr_array_new();
+	guint more =
+	    manifest_count(pool->manifest) >= TREE_THREADS_FILES ? g_get_num_processors() - 1 : 0;
+	for (guint i = 0; i < more; i++) {
+		GThread *thread = g_thread_try_new("stat", compare_blocks, pool, NULL);
+		if (thread)
+			g_ptr_array_add(threads, thread);
+	}
+	(void)compare_blocks(pool); /* returns nothing, as the threads do */
+	for (guint i = 0; i < threads->len; i++)
+		(void)g_thread_join(threads->pdata[i]);
+}
+
+/* One entry whose numbers are not as they were: everything about it is looked at. */
 static gboolean check_stat(TreeFolder *folder, const Manifest *manifest, const ManifestEntry *entry,
-			   GHashTable *lines, GArray *jobs, Findings *found, GError **error)
+			   GArray *jobs, Findings *found, GError **error)
 {
 	g_autofree char *target = NULL;
-	g_autofree char *name = manifest_quote(entry->path);
 	g_autoptr(GError) inner = NULL;
 	struct stat st;
 	if (!folder_stat(folder, entry->path, &st, &target, &inner)) {
@@ -328,10 +383,6 @@ static gboolean check_stat(TreeFolder *folder, const Manifest *manifest, const M
 										  : inner->message);
 		return TRUE;
 	}
-	char line[STAT_LINE];
-	stat_line(&st, line);
-	if (g_strcmp0(line, g_hash_table_lookup(lines, name)) == 0)
-		return TRUE;
 	const char *what = compare_node(entry, &st, target);
 	if (what)
 		findings_add(found, entry->path, what);
@@ -349,12 +400,15 @@ gboolean tree_stat_check(int dirfd, const char *stats, gsize len, const Manifest
 	g_autoptr(GArray) jobs = g_array_new(FALSE, TRUE, sizeof(TreeHash));
 	TreeFolder folder = TREE_FOLDER(dirfd);
 	Findings found;
+	g_autofree guint8 *same = g_malloc0((gsize)manifest_count(manifest) + 1);
+	StatPool pool = {.dirfd = dirfd, .manifest = manifest, .lines = lines, .same = same};
+	compare_stats(&pool);
 	findings_init(&found);
 	/* the top folder was renamed into place since: always listed */
 	gboolean ok = check_extra(dirfd, ".", manifest, &found, error);
 	for (guint i = 0; ok && i < manifest_count(manifest); i++)
-		ok = check_stat(&folder, manifest, manifest_entry(manifest, i), lines, jobs, &found,
-				error);
+		ok = same[i] || check_stat(&folder, manifest, manifest_entry(manifest, i), jobs,
+					   &found, error);
 	tree_folder_clear(&folder);
 	ok = ok && check_hashes(dirfd, manifest, jobs, &found, error);
 	if (!ok) {

@@ -5,9 +5,6 @@
 
 #include "tree/tree-private.h"
 
-#define BLOCK 64 /* neighbours share their folder */
-#define THREADS_FILES 2000
-
 struct TreeTaker {
 	TreeTake how;
 	int from_dirfd, to_dirfd;
@@ -175,8 +172,8 @@ static void take_blocks(TakePool *pool, const UtilProgress *progress)
 {
 	g_autoptr(TreeTaker) taker = tree_taker_new(pool->from_dirfd, pool->to_dirfd, pool->how);
 	for (;;) {
-		guint i = (guint)g_atomic_int_add(&pool->next, BLOCK);
-		guint end = MIN(i + BLOCK, pool->pairs->len);
+		guint i = (guint)g_atomic_int_add(&pool->next, TREE_BLOCK);
+		guint end = MIN(i + TREE_BLOCK, pool->pairs->len);
 		if (i >= pool->pairs->len || failed_before(pool, i))
 			return;
 		for (; i < end; i++) {
@@ -203,7 +200,7 @@ gboolean tree_take_files(int from_dirfd, int to_dirfd, TreeTake how, const GArra
 	TakePool pool = {
 	    .from_dirfd = from_dirfd, .to_dirfd = to_dirfd, .how = how, .pairs = pairs};
 	g_autoptr(GPtrArray) threads = g_ptr_array_new();
-	guint more = pairs->len >= THREADS_FILES ? g_get_num_processors() - 1 : 0;
+	guint more = pairs->len >= TREE_THREADS_FILES ? g_get_num_processors() - 1 : 0;
 	g_mutex_init(&pool.lock);
 	for (guint i = 0; i < more; i++) {
 		GThread *thread = g_thread_try_new("take", take_thread, &pool, NULL);

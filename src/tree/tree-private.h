@@ -24,6 +24,10 @@ GPtrArray *tree_list(int dirfd, const char *path, GError **error);
 int tree_open_stat(int dirfd, const char *name, const char *path, struct stat *ret_st,
 		   GError **error);
 
+/* Entries that a thread takes at a time: neighbours share their folder; and from how many on. */
+#define TREE_BLOCK 64
+#define TREE_THREADS_FILES 2000
+
 /* One file to hash. */
 typedef struct {
 	const char *path; /* borrowed */
