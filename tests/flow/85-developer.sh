@@ -80,6 +80,27 @@ answers 'no editor at central' 2 'prints its template' ana tagship plan new
 answers 'no file of central is written' 2 'prints its template' ana tagship plan new --print /tmp/x
 answers 'no file of central' 2 'standard input' ana tagship plan check /etc/passwd
 
+# a plan whose job waits behind another: it is seen, and can be cancelled; so can a rollback
+(
+	flock 9
+	echo > "$W/locked"
+	while [ ! -e "$W/unlock" ]; do sleep 0.1; done
+) 9> "$STATE/worker.lock" &
+holder=$!
+world_wait 10 test -e "$W/locked"
+c rollback shop --to v1 > "$W/rollback" 2>&1 &
+rollback=$!
+ok 'a queued plan is in plan list' world_wait 10 sh -c "tagship -C '$STATE' plan list shop | grep -q 'queued .*rollback/v1'"
+tag=$(c plan list shop | grep -o 'rollback/v1[^ ]*')
+answers 'it has no bases yet' 5 'is queued' ben tagship cancel shop "$tag" --base berlin
+answers 'it can be cancelled' 0 'is recorded' ben tagship cancel shop "$tag"
+touch "$W/unlock"
+wait "$holder"
+c worker --once > /dev/null 2>&1
+wait "$rollback"
+ok 'its job orders nothing' grep -q 'was cancelled; nothing to do' "$W/rollback"
+is 'and it is over' "$(c log shop "$tag" | sed -n '1s/.*: //p')" cancelled
+
 # what comes: who tagged, signed and pushed it, and what is too near
 ssh-keygen -q -t ed25519 -N '' -f "$W/signer"
 git -C "$SRC" config gpg.format ssh
