@@ -86,10 +86,11 @@ static gint64 last_start(const CentralRelease *release, guint wave)
 static void later_wave(const CentralRelease *release, guint wave, gint64 now_utc,
 		       CentralGateStep *step)
 {
-	guint waiting = 0;
+	guint waiting = 0, cancelled = 0;
 	gint64 last = last_start(release, wave);
 	for (guint i = 0; i < release->n_targets; i++) {
 		const CentralTarget *target = &release->targets[i];
+		cancelled += target->wave + 1 == wave && !counts(target);
 		if (target->wave + 1 != wave || !counts(target) || is_live(target))
 			continue;
 		waiting++;
@@ -106,7 +107,8 @@ static void later_wave(const CentralRelease *release, guint wave, gint64 now_utc
 		return;
 	if (waiting == 0) {
 		decide(step, CENTRAL_GATE_OPEN, wave,
-		       g_strdup_printf("every base of wave %u is live", wave - 1));
+		       g_strdup_printf("every base of wave %u%s is live", wave - 1,
+				       cancelled ? " that was not cancelled" : ""));
 		return;
 	}
 	if (now_utc <= last)
