@@ -216,23 +216,27 @@ static char *free_tree_name(const Run *run)
 }
 
 typedef struct {
+	const StageSpec *spec;
+	const Manifest *manifest;
 	int dirfd;
 	GThread *thread; /* NULL: none was to be had */
 	GError *error;
 } Sync;
 
+/* A manifest without its tree says nothing: it may be there before the tree is checked. */
 static gpointer sync_thread(gpointer user_data)
 {
 	Sync *sync = user_data;
-	(void)util_fs_syncfs(sync->dirfd, &sync->error); /* the error is looked at */
+	if (stage_manifest_keep(sync->spec, sync->spec->order->root, sync->manifest, &sync->error))
+		(void)util_fs_syncfs(sync->dirfd, &sync->error); /* the error is looked at */
 	return NULL;
 }
 
 /* All is written: while the disk syncs, the processors hash. */
-static gboolean check_and_sync(int tree_dirfd, const Manifest *manifest, char **ret_stats,
-			       GError **error)
+static gboolean check_and_sync(const StageSpec *spec, int tree_dirfd, const Manifest *manifest,
+			       char **ret_stats, GError **error)
 {
-	Sync sync = {.dirfd = tree_dirfd};
+	Sync sync = {.spec = spec, .manifest = manifest, .dirfd = tree_dirfd};
 	sync.thread = g_thread_try_new("sync", sync_thread, &sync, NULL);
 	gboolean ok = tree_check(tree_dirfd, manifest, NULL, ret_stats, error);
 	if (sync.thread)
@@ -261,8 +265,7 @@ static gboolean keep_tree(Run *run, const char *tmp, int tree_dirfd, const Manif
 				      spec->order->root);
 	if (fchmod(tree_dirfd, 0755) != 0)
 		return util_error_errno(error, errno, "%s", tmp);
-	if (!check_and_sync(tree_dirfd, manifest, &stats, error) ||
-	    !stage_manifest_keep(spec, root, manifest, error) ||
+	if (!check_and_sync(spec, tree_dirfd, manifest, &stats, error) ||
 	    !make_shared(run, manifest, error) || !stage_stat_keep(spec, root, stats, error) ||
 	    (spec->app->hard_links && !stage_stats_renew(spec, root, error)))
 		return FALSE;
