@@ -57,7 +57,7 @@ gboolean stage_run(const StageSpec *spec, StageResult **ret_result, GError **err
 /* After trees were removed that shared files with others (hard_links): that changed the others'
  * stat numbers, so those that are still as released get new ones, lest all is hashed again at
  * go-live. spec->order is not looked at. Under ROOT/lock/stage. */
-gboolean stage_renew_stats(const StageSpec *spec, GError **error);
+gboolean stage_recheck(const StageSpec *spec, GError **error);
 
 /* Folder name of a tree: VERSION ('/' as '-') + "-" + first 8 of the root. */
 char *stage_tree_name(const char *version, const char *root);

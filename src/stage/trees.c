@@ -266,7 +266,7 @@ GPtrArray *stage_trees(const StageSpec *spec, int app_dirfd, GError **error)
 	return g_steal_pointer(&trees);
 }
 
-gboolean stage_renew_stats(const StageSpec *spec, GError **error)
+gboolean stage_recheck(const StageSpec *spec, GError **error)
 {
 	util_autofd int app_dirfd = stage_open_app(spec, error);
 	g_autoptr(GPtrArray) trees = app_dirfd < 0 ? NULL : stage_trees(spec, app_dirfd, error);

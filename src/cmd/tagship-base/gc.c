@@ -132,23 +132,17 @@ static gboolean prune_folder(Gc *gc, ActivateApp *opened, const ConfBaseApp *app
 	return TRUE;
 }
 
-/* What has gone already by its name, now or before an interruption. */
-static gboolean remove_gone(const ConfBaseApp *app, const char *folder, guint *removed,
+/* What has gone by its name, now or before an interruption: under ROOT/lock/stage nobody else has
+ * temporary names here. *removed becomes TRUE if there was a tree. */
+static gboolean remove_gone(const ConfBaseApp *app, const char *folder, gboolean *removed,
 			    GError **error)
 {
 	g_autofree char *path = g_build_filename(app->dir, folder, NULL);
-	if (!g_file_test(path, G_FILE_TEST_IS_DIR))
-		return TRUE;
-	util_autofd int fd = util_fs_open_dir(AT_FDCWD, path, error);
-	g_autoptr(GPtrArray) names = fd < 0 ? NULL : util_fs_list(fd, ".", error);
-	for (guint i = 0; names && i < names->len; i++) {
-		if (!g_str_has_prefix(names->pdata[i], GONE))
-			continue;
-		++*removed;
-		if (!util_fs_remove_tree(fd, names->pdata[i], error))
-			return FALSE;
-	}
-	return names && util_fs_sweep_tmp(fd, ".", 3600, error);
+	g_autoptr(GDir) dir = g_dir_open(path, 0, NULL); /* NULL: nothing was ever put there */
+	const char *name = NULL;
+	while (dir && (name = g_dir_read_name(dir)))
+		*removed |= g_str_has_prefix(name, GONE);
+	return !dir || util_fs_sweep_tmp(AT_FDCWD, path, 0, error);
 }
 
 static void add_needed(GHashTable *needed, const char *tree)
@@ -203,11 +197,11 @@ static gboolean gc_app(Gc *gc, const ConfBaseApp *app, GError **error)
 	g_clear_pointer(&opened, activate_close);
 	if (gc->dry_run)
 		return TRUE;
-	guint removed = 0;
+	gboolean removed = FALSE;
 	StageSpec stage = {.root_path = gc->base->root, .root_dirfd = gc->base->dirfd, .app = app};
 	return remove_gone(app, "releases", &removed, error) &&
 	       remove_gone(app, "pre-release", &removed, error) &&
-	       (removed == 0 || !app->hard_links || stage_renew_stats(&stage, error));
+	       (!removed || !app->hard_links || stage_recheck(&stage, error));
 }
 
 static gboolean gc_bundles(Gc *gc, GError **error)

@@ -96,7 +96,7 @@ static void test_renew(World *world, gconstpointer data)
 	g_assert_true(util_fs_remove_tree(world->dirfd, old, &error));
 	StageSpec spec = make_spec(world);
 	spec.order = NULL;
-	g_assert_true(stage_renew_stats(&spec, &error));
+	g_assert_true(stage_recheck(&spec, &error));
 	g_assert_cmpuint(link_count(world, "pre-release", result->tree, "lib/large.txt", &st), ==,
 			 1);
 	g_autofree char *ctime = g_strdup_printf(" %" G_GINT64_FORMAT ".%09ld lib/large.txt\n",
@@ -107,7 +107,7 @@ static void test_renew(World *world, gconstpointer data)
 	g_assert_nonnull(strstr(stats, ctime));
 	/* not of what was altered */
 	alter(world, "pre-release", result->tree, "lib/large.txt");
-	g_assert_true(stage_renew_stats(&spec, &error));
+	g_assert_true(stage_recheck(&spec, &error));
 	g_autofree char *same = NULL;
 	g_assert_true(util_fs_read_file(world->dirfd, path, 100000, &same, &len, &error));
 	g_assert_cmpstr(same, ==, stats);
