@@ -55,8 +55,8 @@ typedef struct {
 
 /* A gate is decided once, at its time, by how many targets are staged then. A later wave opens, not
  * before its time either, when every base of the wave before is live, and is shut when one of them
- * ended otherwise, its own wave
- * was shut, or its grace is over. A target that was cancelled by itself counts nowhere. */
+ * ended otherwise, its own wave was shut, or its grace is over. A target that was cancelled by
+ * itself counts nowhere. */
 void central_next_gate(const CentralRelease *release, gint64 now_utc, CentralGateStep *ret_step);
 
 /* Ref names central takes: refs/heads/, refs/tags/, refs/notes/ with sane names; REFUSED for

@@ -21,6 +21,7 @@ static const char *const gate_keys[] = {"Kind", "Seq",       "Written", "Base", 
 static const char *const stop_keys[] = {"Kind", "Seq", "Written", "Base", "App", "Reason", NULL};
 static const char *const *const keys_of[] = {order_keys, cancel_keys, heartbeat_keys,
 					     gate_keys,  stop_keys,   stop_keys};
+
 Order *order_new(OrderKind kind)
 {
 	Order *order = g_new0(Order, 1);

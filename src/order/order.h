@@ -124,9 +124,10 @@ typedef struct {
 	guint quorum_percent;
 	/* A base that has read no ledger since is cut off, and cut_off_hold tells; 0 in orders that
 	 * wait for nobody and go. */
-	gint64 not_after_utc; /* 0: as its grace, or `now`, has it */
 	gint64 gate_at_utc;
-	char *local_text; /* go-live in the base's zone, and that zone, for people */
+	gint64
+	    not_after_utc; /* the last second it may start at; 0: as its grace, or `now`, has it */
+	char *local_text;  /* go-live in the base's zone, and that zone, for people */
 	char *reason;
 	GPtrArray *bundles; /* OrderBundle; may be empty: the base is thought to hold the tree */
 } Order;

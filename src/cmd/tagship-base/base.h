@@ -59,7 +59,7 @@ UtilTrailers *base_last_contact(const Base *base);
  * -1 with error. */
 int base_run_helper(const Base *base, const char *program, const char *const *args, GError **error);
 
-/* Sends pending reports if the line is there; what fails is said with -v only: they are kept. */
 /* Drops what is no longer needed, unless staging or an activation is at work or near. */
 void base_gc_quietly(const Cmd *cmd, const Base *base);
+/* Sends pending reports if the line is there; what fails is said with -v only: they are kept. */
 void base_deliver_quietly(const Cmd *cmd, const Base *base);

@@ -28,8 +28,8 @@ static const DecideOrder *next_open(const DecideApp *state)
 	return NULL;
 }
 
-/* The order that ended last. */
-/* Of those that were to serve: what was withdrawn says nothing of what is wrong. */
+/* The order that ended last, of those that were to serve: what was withdrawn says nothing of what
+ * is wrong. */
 static const DecideOrder *last_ended(const DecideApp *state)
 {
 	const GPtrArray *orders = decide_app_orders(state);
