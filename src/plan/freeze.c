@@ -201,19 +201,24 @@ gboolean plan_freezes_check(PlanZones *zones, const Plan *plan, const PlanFacts 
 			   n, bases->len, text->str);
 }
 
-static const PlanBase *find_base(const PlanFacts *facts, const char *name)
+/* NULL also where it has no freeze, which is mostly so: then no zones need to be read. */
+static const PlanBase *find_frozen_base(const PlanFacts *facts, const char *name)
 {
-	for (guint i = 0; i < facts->n_bases; i++)
-		if (strcmp(facts->bases[i].name, name) == 0)
-			return &facts->bases[i];
+	for (guint i = 0; i < facts->n_bases; i++) {
+		const PlanBase *base = &facts->bases[i];
+		gboolean any = (facts->freezes && facts->freezes->len > 0) ||
+			       (base->freezes && base->freezes->len > 0);
+		if (strcmp(base->name, name) == 0)
+			return any ? base : NULL;
+	}
 	return NULL;
 }
 
 char *plan_freeze_alarm(const PlanFacts *facts, const char *name, gint64 at_utc)
 {
-	g_autoptr(PlanZones) zones = plan_zones_load(facts->zone_dir, NULL);
-	const PlanBase *base = find_base(facts, name);
-	const PlanFreeze *freeze = zones && base ? freeze_at(zones, facts, base, at_utc) : NULL;
+	const PlanBase *base = find_frozen_base(facts, name);
+	g_autoptr(PlanZones) zones = base ? plan_zones_load(facts->zone_dir, NULL) : NULL;
+	const PlanFreeze *freeze = zones ? freeze_at(zones, facts, base, at_utc) : NULL;
 	if (!freeze)
 		return NULL;
 	g_autoptr(GString) text = g_string_new(NULL);
@@ -224,9 +229,9 @@ char *plan_freeze_alarm(const PlanFacts *facts, const char *name, gint64 at_utc)
 gint64 plan_freeze_begins(const PlanFacts *facts, const char *name, gint64 from_utc,
 			  gint64 until_utc)
 {
-	g_autoptr(PlanZones) zones = plan_zones_load(facts->zone_dir, NULL);
-	const PlanBase *base = find_base(facts, name);
-	for (gint64 utc = from_utc; zones && base && utc <= until_utc; utc = (utc / 60 + 1) * 60)
+	const PlanBase *base = find_frozen_base(facts, name);
+	g_autoptr(PlanZones) zones = base ? plan_zones_load(facts->zone_dir, NULL) : NULL;
+	for (gint64 utc = from_utc; zones && utc <= until_utc; utc = (utc / 60 + 1) * 60)
 		if (freeze_at(zones, facts, base, utc))
 			return utc;
 	return 0;
