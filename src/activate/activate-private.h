@@ -125,6 +125,8 @@ typedef struct {
 } Activation;
 
 Activation *activation_new(ActivateApp *app, const char *release, guint64 seq);
+/* Of an order, with `from` still to be read. */
+Activation *activation_of_order(ActivateApp *app, const Order *order, const char *tree);
 /* From the journal's open activation. */
 Activation *activation_from_open(ActivateApp *app, const DecideOpen *open);
 void activation_free(Activation *activation);
@@ -139,16 +141,13 @@ gboolean activation_run(Activation *activation, gboolean *ret_reached, GError **
 gboolean activation_recover(Activation *activation, DecideRecovery how, gboolean *ret_reached,
 			    GError **error);
 
-/* Of a root that ran on older data, the data has to be taken back: REFUSED if there is nothing that
- * does it. */
-gboolean activation_may_start(const ActivateApp *app, const char *version, const char *root,
-			      GError **error);
 /* Runs `before`; that it begins is journaled, so that `after` runs whatever comes of it. Failing
  * with the app down, it is noted: what serves nobody needs no drain. FALSE: the journal does not
  * work. */
-gboolean activation_before(Activation *activation, const PhaseEnv *env, PhaseResult *ret_result,
-			   gboolean *ret_went_well, GError **error);
-/* With version and root set: what is to be done to the data; REFUSED as above. */
+gboolean activation_before(Activation *activation, PhaseResult *ret_result, gboolean *ret_went_well,
+			   GError **error);
+/* With version, root and back set: what is to be done to the data. REFUSED if it has to be taken
+ * back, and there is nothing that does it. */
 gboolean activation_plan_data(Activation *activation, GError **error);
 /* What is done to the data on the way to the new tree, and what takes it back. Going to a version
  * of older data swaps the two. */

@@ -107,13 +107,8 @@ static gboolean look_ahead(Activation *a, GError **error)
 /* *ret_ready FALSE: it failed, and the order has ended. */
 static gboolean run_before(Activation *a, gboolean *ret_ready, GError **error)
 {
-	g_autofree char *found = activate_find_tree(a->app, a->tree);
-	g_autofree char *path = activate_target_path(&a->app->spec, found);
-	g_autofree char *previous = activate_target_path(&a->app->spec, a->from.target);
 	g_auto(PhaseResult) result = {0};
-	PhaseEnv env = {
-	    .spec = &a->app->spec, .version = a->version, .tree = path, .previous = previous};
-	if (!activation_before(a, &env, &result, ret_ready, error))
+	if (!activation_before(a, &result, ret_ready, error))
 		return FALSE;
 	if (*ret_ready)
 		return TRUE;
@@ -139,22 +134,10 @@ static gboolean make_ready(Activation *a, const Order *order, gboolean before_do
 	       run_before(a, ret_ready, error);
 }
 
-static Activation *order_activation(ActivateApp *app, const Order *order, const char *tree)
-{
-	Activation *a = activation_new(app, order->release, order->seq);
-	a->version = g_strdup(order->version);
-	a->root = g_strdup(order->root);
-	a->tree = g_strdup(tree);
-	a->at_utc = order->at_utc;
-	if (order->max_outage_s > 0)
-		a->max_outage_s = order->max_outage_s;
-	return a;
-}
-
 static gboolean ahead_of_time(ActivateApp *app, const DecideOrder *order, GError **error)
 {
 	g_autoptr(Order) copy = order_copy(order->order);
-	g_autoptr(Activation) a = order_activation(app, copy, order->tree);
+	g_autoptr(Activation) a = activation_of_order(app, copy, order->tree);
 	gboolean ready = FALSE;
 	return make_ready(a, copy, order->before_done, &ready, error);
 }
@@ -187,7 +170,7 @@ static gboolean is_live_now(ActivateApp *app, const DecideOrder *order)
 static gboolean activate_order(ActivateApp *app, const DecideOrder *order, GError **error)
 {
 	g_autoptr(Order) copy = order_copy(order->order);
-	g_autoptr(Activation) a = order_activation(app, copy, order->tree);
+	g_autoptr(Activation) a = activation_of_order(app, copy, order->tree);
 	gboolean ready = FALSE;
 	if (!activate_open_dir(app, error))
 		return FALSE;

@@ -52,13 +52,11 @@ static gboolean look_back(Activation *a, GError **error)
 /* What it began `after` ends, also if it fails, or we do. */
 static gboolean run_before(Activation *a, GError **error)
 {
-	g_auto(ActivationEnv) env = {0};
+	g_auto(PhaseResult) result = {0};
 	gboolean went_well = FALSE;
 	if (!phase_has(&a->app->spec, CONF_PHASE_BEFORE))
 		return TRUE;
-	activation_env(a, FALSE, &env);
-	g_auto(PhaseResult) result = {0};
-	if (!activation_before(a, &env.env, &result, &went_well, error))
+	if (!activation_before(a, &result, &went_well, error))
 		return FALSE;
 	if (went_well)
 		return TRUE;
@@ -138,16 +136,11 @@ static GPtrArray *lower_ones(const DecideApp *state, const DecideOrder *order)
 
 static Activation *hand_activation(ActivateApp *app, const DecideOrder *order, const char *who)
 {
-	Activation *a = activation_new(app, order->order->release, order->order->seq);
+	Activation *a = activation_of_order(app, order->order, order->tree);
 	a->by = g_strdup(who);
-	a->version = g_strdup(order->order->version);
-	a->root = g_strdup(order->order->root);
-	a->tree = g_strdup(order->tree);
 	/* brought forward: what is ordered from now on comes after it */
-	a->at_utc = MIN(order->order->at_utc, util_clock_now_utc(app->spec.clock));
+	a->at_utc = MIN(a->at_utc, util_clock_now_utc(app->spec.clock));
 	a->supersedes = lower_ones(app->state, order);
-	if (order->order->max_outage_s > 0)
-		a->max_outage_s = order->order->max_outage_s;
 	return a;
 }
 

@@ -19,6 +19,18 @@ Activation *activation_new(ActivateApp *app, const char *release, guint64 seq)
 	return a;
 }
 
+Activation *activation_of_order(ActivateApp *app, const Order *order, const char *tree)
+{
+	Activation *a = activation_new(app, order->release, order->seq);
+	a->version = g_strdup(order->version);
+	a->root = g_strdup(order->root);
+	a->tree = g_strdup(tree);
+	a->at_utc = order->at_utc;
+	if (order->max_outage_s > 0)
+		a->max_outage_s = order->max_outage_s;
+	return a;
+}
+
 static guint64 id_of(const UtilTrailers *record, const char *key)
 {
 	guint64 number = 0;
@@ -43,9 +55,7 @@ Activation *activation_from_open(ActivateApp *app, const DecideOpen *open)
 	a->tree = g_strdup(open->tree);
 	a->by = g_strdup(util_trailers_get(intent, "By"));
 	a->back = open->back;
-	/* older journals: an operator's way back */
-	a->data_back = g_strcmp0(util_trailers_get(intent, "Data"), "back") == 0 ||
-		       (a->back && !util_trailers_get(intent, "Data"));
+	a->data_back = open->data_back;
 	if (util_trailers_get(intent, "Detail"))
 		g_string_append(a->detail, util_trailers_get(intent, "Detail"));
 	a->from.target = g_strdup(util_trailers_get(intent, "From-Target"));
@@ -252,13 +262,19 @@ const char *activation_data_event(const Activation *a, gboolean undo)
 	return a->data_back == undo ? "migrated" : "unmigrated";
 }
 
-gboolean activation_before(Activation *a, const PhaseEnv *env, PhaseResult *ret_result,
-			   gboolean *ret_went_well, GError **error)
+gboolean activation_before(Activation *a, PhaseResult *ret_result, gboolean *ret_went_well,
+			   GError **error)
 {
+	/* it may still stand in pre-release */
+	g_autofree char *found = activate_find_tree(a->app, a->tree);
+	g_autofree char *path = activate_target_path(&a->app->spec, found);
+	g_autofree char *previous = activate_target_path(&a->app->spec, a->from.target);
+	const PhaseEnv env = {
+	    .spec = &a->app->spec, .version = a->version, .tree = path, .previous = previous};
 	g_autoptr(UtilTrailers) begins = activation_record(a, "before-begins");
 	if (!activate_record(a->app, begins, error))
 		return FALSE;
-	*ret_went_well = phase_run(env, CONF_PHASE_BEFORE, 0, ret_result);
+	*ret_went_well = phase_run(&env, CONF_PHASE_BEFORE, 0, ret_result);
 	if (!*ret_went_well && !a->was_down)
 		return TRUE;
 	if (!*ret_went_well)
@@ -268,26 +284,19 @@ gboolean activation_before(Activation *a, const PhaseEnv *env, PhaseResult *ret_
 	return activate_record(a->app, ran, error);
 }
 
-gboolean activation_may_start(const ActivateApp *app, const char *version, const char *root,
-			      GError **error)
-{
-	if (decide_app_data(app->state, root) != DECIDE_DATA_OLDER ||
-	    phase_has(&app->spec, CONF_PHASE_UNMIGRATE))
-		return TRUE;
-	return util_error_set(error, TS_ERROR_REFUSED,
-			      "%s: migrate ran since %s was live here, and base.cfg has no "
-			      "unmigrate: it must not run on that data. Give it one (/bin/true, if "
-			      "the data fits both)",
-			      app->spec.app->name, version);
-}
-
 gboolean activation_plan_data(Activation *a, GError **error)
 {
+	const ActivateSpec *spec = &a->app->spec;
 	DecideData data = decide_app_data(a->app->state, a->root);
 	a->data_back = data == DECIDE_DATA_OLDER;
 	/* an operator's way back migrates only where that is known to be needed */
 	a->data_same = a->back && (data == DECIDE_DATA_SAME || data == DECIDE_DATA_UNKNOWN);
-	return activation_may_start(a->app, a->version, a->root, error);
+	return !a->data_back || phase_has(spec, CONF_PHASE_UNMIGRATE) ||
+	       util_error_set(error, TS_ERROR_REFUSED,
+			      "%s: migrate ran since %s was live here, and base.cfg has no "
+			      "unmigrate: it must not run on that data. Give it one (/bin/true, if "
+			      "the data fits both)",
+			      spec->app->name, a->version);
 }
 
 static gboolean migrate(Activation *a, char **ret_reason)

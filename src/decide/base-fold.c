@@ -152,7 +152,7 @@ static gboolean fold_intent(Fold *f, GError **error)
 }
 
 /* An operator's way back in an older journal has no Data. */
-static gboolean goes_back(const UtilTrailers *intent)
+gboolean decide_data_back(const UtilTrailers *intent)
 {
 	const char *data = util_trailers_get(intent, "Data");
 	return data ? strcmp(data, "back") == 0
@@ -172,7 +172,7 @@ static void fold_data(DecideApp *app, const char *event)
 		if (!decide_data_of(app, util_trailers_get(app->intent, "Root"), &app->data) ||
 		    app->data <= app->data_before)
 			app->data = ++app->data_most;
-	} else if (strcmp(event, "switched") == 0 && goes_back(app->intent)) {
+	} else if (strcmp(event, "switched") == 0 && decide_data_back(app->intent)) {
 		(void)decide_data_of(app, util_trailers_get(app->intent, "Root"), &app->data);
 	}
 }

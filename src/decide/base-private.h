@@ -66,5 +66,7 @@ gboolean decide_fold_bridge(DecideApp *app, const UtilTrailers *intent, GError *
 void decide_adopt_bridge(DecideApp *app, const char *tree);
 /* The step of a root; FALSE: it was never live here. */
 gboolean decide_data_of(const DecideApp *app, const char *root, gint64 *ret_step);
+/* Does unmigrate stand for migrate in an activation with this intent? */
+gboolean decide_data_back(const UtilTrailers *intent);
 /* <0, 0, >0 */
 gint decide_compare_rank(gint64 at_a, guint64 seq_a, gint64 at_b, guint64 seq_b);

@@ -343,6 +343,7 @@ void decide_app_open(const DecideApp *app, DecideOpen *ret_open)
 	*ret_open = app->open;
 	ret_open->order = &app->open_entry->pub;
 	ret_open->intent = app->intent;
+	ret_open->data_back = decide_data_back(app->intent);
 	ret_open->back =
 	    util_trailers_get(app->intent, "By") && !util_trailers_get(app->intent, "Hand");
 	ret_open->tree = util_trailers_get(app->intent, "Tree");

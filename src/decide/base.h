@@ -204,7 +204,8 @@ const DecideOrder *decide_app_owes_after(const DecideApp *app);
 typedef struct {
 	const DecideOrder *order;                               /* NULL: none open */
 	gboolean stopped, migrated, switched, started, undoing; /* migrated: and not taken back */
-	gboolean back; /* an operator goes back to `tree` */
+	gboolean back;      /* an operator goes back to `tree` */
+	gboolean data_back; /* unmigrate stands for migrate */
 	gint64 attempt;
 	const char *tree, *from_tree, *from_root; /* from_*: NULL if unknown */
 	gint64 intent_utc;
@@ -217,8 +218,7 @@ void decide_app_open(const DecideApp *app, DecideOpen *ret_open);
 typedef enum {
 	DECIDE_DATA_UNKNOWN, /* it was never live here */
 	DECIDE_DATA_SAME,
-	DECIDE_DATA_OLDER, /* of a root that ran on older data: only after `unmigrate` may it start
-			    */
+	DECIDE_DATA_OLDER, /* it may start only after `unmigrate` */
 	DECIDE_DATA_NEWER
 } DecideData;
 /* The data of this root (may be NULL) against what there is now. */

@@ -35,6 +35,17 @@ static void v2_live(World *world)
 	g_free(world_calls(world));
 }
 
+/* The same, but v2 does not start, and there is no way back. */
+static void v2_down(World *world)
+{
+	world_v1_live(world);
+	world_command(world, CONF_PHASE_MIGRATE, TRUE);
+	world_put(world, "do-start", "[ $TAGSHIP_VERSION != v2 ] || exit 1\n");
+	world_release(world, "v2", "two", NOON);
+	run_at(world, NOON);
+	g_assert_cmpstr(world_state(world, "v2"), ==, "down");
+}
+
 static void test_plan_back_refused(World *world, gconstpointer data)
 {
 	(void)data;
@@ -99,12 +110,7 @@ static void test_plan_back_undone(World *world, gconstpointer data)
 static void test_down(World *world, gconstpointer data)
 {
 	(void)data;
-	world_v1_live(world);
-	world_command(world, CONF_PHASE_MIGRATE, TRUE);
-	world_put(world, "do-start", "[ $TAGSHIP_VERSION != v2 ] || exit 1\n");
-	world_release(world, "v2", "two", NOON);
-	run_at(world, NOON);
-	g_assert_cmpstr(world_state(world, "v2"), ==, "down");
+	v2_down(world);
 	order_again(world, "back", "v1", NOON + 5);
 	run_at(world, NOON + 5);
 	g_assert_cmpstr(world_state(world, "back"), ==, "failed");
@@ -123,11 +129,7 @@ static void test_down(World *world, gconstpointer data)
 static void test_down_unmigrate_fails(World *world, gconstpointer data)
 {
 	(void)data;
-	world_v1_live(world);
-	world_command(world, CONF_PHASE_MIGRATE, TRUE);
-	world_put(world, "do-start", "[ $TAGSHIP_VERSION != v2 ] || exit 1\n");
-	world_release(world, "v2", "two", NOON);
-	run_at(world, NOON);
+	v2_down(world);
 	world_command(world, CONF_PHASE_UNMIGRATE, TRUE);
 	world_put(world, "do-unmigrate", "exit 1\n");
 	g_free(world_calls(world));
