@@ -296,6 +296,25 @@ static void test_notes(World *world, gconstpointer data)
 		g_assert_true(is_noted(world, commits[i]));
 }
 
+/* The worker does it by itself, once a day. */
+static void test_gc_daily(World *world, gconstpointer data)
+{
+	(void)data;
+	g_autoptr(GError) error = NULL;
+	const struct timespec old[2] = {{1, 0}, {1, 0}};
+	char sha256[UTIL_SHA256_HEX] = {0};
+	memset(sha256, 'a', sizeof sha256 - 1);
+	world_work(world);
+	int dirfd = world->central->bundles_dirfd;
+	g_assert_true(util_fs_write_file(dirfd, sha256, "old", 3, 0644, &error));
+	g_assert_cmpint(utimensat(dirfd, sha256, old, 0), ==, 0);
+	world_work(world);
+	g_assert_true(store_blob_exists(dirfd, sha256));
+	g_assert_cmpint(utimensat(world->central->queue_dirfd, "gc", old, 0), ==, 0);
+	world_work(world);
+	g_assert_false(store_blob_exists(dirfd, sha256));
+}
+
 /* Enrolled later, a base takes the version its app is settled on. */
 static void test_settle(World *world, gconstpointer data)
 {
@@ -336,12 +355,12 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		void (*run)(World *, gconstpointer);
-	} tests[] = {{"create", test_create}, {"history", test_history},
-		     {"road", test_road},     {"cancel", test_cancel},
-		     {"replan", test_replan}, {"failed-build", test_failed_build},
-		     {"want", test_want},     {"rollback-and-gc", test_rollback_and_gc},
-		     {"settle", test_settle}, {"notes", test_notes},
-		     {"rounds", test_rounds}};
+	} tests[] = {{"create", test_create},     {"history", test_history},
+		     {"road", test_road},         {"cancel", test_cancel},
+		     {"replan", test_replan},     {"failed-build", test_failed_build},
+		     {"want", test_want},         {"rollback-and-gc", test_rollback_and_gc},
+		     {"gc-daily", test_gc_daily}, {"settle", test_settle},
+		     {"notes", test_notes},       {"rounds", test_rounds}};
 	g_test_init(&argc, &argv, NULL);
 	for (guint i = 0; i < G_N_ELEMENTS(tests); i++) {
 		g_autofree char *path = g_strconcat("/publish/", tests[i].name, NULL);
