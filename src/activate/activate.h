@@ -53,7 +53,8 @@
  * Environment: PATH, LANG, HOME=/, TAGSHIP_APP, TAGSHIP_PHASE, TAGSHIP_VERSION and TAGSHIP_TREE
  * (absolute folder: what is being gone to; in undo the old tree, in `after` what serves, empty if
  * nothing does), TAGSHIP_PREVIOUS_TREE (what is being left; may be empty), TAGSHIP_OUTCOME
- * (`after`: the order's end; in undo "undo"; else empty), TAGSHIP_MAINTENANCE ("on" if
+ * (`after`: the order's end, or "staged" if only `before` was interrupted; in undo "undo"; else
+ * empty), TAGSHIP_MAINTENANCE ("on" if
  * APP/maintenance is there, else empty). Working folder: APP. A server that start
  * leaves running is never killed, unless start hits its deadline.
  *
