@@ -88,12 +88,6 @@ guint64 publish_queued_bytes(const LedgerView *view, const char *release)
 	return sum;
 }
 
-/* Until then a gate has to see it staged, whatever wave it is in; 0: it has none. */
-static gint64 staged_by_utc(const PublishRelease *release)
-{
-	return release->gate == PLAN_GATE_ALONE ? 0 : publish_release_gate_at(release, 1);
-}
-
 static void say_target(JobRun *run, const PublishRelease *release, const PublishTarget *target,
 		       const Order *order, const OrderBundle *bundle, gint64 arrival_utc,
 		       gint64 now_utc)
@@ -108,7 +102,7 @@ static void say_target(JobRun *run, const PublishRelease *release, const Publish
 	job_say(run, "  %-16s %s (%s), arrives in about %s: %s", target->base, size, bundle->codec,
 		away,
 		central_arrival_word(order->is_now, arrival_utc, order->at_utc, order->grace_s,
-				     staged_by_utc(release)));
+				     publish_release_staged_by(release)));
 }
 
 static void add_left_out(JobRun *run, UtilTrailers *ordered, const char *base, const char *why)
@@ -192,7 +186,7 @@ static gboolean order_target(JobRun *run, const Ordering *ordering, const Publis
 						      reader.line_kbit)
 				: now;
 	say_target(run, release, target, order, bundle, arrival, now);
-	gint64 by = staged_by_utc(release) ? staged_by_utc(release) : order->at_utc;
+	gint64 gate = publish_release_staged_by(release), by = gate ? gate : order->at_utc;
 	if (!order->is_now && arrival > by && strcmp(run->app->late, "refuse") == 0) {
 		g_autofree char *away = util_text_duration(arrival - by);
 		g_autofree char *late = g_strdup_printf(

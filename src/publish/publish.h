@@ -152,6 +152,8 @@ const PublishGate *publish_release_gate(const PublishRelease *release, guint wav
 /* When the word for a wave may be had at the earliest, and a base that was not heard of since is
  * cut off. */
 gint64 publish_release_gate_at(const PublishRelease *release, guint wave);
+/* Until then its gate has to see it staged, in whatever wave it is; 0: it has none. */
+gint64 publish_release_staged_by(const PublishRelease *release);
 /* No order was given for it, and its time and grace are over: it comes no more. */
 gboolean publish_target_is_past(const PublishRelease *release, const PublishTarget *target,
 				gint64 now_utc);

@@ -317,6 +317,11 @@ gint64 publish_release_gate_at(const PublishRelease *release, guint wave)
 	return release->is_now ? first : MAX(first - release->gate_lead_s, before);
 }
 
+gint64 publish_release_staged_by(const PublishRelease *release)
+{
+	return release->gate == PLAN_GATE_ALONE ? 0 : publish_release_gate_at(release, 1);
+}
+
 static void fold_decision(PublishRelease *release, const LibraryDecision *decision)
 {
 	static const struct {

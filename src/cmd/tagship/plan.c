@@ -196,6 +196,17 @@ static void print_frozen(const Coming *one, const PublishFacts *facts)
 			one->release->app, one->release->version, one->target->base, frozen);
 }
 
+static void print_late(const Coming *one)
+{
+	const PublishTarget *target = one->target;
+	gint64 gate = publish_release_staged_by(one->release), by = gate ? gate : target->at_utc;
+	if (one->release->is_now || target->arrival_utc <= by || target->state != CENTRAL_ORDERED)
+		return;
+	g_autofree char *late = util_text_duration(target->arrival_utc - by);
+	g_print("! %s %s at %s: its bundle was expected %s after its %s\n", one->release->app,
+		one->release->version, target->base, late, gate ? "gate is decided" : "time");
+}
+
 /* Two releases of an app within an outage of each other at one base, bundles that come late, and
  * freezes that came after the plan. */
 static void print_conflicts(const GArray *coming, const PublishFacts *facts)
@@ -204,13 +215,7 @@ static void print_conflicts(const GArray *coming, const PublishFacts *facts)
 		const Coming *one = &g_array_index(coming, Coming, i);
 		const PublishTarget *target = one->target;
 		print_frozen(one, facts);
-		if (!one->release->is_now && target->arrival_utc > target->at_utc &&
-		    target->state == CENTRAL_ORDERED) {
-			g_autofree char *late =
-			    util_text_duration(target->arrival_utc - target->at_utc);
-			g_print("! %s %s at %s: its bundle was expected %s after its time\n",
-				one->release->app, one->release->version, target->base, late);
-		}
+		print_late(one);
 		for (guint n = i + 1; n < coming->len; n++) {
 			const Coming *other = &g_array_index(coming, Coming, n);
 			if (other->target->at_utc - target->at_utc > CONF_MAX_OUTAGE_S)
