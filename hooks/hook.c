@@ -275,8 +275,7 @@ gboolean hook_is_relevant(const Hook *hook, const char *ref)
 
 gboolean hook_worker_running(const Hook *hook)
 {
-	util_autofd int lock = util_fs_lock(hook->state_dirfd, "worker.lock", 0, NULL);
-	return lock < 0;
+	return util_fs_locked(hook->state_dirfd, "worker.lock");
 }
 
 char *hook_program(const char *name)

@@ -292,7 +292,8 @@ gboolean publish_worker(Central *central, gboolean once, GError **error)
 	self.gates = gates;
 	self.intake = intake;
 	do {
-		util_autofd int lock = util_fs_lock(central->dirfd, LOCK_NAME, 0, error);
+		util_autofd int lock =
+		    util_fs_lock(central->dirfd, LOCK_NAME, UTIL_FS_LOOK_MS, error);
 		ok = lock >= 0 && locked_run(&self, once, error);
 		/* a hook that came after our last scan saw the lock and left it to us */
 	} while (ok && once && wake_is_set(central));
@@ -302,6 +303,5 @@ gboolean publish_worker(Central *central, gboolean once, GError **error)
 
 gboolean publish_worker_running(Central *central)
 {
-	util_autofd int lock = util_fs_lock(central->dirfd, LOCK_NAME, 0, NULL);
-	return lock < 0;
+	return util_fs_locked(central->dirfd, LOCK_NAME);
 }

@@ -458,3 +458,9 @@ int util_fs_lock(int dirfd, const char *path, int wait_ms, GError **error)
 	}
 	return fd;
 }
+
+gboolean util_fs_locked(int dirfd, const char *path)
+{
+	util_autofd int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+}

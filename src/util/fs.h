@@ -92,3 +92,8 @@ int util_fs_open_beneath(int dirfd, const char *path, int flags, mode_t mode, GE
 /* An exclusive flock(2) on dirfd/path (made if missing). wait_ms: 0 does not wait, <0 waits for
  * ever. Held by somebody else: TS_ERROR_AGAIN. Close the descriptor to let go. */
 int util_fs_lock(int dirfd, const char *path, int wait_ms, GError **error);
+/* Whether somebody holds util_fs_lock on it; FALSE also where it cannot be opened. Looks with a
+ * shared lock, for microseconds: looks do not see each other, and who takes a lock that others look
+ * at waits UTIL_FS_LOOK_MS for it, so that no look keeps it from starting. */
+gboolean util_fs_locked(int dirfd, const char *path);
+#define UTIL_FS_LOOK_MS 200

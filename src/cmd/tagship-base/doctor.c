@@ -162,8 +162,9 @@ int base_doctor(Cmd *cmd, GError **error)
 	for (guint i = 0; i < base->conf->apps->len; i++)
 		check_app(&doctor, base, g_ptr_array_index(base->conf->apps, i));
 	check_nodes(&doctor, base);
-	util_autofd int lock = util_fs_lock(base->dirfd, "lock/run", 0, NULL);
 	cmd_finding(&doctor, TRUE, "tagship-base run: %s",
-		    lock < 0 ? "running" : "not running (fine if timers pull and activate)");
+		    util_fs_locked(base->dirfd, "lock/run")
+			? "running"
+			: "not running (fine if timers pull and activate)");
 	return cmd_doctor_end(&doctor, error);
 }

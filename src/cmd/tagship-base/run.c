@@ -185,7 +185,8 @@ int base_run(Cmd *cmd, GError **error)
 	if (!cmd_options(cmd, NULL, 0, 0, error))
 		return 2;
 	g_autoptr(Base) base = base_open(cmd, error);
-	util_autofd int lock = base ? util_fs_lock(base->dirfd, "lock/run", 0, error) : -1;
+	util_autofd int lock =
+	    base ? util_fs_lock(base->dirfd, "lock/run", UTIL_FS_LOOK_MS, error) : -1;
 	if (lock < 0)
 		return 1;
 	g_autofree char *own = cmd_sibling("tagship-base", TAGSHIP_BINDIR);

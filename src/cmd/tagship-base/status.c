@@ -10,8 +10,8 @@ static char *watching_since(const Base *base)
 {
 	g_autofree char *text = NULL;
 	gsize len = 0;
-	util_autofd int lock = util_fs_lock(base->dirfd, "lock/watch", 0, NULL);
-	if (lock >= 0 || !util_fs_read_file(base->dirfd, "watching", 4096, &text, &len, NULL))
+	if (!util_fs_locked(base->dirfd, "lock/watch") ||
+	    !util_fs_read_file(base->dirfd, "watching", 4096, &text, &len, NULL))
 		return NULL;
 	g_autoptr(UtilTrailers) note = util_trailers_parse(text, len, NULL);
 	return note ? g_strdup(util_trailers_get(note, "Since")) : NULL;

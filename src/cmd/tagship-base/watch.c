@@ -229,7 +229,8 @@ int base_watch(Cmd *cmd, GError **error)
 		return 2;
 	Watch watch = {.cmd = cmd, .pause_us = PAUSE_FIRST_US, .poke_fd = -1};
 	watch.base = base_open(cmd, error);
-	util_autofd int lock = watch.base ? util_fs_lock(watch.base->dirfd, LOCK, 0, error) : -1;
+	util_autofd int lock =
+	    watch.base ? util_fs_lock(watch.base->dirfd, LOCK, UTIL_FS_LOOK_MS, error) : -1;
 	if (lock >= 0)
 		watch.poke_fd = base_poke_open(watch.base, error);
 	if (watch.poke_fd >= 0) {

@@ -18,11 +18,9 @@ static void poke_worker(const Cmd *cmd, int state_dirfd)
 	    faccessat(state_dirfd, "queue/fan-out", F_OK, 0) != 0)
 		return;
 	conf = conf_central_load(state_dirfd, &error);
-	util_autofd int lock = conf ? util_fs_lock(state_dirfd, "worker.lock", 0, NULL) : -1;
-	if (lock < 0 || strcmp(conf->worker, "hook") != 0)
+	if (!conf || strcmp(conf->worker, "hook") != 0 ||
+	    util_fs_locked(state_dirfd, "worker.lock"))
 		return;
-	util_closep(&lock);
-	lock = -1;
 	g_autofree char *program = cmd_sibling("tagship", TAGSHIP_BINDIR);
 	const char *argv[] = {program, "-C", cmd->dir, "worker", "--once", NULL};
 	if (!util_child_detach(argv, &error))

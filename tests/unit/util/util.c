@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -107,7 +108,15 @@ static void test_lock(Folder *folder, gconstpointer data)
 	g_assert_cmpint(util_fs_lock(folder->dirfd, "lock", 50, &error), <, 0);
 	g_assert_error(error, TS_ERROR, TS_ERROR_AGAIN);
 	g_clear_error(&error);
+	g_assert_true(util_fs_locked(folder->dirfd, "lock"));
 	close(fd);
+	/* somebody else looks at the same moment: still nobody holds it */
+	util_autofd int look = openat(folder->dirfd, "lock", O_RDONLY | O_CLOEXEC);
+	g_assert_cmpint(flock(look, LOCK_SH | LOCK_NB), ==, 0);
+	g_assert_false(util_fs_locked(folder->dirfd, "lock"));
+	g_assert_false(util_fs_locked(folder->dirfd, "none"));
+	util_closep(&look);
+	look = -1;
 	fd = util_fs_lock(folder->dirfd, "lock", 0, &error);
 	g_assert_cmpint(fd, >=, 0);
 	close(fd);
