@@ -7,6 +7,7 @@
 
 #define RELEASES_LOOKED_AT 200 /* of an app, the newest */
 #define WATCHES_SPARE 20       /* of other programs of this account */
+#define WORKER_STARTS_US (2 * G_USEC_PER_SEC)
 
 static void check_error(CmdDoctor *doctor, gboolean good, const char *what, const GError *error)
 {
@@ -181,15 +182,32 @@ static void check_watches(CmdDoctor *doctor, guint bases)
 			    bases, most, 2 * bases + WATCHES_SPARE);
 }
 
+/* Hints that wait. They are stuck when no worker runs, but one just told of them needs a moment to
+ * start. */
+static guint count_hints(Central *central, gboolean *ret_stuck)
+{
+	gint64 until = g_get_monotonic_time() + WORKER_STARTS_US;
+	for (;;) {
+		gboolean running = publish_worker_running(central);
+		g_autoptr(GPtrArray) hints = store_hint_list(central->queue_dirfd, NULL);
+		guint count = hints ? hints->len : 0;
+		*ret_stuck = count > 0 && !running;
+		if (!*ret_stuck || g_get_monotonic_time() >= until)
+			return count;
+		g_usleep(G_USEC_PER_SEC / 20);
+	}
+}
+
 static void check_worker(CmdDoctor *doctor, Central *central)
 {
-	gboolean running = publish_worker_running(central);
-	if (strcmp(central->conf->worker, "service") == 0)
+	if (strcmp(central->conf->worker, "service") == 0) {
+		gboolean running = publish_worker_running(central);
 		cmd_finding(doctor, running, "worker: %s",
 			    running ? "running" : "not running; systemctl start tagship-worker");
-	g_autoptr(GPtrArray) hints = store_hint_list(central->queue_dirfd, NULL);
-	gboolean stuck = hints && hints->len > 0 && !running;
-	cmd_finding(doctor, !stuck, "queue: %u hints waiting%s", hints ? hints->len : 0,
+	}
+	gboolean stuck = FALSE;
+	guint hints = count_hints(central, &stuck);
+	cmd_finding(doctor, !stuck, "queue: %u hints waiting%s", hints,
 		    stuck ? " and no worker runs; tagship worker --once" : "");
 }
 
