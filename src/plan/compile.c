@@ -267,6 +267,7 @@ PlanTable *plan_compile(const Plan *plan, const char *tag_name, const PlanFacts 
 	table->max_outage_s = plan->max_outage_s;
 	table->cut_off = g_strdup(plan->cut_off);
 	table->override = g_strdup(plan->override);
+	table->root = g_strdup(plan->root);
 	table->gate = plan->gate;
 	table->quorum_percent = plan->quorum_percent;
 	table->title = g_strdup(plan->title);
@@ -296,6 +297,7 @@ void plan_table_free(PlanTable *table)
 	g_free(table->title);
 	g_free(table->cut_off);
 	g_free(table->override);
+	g_free(table->root);
 	if (table->targets)
 		g_ptr_array_unref(table->targets);
 	g_free(table);

@@ -169,8 +169,6 @@ static gboolean set_trailer(Plan *plan, const char *key, const char *value, guin
 		g_assert(trailer != NULL); /* check_places has refused the others */
 		return plan_refuse(error, key, value, "misspelt; write \"%s: ...\"", trailer->name);
 	}
-	if (!trailer->set)
-		return plan_refuse(error, key, value, "not yet: %s", trailer->instead);
 	guint *before = &seen[plan_trailer_index(trailer)];
 	if (*before > 0)
 		return plan_refuse(error, key, value,
@@ -245,6 +243,7 @@ void plan_free(Plan *plan)
 	g_strfreev(plan->to);
 	g_free(plan->version);
 	g_free(plan->app);
+	g_free(plan->root);
 	g_free(plan->title);
 	g_free(plan->cut_off);
 	g_free(plan->override);

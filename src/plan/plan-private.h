@@ -24,9 +24,8 @@ char *plan_list(const char *const *names, guint max);
 
 typedef struct {
 	const char *name; /* "Release-At" */
-	/* Checks the value and puts it into the plan. NULL: no release of tagship has it yet. */
+	/* Checks the value and puts it into the plan. */
 	gboolean (*set)(Plan *plan, const char *value, GError **error);
-	const char *instead; /* for set == NULL: what to do meanwhile */
 	const char *example; /* for a missing or empty one */
 } PlanTrailer;
 
@@ -80,6 +79,7 @@ gboolean plan_set_at(Plan *plan, const char *value, GError **error);
 gboolean plan_set_to(Plan *plan, const char *value, GError **error);
 gboolean plan_set_version(Plan *plan, const char *value, GError **error);
 gboolean plan_set_app(Plan *plan, const char *value, GError **error);
+gboolean plan_set_root(Plan *plan, const char *value, GError **error);
 gboolean plan_set_override(Plan *plan, const char *value, GError **error);
 gboolean plan_set_waves(Plan *plan, const char *value, GError **error);
 gboolean plan_set_gate(Plan *plan, const char *value, GError **error);
@@ -129,6 +129,8 @@ void plan_wave_free(PlanWave *wave);
 /* Sets the wave of each target (1 for all without waves) and table->waves. */
 gboolean plan_waves_assign(const Plan *plan, const GPtrArray *bases, PlanTable *table,
 			   GError **error);
+/* The wave of this base, from 1 (also without waves); 0: none names it. */
+guint plan_wave_of(const Plan *plan, const PlanBase *base);
 /* After all times are set: each wave begins after the one before it. Sets table->gate_at_utc. */
 gboolean plan_waves_check(const Plan *plan, const PlanFacts *facts, PlanTable *table,
 			  GError **error);

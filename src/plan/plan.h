@@ -81,6 +81,7 @@ typedef struct {
 	char **to;           /* items of Release-To as written */
 	char *version;       /* Release-Version or NULL */
 	char *app;           /* Release-App or NULL */
+	char *root;          /* Release-Root: the built tree must be this one; or NULL */
 	gint64 grace_s;      /* default 1800 */
 	gint64 max_outage_s; /* 0: the base's own */
 	char *cut_off;       /* Release-If-Cut-Off: "go" or "hold"; NULL: by gate and wave */
@@ -94,8 +95,7 @@ typedef struct {
 /* *ret_plan stays NULL for a message without a plan (TRUE). FALSE: a plan that is wrong, or lines
  * that look like a plan and are none: "Release-…:" in any letter case anywhere in the message, or a
  * key too near to a trailer's name to be anything else ("Relase-At:", "ReleaseTo:").
- * `Release-Root` is refused with "not yet". Messages over PLAN_MESSAGE_MAX or with a NUL are
- * refused if any line looks like that. */
+ * Messages over PLAN_MESSAGE_MAX or with a NUL are refused if any line looks like that. */
 gboolean plan_parse(const char *message, gsize len, Plan **ret_plan, GError **error);
 void plan_free(Plan *plan);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Plan, plan_free)
@@ -158,6 +158,7 @@ typedef struct {
 	gint64 gate_at_utc; /* when the gate is decided; 0 for alone */
 	guint waves;        /* 1: all together */
 	char *override;     /* as Plan */
+	char *root;         /* as Plan */
 	char *title;
 	GPtrArray *targets; /* PlanTarget, by wave, time, then name */
 } PlanTable;
@@ -186,6 +187,12 @@ gint64 plan_freeze_begins(const PlanFacts *facts, const char *base, gint64 from_
 			  gint64 until_utc);
 void plan_table_free(PlanTable *table);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PlanTable, plan_table_free)
+
+/* What a plan says to one base that knows only itself: whether it is a target, in which wave, and
+ * when it goes; for `now` *ret_at_utc is 0. Waves of others, freezes and the past are not looked
+ * at. REFUSED if it is no target, or has no such time. zone_dir NULL: the system's. */
+gboolean plan_own(const Plan *plan, const PlanBase *self, const char *zone_dir, guint *ret_wave,
+		  gint64 *ret_at_utc, GError **error);
 
 /* The table as text for people: base, local time, UTC, time left. */
 char *plan_table_format(const PlanTable *table, gint64 now_utc);

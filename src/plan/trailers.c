@@ -5,20 +5,18 @@
 #define PREFIX_LEN (sizeof(PREFIX) - 1)
 
 static const PlanTrailer trailers[] = {
-    {"Release-At", plan_set_at, NULL, "2026-12-01 02:00 base-local"},
-    {"Release-To", plan_set_to, NULL, "all"},
-    {"Release-Version", plan_set_version, NULL, "v1.4.0"},
-    {"Release-App", plan_set_app, NULL, "shop"},
-    {"Release-Gate", plan_set_gate, NULL, "alone"},
-    {"Release-If-Cut-Off", plan_set_cut_off, NULL, "go"},
-    {"Release-Grace", plan_set_grace, NULL, "30m"},
-    {"Release-Max-Outage", plan_set_max_outage, NULL, "5m"},
-    {"Release-Waves", plan_set_waves, NULL, "haikou; @asia +30m; all +2h"},
-    {"Release-Override", plan_set_override, NULL, "the fix for ticket 4711"},
-    {"Release-Root", NULL,
-     "leave it out; the tree's root is in the signed order, and \"tagship log APP VERSION\" "
-     "shows it",
-     NULL},
+    {"Release-At", plan_set_at, "2026-12-01 02:00 base-local"},
+    {"Release-To", plan_set_to, "all"},
+    {"Release-Version", plan_set_version, "v1.4.0"},
+    {"Release-App", plan_set_app, "shop"},
+    {"Release-Gate", plan_set_gate, "alone"},
+    {"Release-If-Cut-Off", plan_set_cut_off, "go"},
+    {"Release-Grace", plan_set_grace, "30m"},
+    {"Release-Max-Outage", plan_set_max_outage, "5m"},
+    {"Release-Waves", plan_set_waves, "haikou; @asia +30m; all +2h"},
+    {"Release-Override", plan_set_override, "the fix for ticket 4711"},
+    {"Release-Root", plan_set_root,
+     "c7b3f2a1d9e8c7b3f2a1d9e8c7b3f2a1d9e8c7b3f2a1d9e8c7b3f2a1d9e8c7b3"},
 };
 
 /* Words people write for what has another name here. */
@@ -114,9 +112,7 @@ const PlanTrailer *plan_trailer_guess(const char *key)
 char *plan_trailer_names(void)
 {
 	const char *names[G_N_ELEMENTS(trailers) + 1] = {NULL};
-	guint n = 0;
 	for (guint i = 0; i < G_N_ELEMENTS(trailers); i++)
-		if (trailers[i].set)
-			names[n++] = trailers[i].name;
-	return plan_list(names, n);
+		names[i] = trailers[i].name;
+	return plan_list(names, G_N_ELEMENTS(trailers));
 }

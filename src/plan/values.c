@@ -70,6 +70,16 @@ gboolean plan_set_version(Plan *plan, const char *value, GError **error)
 	return TRUE;
 }
 
+gboolean plan_set_root(Plan *plan, const char *value, GError **error)
+{
+	if (!util_sha256_hex_ok(value))
+		return plan_refuse(error, "Release-Root", value,
+				   "a root is 64 hex digits in small letters, as \"tagship log APP "
+				   "VERSION\" shows it");
+	plan->root = g_strdup(value);
+	return TRUE;
+}
+
 gboolean plan_set_app(Plan *plan, const char *value, GError **error)
 {
 	GError *why = NULL;

@@ -84,9 +84,10 @@ static gboolean names(const PlanWave *wave, const PlanBase *base)
 	return FALSE;
 }
 
-/* From 1; 0: none names it. */
-static guint wave_of(const Plan *plan, const PlanBase *base)
+guint plan_wave_of(const Plan *plan, const PlanBase *base)
 {
+	if (!plan->waves)
+		return 1;
 	for (guint i = 0; i < plan->waves->len; i++)
 		if (names(plan->waves->pdata[i], base))
 			return i + 1;
@@ -134,7 +135,7 @@ gboolean plan_waves_assign(const Plan *plan, const GPtrArray *bases, PlanTable *
 	for (guint i = 0; i < bases->len; i++) {
 		const PlanBase *base = bases->pdata[i];
 		PlanTarget *target = table->targets->pdata[i];
-		target->wave = plan->waves ? wave_of(plan, base) : 1;
+		target->wave = plan_wave_of(plan, base);
 		if (target->wave == 0)
 			g_ptr_array_add(left, PLAN_BORROW(base->name));
 	}

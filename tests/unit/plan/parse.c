@@ -109,8 +109,7 @@ static const BadPlan bad_plans[] = {
     {TITLE AT TO "Release-Gate: quorum 0%\n", {"from 1% to 100%"}},
     {TITLE AT TO "Release-Gate: quorum 80\n", {"from 1% to 100%"}},
     {TITLE AT TO "Release-Gate: quorum\n", {"from 1% to 100%"}},
-    /* not yet */
-    {TITLE AT TO "Release-Root: 00\n", {"Release-Root: 00: not yet"}},
+    {TITLE AT TO "Release-Root: 00\n", {"Release-Root: 00: a root is 64 hex digits"}},
     /* values */
     {TITLE AT TO "Release-Gate: alnoe\n", {"did you mean alone?"}},
     {TITLE AT TO "Release-If-Cut-Off: wait\n", {"Release-If-Cut-Off: wait: it must be go", "hold"}},
