@@ -4,8 +4,15 @@
 #include "order/order-private.h"
 
 #define HEAD_WORD "tagship-accepted "
-#define FORMAT 2
-#define LINE_MAX_BYTES (8 * ORDER_NOTE_MAX + 100)
+#define FORMAT 3
+#define LINE_MAX_BYTES (12 * ORDER_NOTE_MAX + 100)
+
+static const char *const trust_words[] = {[ORDER_TRUST_CENTRAL] = "-",
+					  [ORDER_TRUST_SIGNED] = "signed",
+					  [ORDER_TRUST_UNSIGNED] = "unsigned",
+					  [ORDER_TRUST_REFUSED] = "refused"};
+/* of an order's line, by format */
+static const guint word_counts[] = {0, 4, 6, 8};
 
 typedef struct {
 	const char *at;
@@ -20,6 +27,7 @@ void accepted_order_free(AcceptedOrder *accepted)
 	order_free(accepted->order);
 	g_free(accepted->cancel_reason);
 	g_free(accepted->gate_reason);
+	g_free(accepted->trust_reason);
 	g_free(accepted);
 }
 
@@ -107,18 +115,29 @@ static gboolean parse_gate(char **words, AcceptedOrder *accepted)
 	return parse_reason(words[1], &accepted->gate_reason);
 }
 
-/* "order LENGTH CANCEL_SEQ REASON", from format 2 on with " GATE REASON" */
+static gboolean parse_trust(char **words, AcceptedOrder *accepted)
+{
+	guint trust = 0;
+	while (trust < G_N_ELEMENTS(trust_words) && strcmp(trust_words[trust], words[0]) != 0)
+		trust++;
+	accepted->trust = (OrderTrust)trust;
+	return trust < G_N_ELEMENTS(trust_words) && parse_reason(words[1], &accepted->trust_reason);
+}
+
+/* "order LENGTH CANCEL_SEQ REASON", from format 2 on with " GATE REASON", from format 3 on with
+ * " TRUST REASON" */
 static gboolean parse_head(const char *line, guint64 format, AcceptedOrder *accepted,
 			   guint64 *ret_len)
 {
 	g_auto(GStrv) words = split_words(line);
-	if (g_strv_length(words) != (format == 1 ? 4 : 6) || strcmp(words[0], "order") != 0 ||
+	if (g_strv_length(words) != word_counts[format] || strcmp(words[0], "order") != 0 ||
 	    !g_ascii_string_to_unsigned(words[1], 10, 1, ORDER_TEXT_MAX, ret_len, NULL) ||
 	    !parse_seq(words[2], &accepted->cancel_seq) ||
 	    !parse_reason(words[3], &accepted->cancel_reason))
 		return FALSE;
 	accepted->cancelled = accepted->cancel_seq > 0;
-	return format == 1 || parse_gate(words + 4, accepted);
+	return (format < 2 || parse_gate(words + 4, accepted)) &&
+	       (format < 3 || parse_trust(words + 6, accepted));
 }
 
 static void format_head(GString *out, guint64 format, const AcceptedOrder *accepted, gsize len)
@@ -132,6 +151,10 @@ static void format_head(GString *out, guint64 format, const AcceptedOrder *accep
 				     : accepted->gate_open   ? " open "
 							     : " shut ");
 		format_reason(out, accepted->gate_decided ? accepted->gate_reason : NULL);
+	}
+	if (format > 2) {
+		g_string_append_printf(out, " %s ", trust_words[accepted->trust]);
+		format_reason(out, accepted->trust_reason);
 	}
 	g_string_append(out, "\n");
 }

@@ -2,12 +2,13 @@
 /*
  * The accepted orders of one app at a base as one text file (ROOT/accepted/APP): mirror writes
  * it from the verified ledger, stage and activate read it, so that they need no git.
- * Format: "tagship-accepted 2\n", "stop SEQ REASON\n", then per order a line
- * "order LENGTH CANCEL_SEQ REASON GATE REASON\n" followed by LENGTH bytes of order text.
- * A SEQ is 0 where there is no stop, and for an order that stands; GATE is "-", "open" or "shut".
+ * Format: "tagship-accepted 3\n", "stop SEQ REASON\n", then per order a line
+ * "order LENGTH CANCEL_SEQ REASON GATE REASON TRUST REASON\n" followed by LENGTH bytes of order
+ * text. A SEQ is 0 where there is no stop, and for an order that stands; GATE is "-", "open" or
+ * "shut"; TRUST is "-" where the base keeps no signers, else "signed", "unsigned" or "refused".
  * REASON is "-", or quoted as g_strescape does: one line of ASCII. All orders must be of one app;
- * other kinds than ORDER have no place here. Format 1, which is read as well, has no stop line and
- * no GATE REASON.
+ * other kinds than ORDER have no place here. Format 2, which is read as well, has no TRUST REASON,
+ * format 1 no stop line and no GATE REASON either.
  *
  * No crash behaviour: nothing is written (mirror writes the text as a durable file).
  */
@@ -22,6 +23,8 @@ typedef struct {
 	char *cancel_reason; /* NULL unless cancelled */
 	gboolean gate_decided, gate_open;
 	char *gate_reason; /* NULL unless decided */
+	OrderTrust trust;
+	char *trust_reason; /* who signed it, or what is wrong; NULL without signers */
 } AcceptedOrder;
 
 /* Central lets nothing of this app activate. */

@@ -86,6 +86,14 @@ typedef enum {
 	ORDER_KIND_RESUME
 } OrderKind;
 
+/* What a base that keeps signers of its own makes of an order. */
+typedef enum {
+	ORDER_TRUST_CENTRAL,  /* it keeps none: central's word is enough */
+	ORDER_TRUST_SIGNED,   /* its signed tag says the same */
+	ORDER_TRUST_UNSIGNED, /* no signed tag came: it may only go back */
+	ORDER_TRUST_REFUSED   /* its tag says otherwise, or by nobody who may */
+} OrderTrust;
+
 /* One way to get the tree: from old_root ("-": from nothing) by this bundle. */
 typedef struct {
 	char *old_root;

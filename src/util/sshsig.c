@@ -148,6 +148,75 @@ char *util_sshsig_signer(const char *name_space, const void *data, gsize len, co
 	return NULL;
 }
 
+/* "verify-time=20261201020000Z" */
+static char *verify_time(gint64 at_utc)
+{
+	g_autoptr(GDateTime) at = g_date_time_new_from_unix_utc(at_utc);
+	return at ? g_date_time_format(at, "verify-time=%Y%m%d%H%M%SZ") : NULL;
+}
+
+char *util_sshsig_principals(const char *signers, const char *signature, gint64 at_utc,
+			     GError **error)
+{
+	util_autofd int signers_fd = -1, signature_fd = -1;
+	g_autofree char *when = verify_time(at_utc);
+	g_autofree char *signers_path = memory_path("signers", signers, &signers_fd, error);
+	g_autofree char *signature_path =
+	    signers_path ? memory_path("signature", signature, &signature_fd, error) : NULL;
+	if (!signature_path)
+		return NULL;
+	const char *argv[] = {"ssh-keygen",
+			      "-Y",
+			      "find-principals",
+			      "-f",
+			      signers_path,
+			      "-s",
+			      signature_path,
+			      "-O",
+			      when ? when : "verify-time=19700101",
+			      NULL};
+	g_autoptr(GBytes) output = NULL;
+	g_autoptr(GError) failed = NULL;
+	if (!keygen(argv, NULL, &output, &failed)) {
+		util_error_set(error, TS_ERROR_NOT_AUTHENTIC, "no line of it has this key (%s)",
+			       failed->message);
+		return NULL;
+	}
+	gsize size = 0;
+	const char *text = g_bytes_get_data(output, &size);
+	return g_strchomp(g_strndup(text, size));
+}
+
+gboolean util_sshsig_verify_as(const char *signers, const char *principal, const char *name_space,
+			       gint64 at_utc, const void *data, gsize len, const char *signature,
+			       GError **error)
+{
+	util_autofd int signers_fd = -1, signature_fd = -1;
+	g_autofree char *when = verify_time(at_utc);
+	g_autofree char *signers_path = memory_path("signers", signers, &signers_fd, error);
+	g_autofree char *signature_path =
+	    signers_path ? memory_path("signature", signature, &signature_fd, error) : NULL;
+	if (!signature_path)
+		return FALSE;
+	const char *argv[] = {"ssh-keygen", "-Y",
+			      "verify",     "-q",
+			      "-n",         name_space,
+			      "-I",         principal,
+			      "-f",         signers_path,
+			      "-s",         signature_path,
+			      "-O",         when ? when : "verify-time=19700101",
+			      NULL};
+	g_autoptr(GBytes) input = g_bytes_new(data, len);
+	g_autofree char *errors = NULL;
+	int status = 0;
+	if (!util_child_capture(argv, NULL, input, KEYGEN_DEADLINE_S, SIGNATURE_MAX, NULL, &errors,
+				&status, error))
+		return FALSE;
+	return status == 0 ||
+	       util_error_set(error, TS_ERROR_NOT_AUTHENTIC,
+			      "signature not made by a trusted key (%s)", g_strstrip(errors));
+}
+
 gboolean util_sshsig_verify(const char *const *keys, const char *name_space, const void *data,
 			    gsize len, const char *signature, GError **error)
 {
@@ -155,24 +224,7 @@ gboolean util_sshsig_verify(const char *const *keys, const char *name_space, con
 	for (guint i = 0; keys[i]; i++)
 		g_string_append_printf(signers, "tagship namespaces=\"%s\" %s\n", name_space,
 				       keys[i]);
-	util_autofd int signers_fd = -1, signature_fd = -1;
-	g_autofree char *signers_path = memory_path("signers", signers->str, &signers_fd, error);
-	g_autofree char *signature_path =
-	    signers_path ? memory_path("signature", signature, &signature_fd, error) : NULL;
-	if (!signature_path)
-		return FALSE;
-	const char *argv[] = {"ssh-keygen", "-Y",           "verify",  "-q", "-n",
-			      name_space,   "-I",           "tagship", "-f", signers_path,
-			      "-s",         signature_path, NULL};
-	g_autoptr(GBytes) input = g_bytes_new(data, len);
-	g_autofree char *errors = NULL;
-	int status = 0;
-	if (!util_child_capture(argv, NULL, input, KEYGEN_DEADLINE_S, SIGNATURE_MAX, NULL, &errors,
-				&status, error))
-		return FALSE;
-	if (status != 0)
-		return util_error_set(error, TS_ERROR_NOT_AUTHENTIC,
-				      "signature not made by a trusted key (%s)",
-				      g_strstrip(errors));
-	return TRUE;
+	gint64 now_utc = g_get_real_time() / G_USEC_PER_SEC;
+	return util_sshsig_verify_as(signers->str, "tagship", name_space, now_utc, data, len,
+				     signature, error);
 }

@@ -32,6 +32,18 @@ char *util_sshsig_sign(const char *key_path, const char *name_space, const void 
 char *util_sshsig_signer(const char *name_space, const void *data, gsize len, const char *signature,
 			 GError **error);
 
+/* ---- against the text of an allowed-signers file (ssh-keygen(1)), as of a time ---- */
+
+/* The principals of the first line with the key that made this signature, if it is valid at at_utc.
+ * NOT_AUTHENTIC if there is none. Neither bytes nor namespace are looked at. */
+char *util_sshsig_principals(const char *signers, const char *signature, gint64 at_utc,
+			     GError **error);
+/* NOT_AUTHENTIC unless a key of this principal, valid at at_utc, made the signature over exactly
+ * these bytes in this namespace. */
+gboolean util_sshsig_verify_as(const char *signers, const char *principal, const char *name_space,
+			       gint64 at_utc, const void *data, gsize len, const char *signature,
+			       GError **error);
+
 /* NOT_AUTHENTIC unless one of the keys (NULL-terminated "ssh-ed25519 AAAA…") signed exactly these
  * bytes in this namespace. */
 gboolean util_sshsig_verify(const char *const *keys, const char *name_space, const void *data,

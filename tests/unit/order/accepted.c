@@ -3,6 +3,7 @@
 
 #define HEAD "tagship-accepted 1\n"
 #define HEAD_2 "tagship-accepted 2\nstop 0 -\n"
+#define HEAD_3 "tagship-accepted 3\nstop 0 -\n"
 
 static char *golden(const char *name, gsize *ret_len)
 {
@@ -44,18 +45,37 @@ static void test_golden_2(void)
 	g_auto(AcceptedStop) stop = {0};
 	g_autoptr(GPtrArray) orders = accepted_parse(text, len, &stop, NULL);
 	g_assert_nonnull(orders);
-	g_autofree char *again = accepted_format(orders, &stop);
-	g_assert_cmpstr(again, ==, text);
 	g_assert_cmpuint(orders->len, ==, 3);
 	const AcceptedOrder *first = g_ptr_array_index(orders, 0);
 	const AcceptedOrder *second = g_ptr_array_index(orders, 1);
 	const AcceptedOrder *third = g_ptr_array_index(orders, 2);
+	g_assert_cmpint(first->trust, ==, ORDER_TRUST_CENTRAL);
 	g_assert_cmpuint(stop.seq, ==, 17);
 	g_assert_cmpstr(stop.reason, ==, "central's \"stop\"");
 	g_assert_false(first->gate_decided);
 	g_assert_true(second->gate_decided && second->gate_open);
 	g_assert_cmpstr(second->gate_reason, ==, "all staged");
 	g_assert_true(third->gate_decided && !third->gate_open);
+}
+
+static void test_golden_3(void)
+{
+	gsize len = 0;
+	g_autofree char *text = golden("accepted-3.txt", &len);
+	g_auto(AcceptedStop) stop = {0};
+	g_autoptr(GPtrArray) orders = accepted_parse(text, len, &stop, NULL);
+	g_assert_nonnull(orders);
+	g_autofree char *again = accepted_format(orders, &stop);
+	g_assert_cmpstr(again, ==, text);
+	g_assert_cmpuint(orders->len, ==, 3);
+	const AcceptedOrder *first = g_ptr_array_index(orders, 0);
+	const AcceptedOrder *second = g_ptr_array_index(orders, 1);
+	const AcceptedOrder *third = g_ptr_array_index(orders, 2);
+	g_assert_cmpint(first->trust, ==, ORDER_TRUST_SIGNED);
+	g_assert_cmpstr(first->trust_reason, ==, "ana@example.com SHA256:abc");
+	g_assert_cmpint(second->trust, ==, ORDER_TRUST_UNSIGNED);
+	g_assert_cmpint(third->trust, ==, ORDER_TRUST_REFUSED);
+	g_assert_cmpstr(third->trust_reason, ==, "time: the signed tag says \"two\"");
 }
 
 static void test_empty(void)
@@ -65,7 +85,7 @@ static void test_empty(void)
 	g_assert_no_error(error);
 	g_assert_cmpuint(none->len, ==, 0);
 	g_autofree char *text = accepted_format(none, NULL);
-	g_assert_cmpstr(text, ==, HEAD_2);
+	g_assert_cmpstr(text, ==, HEAD_3);
 }
 
 /* The reason of a cancel may be any text. */
@@ -139,6 +159,10 @@ static void test_damage(void)
 	    "order # 0 -",      "order # 0 - - \"x\"", "order # 0 - ajar -",
 	    "order # 0 - open", "order # 0 - open x",  "order # 0 - open - -",
 	    "stop 0 -"};
+	static const char *const heads_3[] = {
+	    "order # 0 - - -",          "order # 0 - - - signed",
+	    "order # 0 - - - signed x", "order # 0 - - - believed -",
+	    "order # 0 - - - - - -",    "order # 0 - - -  -"};
 	static const char *const stops[] = {"stop 0 \"x\"", "stop -", "stop 1 x", "stop 01 -", ""};
 	gsize len = 0;
 	g_autofree char *order = golden("order-1.txt", &len);
@@ -155,13 +179,19 @@ static void test_damage(void)
 		g_autofree char *text = g_strconcat(HEAD_2, head, "\n", order, NULL);
 		expect_bad(text, strlen(text), TS_ERROR_CORRUPT, "first line is damaged");
 	}
+	for (guint i = 0; i < G_N_ELEMENTS(heads_3); i++) {
+		g_auto(GStrv) parts = g_strsplit(heads_3[i], "#", 2);
+		g_autofree char *head = g_strjoinv(number, parts);
+		g_autofree char *text = g_strconcat(HEAD_3, head, "\n", order, NULL);
+		expect_bad(text, strlen(text), TS_ERROR_CORRUPT, "first line is damaged");
+	}
 	for (guint i = 0; i < G_N_ELEMENTS(stops); i++) {
 		g_autofree char *text = g_strconcat("tagship-accepted 2\n", stops[i], "\n", NULL);
 		expect_bad(text, strlen(text), TS_ERROR_CORRUPT, "stop");
 	}
 	expect_bad("", 0, TS_ERROR_CORRUPT, "first line");
 	expect_bad("tagship-accepted 1", 18, TS_ERROR_CORRUPT, "first line");
-	expect_bad("tagship-accepted 3\n", 19, TS_ERROR_UNSUPPORTED, "newer");
+	expect_bad("tagship-accepted 4\n", 19, TS_ERROR_UNSUPPORTED, "newer");
 	expect_bad("tagship-accepted 0\n", 19, TS_ERROR_CORRUPT, "first line");
 	expect_bad("tagship-accepted 1\r\n", 20, TS_ERROR_CORRUPT, "first line");
 	expect_bad(HEAD "\n", strlen(HEAD) + 1, TS_ERROR_CORRUPT, "order 1");
@@ -193,7 +223,7 @@ static void test_kinds(void)
 static void test_cut(void)
 {
 	gsize whole = 0;
-	g_autofree char *text = golden("accepted-2.txt", &whole);
+	g_autofree char *text = golden("accepted-3.txt", &whole);
 	guint good = 0;
 	for (gsize len = 0; len < whole; len++) {
 		g_autofree char *piece = g_malloc(len + 1);
@@ -210,6 +240,7 @@ int main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/accepted/golden", test_golden);
 	g_test_add_func("/accepted/golden-2", test_golden_2);
+	g_test_add_func("/accepted/golden-3", test_golden_3);
 	g_test_add_func("/accepted/empty", test_empty);
 	g_test_add_func("/accepted/reasons", test_reasons);
 	g_test_add_func("/accepted/damage", test_damage);
