@@ -80,6 +80,7 @@ static DecideApp *fold(const ActivateSpec *spec, const GPtrArray *records,
 	for (guint i = 0; i < accepted->len; i++) {
 		const AcceptedOrder *a = accepted->pdata[i];
 		decide_app_order(state, a->order, a->cancelled, a->cancel_seq, a->cancel_reason);
+		decide_app_trust(state, a->order->release, a->trust, a->trust_reason);
 		if (a->gate_decided)
 			decide_app_gate(state, a->order->release, a->gate_open, a->gate_reason);
 	}

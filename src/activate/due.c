@@ -36,7 +36,7 @@ static gboolean miss(ActivateApp *app, const DecideOrder *order, const char *why
 	return journal_event(app, copy, "missed", reason, error);
 }
 
-/* CANCEL, TOO_LATE, SUPERSEDE, MISS */
+/* CANCEL, TOO_LATE, REFUSE, SUPERSEDE, MISS */
 static gboolean bookkeep(ActivateApp *app, const DecideStep *step, GError **error)
 {
 	g_autoptr(Order) order = order_copy(step->order->order);
@@ -50,6 +50,8 @@ static gboolean bookkeep(ActivateApp *app, const DecideStep *step, GError **erro
 				    *step->reason ? ")" : "", order_state_name(step->order->state));
 		return journal_event(app, order, "too-late", reason, error);
 	}
+	case STEP_REFUSE:
+		return journal_event(app, order, "refused", step->reason, error);
 	case STEP_SUPERSEDE:
 		return journal_event(app, order, "superseded", step->reason, error);
 	case STEP_MISS:
@@ -214,6 +216,7 @@ static gboolean take_step(ActivateApp *app, gboolean *activated, gboolean *ret_d
 		return activate_end_open(app, error);
 	case STEP_CANCEL:
 	case STEP_TOO_LATE:
+	case STEP_REFUSE:
 	case STEP_SUPERSEDE:
 	case STEP_MISS:
 		return bookkeep(app, &step, error);

@@ -30,6 +30,8 @@ static const char *refusal(const DecideApp *app, const DecideOrder *order)
 		return "it is live";
 	if (order->cancel_asked)
 		return "it was cancelled" PLAN_TAG;
+	if (decide_why_refused(app, order))
+		return "no signed tag of this base's signers gives it" PLAN_TAG;
 	switch (order->state) {
 	case ORDER_ORDERED:
 	case ORDER_FETCHING:

@@ -78,7 +78,25 @@ static gboolean ranks_below(const DecideApp *app, const DecideOrder *order)
 						    app->rank_at_utc, app->rank_seq) < 0;
 }
 
-/* CANCEL, TOO_LATE, SUPERSEDE, MISS: TRUE if this order needs one. */
+const char *decide_why_refused(const DecideApp *app, const DecideOrder *order)
+{
+	const char *live = decide_app_live_root(app), *root = order->order->root;
+	const char *good = decide_app_tree_root(app, decide_app_last_good_tree(app));
+	switch (order->trust) {
+	case ORDER_TRUST_CENTRAL:
+	case ORDER_TRUST_SIGNED:
+		return NULL;
+	case ORDER_TRUST_UNSIGNED:
+		if (g_strcmp0(root, live) == 0 || g_strcmp0(root, good) == 0)
+			return NULL;
+		break;
+	case ORDER_TRUST_REFUSED:
+		break;
+	}
+	return order->trust_reason ? order->trust_reason : "no signed tag gives it";
+}
+
+/* CANCEL, TOO_LATE, REFUSE, SUPERSEDE, MISS: TRUE if this order needs one. */
 static gboolean bookkeeping(const DecideApp *app, const DecideOrder *order,
 			    const DecideFacts *facts, DecideStep *ret_step)
 {
@@ -93,6 +111,9 @@ static gboolean bookkeeping(const DecideApp *app, const DecideOrder *order,
 	} else if (order->cancel_asked) {
 		step.kind = STEP_CANCEL;
 		step.reason = order->cancel_reason ? order->cancel_reason : "";
+	} else if (decide_why_refused(app, order)) {
+		step.kind = STEP_REFUSE;
+		step.reason = decide_why_refused(app, order);
 	} else if (((const DecideEntry *)order)->overtaken || ranks_below(app, order)) {
 		step.kind = STEP_SUPERSEDE;
 		step.reason = "an order with a later go-live time went live";
@@ -170,7 +191,7 @@ static gboolean waits_for_bundle(const DecideOrder *order)
 static gboolean is_about_to_go_live(const DecideApp *app, const DecideOrder *order)
 {
 	if (!order->order->is_now || order->cancel_asked || order->held || app->held ||
-	    app->stopped)
+	    app->stopped || decide_why_refused(app, order))
 		return FALSE;
 	return order->state == ORDER_STAGED || (waits_for_bundle(order) && !order->reason);
 }
@@ -185,7 +206,8 @@ gboolean decide_app_outranked(const DecideApp *app, const DecideOrder *order)
 
 gboolean decide_app_wants(const DecideApp *app, const DecideOrder *order)
 {
-	return waits_for_bundle(order) && !order->cancel_asked && !decide_app_outranked(app, order);
+	return waits_for_bundle(order) && !order->cancel_asked && !decide_why_refused(app, order) &&
+	       !decide_app_outranked(app, order);
 }
 
 static void next_to_stage(const DecideApp *app, DecideStep *step)

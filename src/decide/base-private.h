@@ -68,5 +68,7 @@ void decide_adopt_bridge(DecideApp *app, const char *tree);
 gboolean decide_data_of(const DecideApp *app, const char *root, gint64 *ret_step);
 /* Does unmigrate stand for migrate in an activation with this intent? */
 gboolean decide_data_back(const UtilTrailers *intent);
+/* Why this base's own signers forbid the order, or NULL. */
+const char *decide_why_refused(const DecideApp *app, const DecideOrder *order);
 /* <0, 0, >0 */
 gint decide_compare_rank(gint64 at_a, guint64 seq_a, gint64 at_b, guint64 seq_b);

@@ -32,6 +32,7 @@ static void entry_free(gpointer data)
 	g_free(entry->pub.cancel_reason);
 	g_free(entry->pub.hold_reason);
 	g_free(entry->pub.gate_reason);
+	g_free(entry->pub.trust_reason);
 	g_free(entry->pub.tree);
 	g_free(entry->pub.reason);
 	g_free(entry->release);
@@ -180,6 +181,15 @@ void decide_app_gate(DecideApp *app, const char *release, gboolean open, const c
 	entry->pub.gate_decided = TRUE;
 	entry->pub.gate_open = open;
 	decide_set_text(&entry->pub.gate_reason, reason ? reason : "");
+}
+
+void decide_app_trust(DecideApp *app, const char *release, OrderTrust trust, const char *reason)
+{
+	DecideEntry *entry = g_hash_table_lookup(app->entries, release);
+	if (!entry || !entry->accepted)
+		return;
+	entry->pub.trust = trust;
+	decide_set_text(&entry->pub.trust_reason, reason);
 }
 
 void decide_app_stop(DecideApp *app, const char *reason)

@@ -83,6 +83,10 @@
  * order's policy holds, go or hold, also for an order that waits for nobody. With `go`, so does one
  * that lost its line after that, before central's word came. A stop by central is a
  * hold of the whole app that central ends.
+ *
+ * A base that keeps signers of its own refuses an order whose signed tag does not give it, unless
+ * that comes after the commit point. One without a signed tag may only bring back what was live
+ * last before what is live, or that itself; whenever it would do something else, it is refused.
  */
 #pragma once
 
@@ -118,6 +122,8 @@ typedef struct {
 	char *hold_reason;
 	gboolean gate_decided, gate_open; /* central's word on a gated order */
 	char *gate_reason;
+	OrderTrust trust; /* by this base's own signers */
+	char *trust_reason;
 	char *tree;   /* once staged: VERSION-ROOT8 */
 	char *reason; /* of the last failure */
 	gint64 ended_utc;
@@ -138,6 +144,8 @@ gboolean decide_app_record(DecideApp *app, const UtilTrailers *record, GError **
 /* After all records. Orders of another app, cancels and heartbeats are left out. */
 void decide_app_order(DecideApp *app, const Order *order, gboolean cancelled, guint64 cancel_seq,
 		      const char *cancel_reason);
+/* After decide_app_order: what this base's own signers make of it. */
+void decide_app_trust(DecideApp *app, const char *release, OrderTrust trust, const char *reason);
 /* After decide_app_order: central's gate entry for an accepted order, and its stop of the app. */
 void decide_app_gate(DecideApp *app, const char *release, gboolean open, const char *reason);
 void decide_app_stop(DecideApp *app, const char *reason);
@@ -256,6 +264,7 @@ typedef enum {
 	STEP_RECOVER,  /* an open activation: finish or undo it first */
 	STEP_CANCEL,   /* journal "cancelled" */
 	STEP_TOO_LATE, /* journal "too-late" */
+	STEP_REFUSE,   /* journal "refused" */
 	STEP_SUPERSEDE,
 	STEP_MISS,
 	STEP_STAGE,   /* needs staging (pull and stage look here) */
@@ -271,7 +280,7 @@ typedef struct {
 } DecideStep;
 
 /* The most urgent step. Staging steps are only given with stage TRUE, activation steps only with
- * stage FALSE, the bookkeeping ones (CANCEL, TOO_LATE, SUPERSEDE, MISS) with both. */
+ * stage FALSE, the bookkeeping ones (CANCEL, TOO_LATE, REFUSE, SUPERSEDE, MISS) with both. */
 void decide_app_next(const DecideApp *app, const DecideFacts *facts, gboolean stage,
 		     DecideStep *ret_step);
 

@@ -85,7 +85,7 @@ static void test_steps(void)
 	    {TRUE, TRUE, NOON - 10, "cctttt----"},
 	    {FALSE, TRUE, NOON + GRACE + 1, "ccrttt----"},
 	};
-	static const char kinds[] = "-rctxmspa"; /* in the order of DecideStepKind */
+	static const char kinds[] = "-rctfxmspa"; /* in the order of DecideStepKind */
 	for (guint r = 0; r < G_N_ELEMENTS(rows); r++) {
 		for (guint s = 0; s < G_N_ELEMENTS(states); s++) {
 			g_autoptr(DecideApp) app = decide_app_new("shop");
@@ -98,7 +98,7 @@ static void test_steps(void)
 				       kinds[step.kind]);
 			g_assert_cmpint(kinds[step.kind], ==, rows[r].steps[s]);
 			/* all that ends or answers an order says why */
-			if (strchr("ctxm", kinds[step.kind]))
+			if (strchr("ctfxm", kinds[step.kind]))
 				g_assert_nonnull(step.reason);
 			if (kinds[step.kind] != '-')
 				g_assert_nonnull(step.order);
