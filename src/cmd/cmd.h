@@ -64,9 +64,11 @@ char *cmd_sibling(const char *name, const char *installed_dir);
 char *cmd_key_argument(const char *text, GError **error);
 /* That of a public key file, or NULL. */
 char *cmd_key_of_file(const char *path);
-/* What a base or node is enrolled with, one word: URL#central=BASE64[&host=BASE64], the keys
- * without their "ssh-ed25519 "; host_key may be NULL. */
-char *cmd_join_text(const char *url, const char *central_key, const char *host_key);
+/* What a base or node is enrolled with, one word: URL#central=BASE64[&host=BASE64]
+ * [&recovery=BASE64], the keys without their "ssh-ed25519 "; host_key and recovery_key may be NULL.
+ */
+char *cmd_join_text(const char *url, const char *central_key, const char *host_key,
+		    const char *recovery_key);
 #define CMD_HOST_KEY "/etc/ssh/ssh_host_ed25519_key.pub"
 
 /* Who runs this: SUDO_USER, LOGNAME or the account's name; caller frees. */

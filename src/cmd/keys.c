@@ -27,9 +27,18 @@ char *cmd_key_of_file(const char *path)
 	return g_file_get_contents(path, &text, NULL, NULL) ? key_in(g_strstrip(text)) : NULL;
 }
 
-char *cmd_join_text(const char *url, const char *central_key, const char *host_key)
+static void append_key(GString *text, const char *name, const char *key)
 {
-	return g_strconcat(url, "#central=", strchr(central_key, ' ') + 1,
-			   host_key ? "&host=" : NULL, host_key ? strchr(host_key, ' ') + 1 : NULL,
-			   NULL);
+	if (key)
+		g_string_append_printf(text, "&%s=%s", name, strchr(key, ' ') + 1);
+}
+
+char *cmd_join_text(const char *url, const char *central_key, const char *host_key,
+		    const char *recovery_key)
+{
+	g_autoptr(GString) text = g_string_new(url);
+	g_string_append_printf(text, "#central=%s", strchr(central_key, ' ') + 1);
+	append_key(text, "host", host_key);
+	append_key(text, "recovery", recovery_key);
+	return g_string_free(g_steal_pointer(&text), FALSE);
 }

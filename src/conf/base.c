@@ -134,6 +134,12 @@ static const ConfKey keys[] = {
      .required = TRUE,
      .check = conf_check_key,
      .unique = TRUE},
+    {.name = "recovery_keys",
+     .help = "Keys kept off line that may revoke central's signing keys and name new ones",
+     .kind = CONF_LIST,
+     .offset = AT(recovery_keys),
+     .check = conf_check_key,
+     .unique = TRUE},
     {.name = "host_keys",
      .help = "SSH host keys of the upstreams; several while keys rotate",
      .kind = CONF_LIST,
@@ -210,6 +216,22 @@ static const ConfKey keys[] = {
      .min = 1,
      .max = 3650,
      .fallback = 90},
+    {.name = "signers",
+     .help = "File of those whose signed tags orders must come from, in the form of tagship.cfg(5)",
+     .kind = CONF_TEXT,
+     .offset = AT(signers),
+     .check = conf_check_path},
+    {.name = "zone",
+     .help = "With signers: this base's time zone, by which it works the tags' times out itself",
+     .kind = CONF_TEXT,
+     .offset = AT(zone),
+     .check = conf_check_not_empty},
+    {.name = "groups",
+     .help = "With signers: the groups this base is in",
+     .kind = CONF_LIST,
+     .offset = AT(groups),
+     .check = conf_check_name,
+     .unique = TRUE},
     {.name = "apps",
      .help = "The apps this base runs",
      .kind = CONF_GROUPS,
@@ -287,6 +309,11 @@ static gboolean check_base(const ConfBase *base, GError **error)
 		return util_error_set(error, TS_ERROR_USAGE,
 				      FILE_NAME ": central_keys: none; copy the key from the line "
 						"that `tagship init` printed");
+	if (base->signers && !base->zone)
+		return util_error_set(error, TS_ERROR_USAGE,
+				      FILE_NAME
+				      ": zone: missing; with signers, this base works out "
+				      "the times of tags itself, e.g. \"Asia/Shanghai\"");
 	for (char **p = base->upstreams; *p; p++)
 		by_ssh |= **p != '/';
 	if (by_ssh && !*base->host_keys)
@@ -374,10 +401,12 @@ static void set_list(char ***field, const char *const *values)
 }
 
 char *conf_base_template(const char *name, const char *node, const char *upstream,
-			 const char *const *central_keys, const char *const *host_keys)
+			 const char *const *central_keys, const char *const *recovery_keys,
+			 const char *const *host_keys)
 {
-	const char *const live[] = {"name",      "upstreams",          "central_keys",
-				    "host_keys", node ? "node" : NULL, NULL};
+	const char *const live[] = {
+	    "name", "upstreams", "central_keys", "recovery_keys", "host_keys", node ? "node" : NULL,
+	    NULL};
 	const char *const upstreams[] = {upstream, NULL};
 	g_autoptr(ConfBase) base = g_new0(ConfBase, 1);
 	GString *text =
@@ -388,9 +417,12 @@ char *conf_base_template(const char *name, const char *node, const char *upstrea
 	base->name = g_strdup(name);
 	base->key_file = g_strdup("/var/lib/tagship-base/key");
 	base->serve_command = g_strdup("tagship");
+	base->signers = g_strdup("/etc/tagship/signers");
+	base->zone = g_strdup("Asia/Shanghai");
 	base->node = g_strdup(node ? node : "web1");
 	set_list(&base->upstreams, upstreams);
 	set_list(&base->central_keys, central_keys);
+	set_list(&base->recovery_keys, recovery_keys);
 	set_list(&base->host_keys, host_keys);
 	conf_table_format(&table, base, live, "", text);
 	g_string_append(text, example_app);

@@ -62,7 +62,9 @@ typedef struct {
 	char **readers; /* who may look by ssh (tagship developer); "*": everybody; may be empty */
 	char **operators; /* who may also retry, cancel, stop and resume; may be empty */
 	char **override;  /* pushers who may override a freeze; may be empty */
-	char **shared;    /* mount points (relative paths) that become links; may be empty */
+	gboolean require_signed_tags; /* annotated tags count only if STATE/signers lets their
+				       * signer; default FALSE */
+	char **shared; /* mount points (relative paths) that become links; may be empty */
 } ConfApp;
 
 ConfApp *conf_app_load(int state_dirfd, const char *name, GError **error);
@@ -175,23 +177,28 @@ typedef struct {
 typedef struct {
 	char *name;
 	char *node; /* NULL, or: this is a server of that base's site, which is its upstream */
-	char **upstreams;    /* "ssh://user@host[:port]" or an absolute path to a STATE folder */
-	char **central_keys; /* pinned central signing keys "ssh-ed25519 AAAA…" */
-	char **host_keys;    /* pinned ssh host keys, same form; empty only for path upstreams */
-	char *key_file;      /* default ROOT/key */
-	char *serve_command; /* program run for path upstreams; default "tagship", or for a node
-			      * "tagship-base" */
-	gboolean watch;      /* keep a quiet connection to central; default TRUE */
-	gint64 pull_every_s; /* 0, the default: see conf_base_pull_every_s */
-	char **pull_hours;   /* "02:00-06:00": bundles come then only; may be empty */
-	gint64 rate_kbit;    /* most that a download takes of the line; 0: all */
-	char **rate_hours;   /* "08:00-18:00 300": another rate at these hours */
+	char **upstreams;     /* "ssh://user@host[:port]" or an absolute path to a STATE folder */
+	char **central_keys;  /* pinned central signing keys "ssh-ed25519 AAAA…" */
+	char **recovery_keys; /* pinned: they alone revoke those above; may be empty */
+	char **host_keys;     /* pinned ssh host keys, same form; empty only for path upstreams */
+	char *key_file;       /* default ROOT/key */
+	char *serve_command;  /* program run for path upstreams; default "tagship", or for a node
+			       * "tagship-base" */
+	gboolean watch;       /* keep a quiet connection to central; default TRUE */
+	gint64 pull_every_s;  /* 0, the default: see conf_base_pull_every_s */
+	char **pull_hours;    /* "02:00-06:00": bundles come then only; may be empty */
+	gint64 rate_kbit;     /* most that a download takes of the line; 0: all */
+	char **rate_hours;    /* "08:00-18:00 300": another rate at these hours */
 	gint64 connect_timeout_s;  /* default 20 */
 	gint64 progress_timeout_s; /* default 30 */
 	gint64 memory_mb;          /* decoder memory; default 128 */
 	gint64 min_free_mb;        /* default 64 */
 	gint64 keep_logs_days;     /* default 90 */
-	GPtrArray *apps;           /* ConfBaseApp */
+	/* Where signers is given, orders are held against their signed tags here, too. */
+	char *signers;   /* path of an allowed-signers file; NULL: none */
+	char *zone;      /* this base's own, for that; NULL without signers */
+	char **groups;   /* likewise; may be empty */
+	GPtrArray *apps; /* ConfBaseApp */
 } ConfBase;
 
 ConfBase *conf_base_load(int root_dirfd, const char *root_path, GError **error);
@@ -215,6 +222,7 @@ gint64 conf_hours_opens_s(char *const *hours, gint64 utc);
 /* Text of a new base.cfg with comments and an example app; caller writes it. node and lists may be
  * NULL. */
 char *conf_base_template(const char *name, const char *node, const char *upstream,
-			 const char *const *central_keys, const char *const *host_keys);
+			 const char *const *central_keys, const char *const *recovery_keys,
+			 const char *const *host_keys);
 /* Text of a new central.cfg, all keys commented with their defaults. */
 char *conf_central_template(void);

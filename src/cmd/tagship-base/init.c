@@ -9,7 +9,8 @@ typedef struct {
 	char *node; /* NULL, or: a server of the base's site */
 	char *upstream;
 	char *central_key;
-	char *host_key; /* NULL for path upstreams */
+	char *host_key;     /* NULL for path upstreams */
+	char *recovery_key; /* or NULL */
 } Join;
 
 static void join_clear(Join *join)
@@ -18,9 +19,10 @@ static void join_clear(Join *join)
 	g_free(join->upstream);
 	g_free(join->central_key);
 	g_free(join->host_key);
+	g_free(join->recovery_key);
 }
 
-/* URL#central=BASE64[&host=BASE64] */
+/* URL#central=BASE64[&host=BASE64][&recovery=BASE64] */
 static gboolean join_parse(const char *line, Join *join, GError **error)
 {
 	g_auto(GStrv) parts = g_strsplit(line, "#", 2);
@@ -34,16 +36,19 @@ static gboolean join_parse(const char *line, Join *join, GError **error)
 			join->central_key = g_steal_pointer(&key);
 		else if (g_str_has_prefix(keys[i], "host="))
 			join->host_key = g_steal_pointer(&key);
+		else if (g_str_has_prefix(keys[i], "recovery="))
+			join->recovery_key = g_steal_pointer(&key);
 	}
 	gboolean ssh = g_str_has_prefix(join->upstream, "ssh://");
 	if (join->central_key && util_sshsig_key_ok(join->central_key) &&
+	    (!join->recovery_key || util_sshsig_key_ok(join->recovery_key)) &&
 	    (ssh ? join->host_key && util_sshsig_key_ok(join->host_key)
 		 : g_path_is_absolute(join->upstream)))
 		return TRUE;
 	return util_error_set(
 	    error, TS_ERROR_USAGE,
 	    "--join wants the line that \"tagship init\" printed on central, whole "
-	    "and in quotes: URL#central=...[&host=...]");
+	    "and in quotes: URL#central=...[&host=...][&recovery=...]");
 }
 
 /* IANA zone of this machine, or NULL. */
@@ -113,7 +118,9 @@ static gboolean write_conf(int dirfd, const char *name, const Join *join, GError
 {
 	const char *const central[] = {join->central_key, NULL};
 	const char *const host[] = {join->host_key, NULL};
-	g_autofree char *text = conf_base_template(name, join->node, join->upstream, central, host);
+	const char *const recovery[] = {join->recovery_key, NULL};
+	g_autofree char *text =
+	    conf_base_template(name, join->node, join->upstream, central, recovery, host);
 	g_autoptr(GError) failed = NULL;
 	if (util_fs_create_file(dirfd, "base.cfg", text, strlen(text), 0644, &failed))
 		return TRUE;

@@ -84,8 +84,8 @@ static int node_join(Cmd *cmd, GError **error)
 			       file ? file : CMD_HOST_KEY);
 		return 1;
 	}
-	g_autofree char *join =
-	    cmd_join_text(url ? url : base->root, base->conf->central_keys[0], host);
+	g_autofree char *join = cmd_join_text(url ? url : base->root, base->conf->central_keys[0],
+					      host, base->conf->recovery_keys[0]);
 	cmd_say(cmd, "on each node, run:");
 	g_print("tagship-base init %s --node NODE --join '%s'\n", base->conf->name, join);
 	return 0;

@@ -18,7 +18,9 @@ char *cmd_join_line(Central *central, GError **error)
 			       pinned, CMD_HOST_KEY);
 		return NULL;
 	}
-	return cmd_join_text(ssh ? central->conf->serve_url : central->path, key, host);
+	g_autofree char *offline = g_build_filename(central->path, "keys", "recovery.pub", NULL);
+	g_autofree char *recovery = cmd_key_of_file(offline);
+	return cmd_join_text(ssh ? central->conf->serve_url : central->path, key, host, recovery);
 }
 
 static gboolean append_setting(const char *dir, const char *name, const char *value, GError **error)
