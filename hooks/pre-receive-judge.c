@@ -95,8 +95,8 @@ static void say_table(Judge *judge, const PlanTable *table)
 			 error->message);
 }
 
-static gboolean check_plan(Judge *judge, const Plan *plan, const PlanTag *tag, const char *oid,
-			   GError **error)
+static gboolean check_plan(Judge *judge, const Plan *plan, const PublishTagObject *object,
+			   const char *oid, GError **error)
 {
 	const ConfApp *app = app_of_plan(judge, plan);
 	char commit[REPO_OID];
@@ -107,9 +107,10 @@ static gboolean check_plan(Judge *judge, const Plan *plan, const PlanTag *tag, c
 	g_autofree char *pusher = hook_pusher();
 	const PublishAsked asked = {.app = app->name,
 				    .app_names = (const char *const *)judge->hook->apps,
-				    .tag = tag->name,
+				    .tag = object->tag->name,
 				    .commit = commit,
-				    .pusher = pusher};
+				    .pusher = pusher,
+				    .object = object};
 	g_autoptr(PlanTable) table = publish_judge_plan(judge->central, &asked, plan, error);
 	if (!table || !known_release(judge, app, oid, error))
 		return FALSE;
@@ -165,11 +166,13 @@ static gboolean check_tag(Judge *judge, const char *ref, const char *oid, GError
 		    "signed plan must not be put under another name. Tag again: "
 		    "git tag -a %s",
 		    tag->name, name, name);
+	const PublishTagObject object = {
+	    .tag = tag, .raw = data, .len = len, .at_utc = judge->now_utc};
 	g_autoptr(Plan) plan = NULL;
 	if (!plan_parse(tag->message, tag->message_len, &plan, error))
 		return FALSE;
 	if (plan)
-		return check_plan(judge, plan, tag, oid, error);
+		return check_plan(judge, plan, &object, oid, error);
 	if (!check_no_plan(judge, name, TRUE, error))
 		return FALSE;
 	char commit[REPO_OID];
@@ -177,6 +180,10 @@ static gboolean check_tag(Judge *judge, const char *ref, const char *oid, GError
 		const ConfApp *app = g_ptr_array_index(judge->hook->confs, i);
 		if (repo_peel_commit(judge->repo, oid, commit, NULL) &&
 		    !publish_judge_version(judge->central, app->name, name, commit, error))
+			return FALSE;
+		g_autofree char *signer = NULL;
+		if (app->require_signed_tags &&
+		    !publish_judge_signer(judge->central, app, &object, NULL, NULL, &signer, error))
 			return FALSE;
 	}
 	return TRUE;

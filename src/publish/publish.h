@@ -16,6 +16,7 @@
 #include "ledger/ledger.h"
 #include "library/library.h"
 #include "store/store.h"
+#include "trust/trust.h"
 
 /* Central's open state folder. */
 typedef struct {
@@ -59,6 +60,24 @@ const PlanFacts *publish_facts_plan(const PublishFacts *facts);
 void publish_facts_free(PublishFacts *facts);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PublishFacts, publish_facts_free)
 
+/* A tag object as it was pushed, and when. */
+typedef struct {
+	const PlanTag *tag;
+	const char *raw; /* what it was parsed from */
+	gsize len;
+	gint64 at_utc;
+} PublishTagObject;
+
+#define PUBLISH_SIGNERS "signers" /* STATE/signers, see trust/trust.h */
+/* Who signed it: *ret_signer is NULL if nobody did. Where the app requires signed tags, one of
+ * STATE/signers who may release this app, and at all bases of the table (NULL: none): else REFUSED
+ * or NOT_AUTHENTIC. Otherwise only what the signature claims. */
+gboolean publish_judge_signer(Central *central, const ConfApp *app, const PublishTagObject *object,
+			      const PlanTable *table, const PlanFacts *facts, char **ret_signer,
+			      GError **error);
+/* REFUSED if the plan has a root and the version another one. */
+gboolean publish_judge_root(const Plan *plan, const LibraryVersion *version, GError **error);
+
 /* A plan that is about to be pushed. */
 typedef struct {
 	const char *app;
@@ -66,9 +85,10 @@ typedef struct {
 	const char *tag;
 	const char *commit; /* NULL: not known yet, and so not checked against the version's */
 	const char *pusher;
+	const PublishTagObject *object; /* NULL: not made yet, and so not asked who signed it */
 } PublishAsked;
-/* Compiles and judges it as pre-receive does: bases, times, freezes, rights, `lead`, and whether
- * the version is bound to another commit. REFUSED. */
+/* Compiles and judges it as pre-receive does: bases, times, freezes, rights, signature, `lead`, and
+ * whether the version is bound to another commit, or its tree is another one. REFUSED. */
 PlanTable *publish_judge_plan(Central *central, const PublishAsked *asked, const Plan *plan,
 			      GError **error);
 /* REFUSED if the version of this name is bound to another commit. */

@@ -55,22 +55,6 @@ static gboolean road_read(TagRoad *road, GError **error)
 	return TRUE;
 }
 
-/* For people; whether that key may is another matter. NULL: not signed. */
-static char *signer_of(const TagRoad *road)
-{
-	if (!road->tag->signature)
-		return NULL;
-	gsize len = 0;
-	const char *raw = g_bytes_get_data(road->raw, &len);
-	const char *signature = g_strstr_len(raw, (gssize)len, road->tag->signature);
-	char *signer = signature
-			   ? util_sshsig_signer(UTIL_SSHSIG_NS_GIT, raw, (gsize)(signature - raw),
-						road->tag->signature, NULL)
-			   : NULL;
-	return signer ? signer
-		      : g_strdup("a key that is not known (no SSH signature, or a wrong one)");
-}
-
 static void add_gate(UtilTrailers *text, const Central *central, const PlanTable *table)
 {
 	g_autofree char *gate = plan_gate_format(table->gate, table->quorum_percent);
@@ -118,7 +102,7 @@ gboolean publish_take_plan(Central *central, const ConfApp *app, const Job *job,
 			      util_clock_now_utc(central->clock), error);
 }
 
-static UtilTrailers *accepted_text(TagRoad *road, const PlanTable *table)
+static UtilTrailers *accepted_text(TagRoad *road, const PlanTable *table, const char *signer)
 {
 	const Job *job = road->run->job;
 	UtilTrailers *text = util_trailers_new();
@@ -134,7 +118,6 @@ static UtilTrailers *accepted_text(TagRoad *road, const PlanTable *table)
 	util_trailers_add_time(text, "Pushed", job->created_utc);
 	util_trailers_add(text, "Job", job->id);
 	util_trailers_add(text, "Tagger", road->tag->tagger);
-	g_autofree char *signer = signer_of(road);
 	util_trailers_add(text, "Pusher", job->pusher);
 	util_trailers_add(text, "Signer", signer);
 	util_trailers_add(text, "Override", table->override);
@@ -154,7 +137,18 @@ static const char *known_pusher(const Job *job)
 	return *job->ref && *job->pusher ? job->pusher : NULL;
 }
 
-static PlanTable *compile(TagRoad *road, GError **error)
+/* A rollback's tag is central's own. */
+static gboolean judge_signer(const TagRoad *road, const PlanTable *table, const PlanFacts *facts,
+			     char **ret_signer, GError **error)
+{
+	JobRun *run = road->run;
+	PublishTagObject object = {.tag = road->tag, .at_utc = run->job->created_utc};
+	object.raw = g_bytes_get_data(road->raw, &object.len);
+	return *run->job->ref == '\0' || publish_judge_signer(run->central, run->app, &object,
+							      table, facts, ret_signer, error);
+}
+
+static PlanTable *compile(TagRoad *road, char **ret_signer, GError **error)
 {
 	Central *central = road->run->central;
 	const char *app = road->run->app->name;
@@ -168,7 +162,10 @@ static PlanTable *compile(TagRoad *road, GError **error)
 	/* judged as of the push: a busy worker must not turn a good plan into a bad one */
 	PlanFacts plan_facts = *publish_facts_plan(facts);
 	plan_facts.now_utc = plan_facts.pushed_utc = road->run->job->created_utc;
-	return plan_compile(road->plan, road->tag->name, &plan_facts, error);
+	g_autoptr(PlanTable) table = plan_compile(road->plan, road->tag->name, &plan_facts, error);
+	if (!table || !judge_signer(road, table, &plan_facts, ret_signer, error))
+		return NULL;
+	return g_steal_pointer(&table);
 }
 
 /* *ret_over: the plan was accepted before, or cancelled. Refused before: REFUSED again. */
@@ -208,7 +205,8 @@ static gboolean accept_plan(TagRoad *road, GError **error)
 	if (over)
 		return TRUE;
 	g_autoptr(GError) refused = NULL;
-	g_autoptr(PlanTable) table = compile(road, &refused);
+	g_autofree char *signer = NULL;
+	g_autoptr(PlanTable) table = compile(road, &signer, &refused);
 	g_autoptr(UtilTrailers) text = NULL;
 	if (!table) {
 		text = util_trailers_new();
@@ -225,7 +223,7 @@ static gboolean accept_plan(TagRoad *road, GError **error)
 	g_autofree char *shown = plan_table_format(table, now);
 	job_say(run, "%s %s: %s\n%s", table->app, table->version, table->title ? table->title : "",
 		g_strchomp(shown));
-	text = accepted_text(road, table);
+	text = accepted_text(road, table, signer);
 	return library_decide(library, run->app->name, run->job->oid, "accepted", text, road->raw,
 			      now, error);
 }
@@ -258,6 +256,17 @@ static gboolean decide_build(TagRoad *road, const char *decision, const LibraryV
 			      NULL, util_clock_now_utc(run->central->clock), error);
 }
 
+/* It is in the library; is it what the plan means? */
+static gboolean built(TagRoad *road, const LibraryVersion *version, GError **error)
+{
+	g_autoptr(GError) other = NULL;
+	if (!road->plan || publish_judge_root(road->plan, version, &other))
+		return decide_build(road, "built", version, NULL, error);
+	(void)decide_build(road, "build-failed", NULL, other->message, NULL); /* the job says it */
+	g_propagate_error(error, g_steal_pointer(&other));
+	return FALSE;
+}
+
 static gboolean build_or_find(TagRoad *road, LibraryVersion **ret_version, GError **error)
 {
 	JobRun *run = road->run;
@@ -273,7 +282,7 @@ static gboolean build_or_find(TagRoad *road, LibraryVersion **ret_version, GErro
 		job_say(run, "version %s is in the library: root %.12s", known->version,
 			known->root);
 		*ret_version = g_steal_pointer(&known);
-		return decide_build(road, "built", *ret_version, NULL, error);
+		return built(road, *ret_version, error);
 	}
 	if (road->plan_only)
 		return util_error_set(
@@ -284,7 +293,7 @@ static gboolean build_or_find(TagRoad *road, LibraryVersion **ret_version, GErro
 		return FALSE;
 	if (publish_build(run, repo_path(road->repo), road->commit, road->version,
 			  road->tag->tagged_utc, ret_version, &failed))
-		return decide_build(road, "built", *ret_version, NULL, error);
+		return built(road, *ret_version, error);
 	(void)decide_build(road, "build-failed", NULL, failed->message, NULL); /* the job says it */
 	g_propagate_error(error, g_steal_pointer(&failed));
 	return FALSE;
@@ -304,7 +313,9 @@ static gboolean walk(TagRoad *road, GError **error)
 		return TRUE;
 	}
 	g_autoptr(LibraryVersion) version = NULL;
-	if (!build_or_find(road, &version, error))
+	g_autofree char *signer = NULL;
+	if ((!road->plan && !judge_signer(road, NULL, NULL, &signer, error)) ||
+	    !build_or_find(road, &version, error))
 		return FALSE;
 	if (!road->plan) {
 		job_say(run,
