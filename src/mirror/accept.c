@@ -46,6 +46,15 @@ static void drop_old(GPtrArray *orders, gint64 now_utc)
 	}
 }
 
+static void drop_old_of_all(GHashTable *apps, gint64 now_utc)
+{
+	GHashTableIter iter;
+	gpointer orders = NULL;
+	g_hash_table_iter_init(&iter, apps);
+	while (g_hash_table_iter_next(&iter, NULL, &orders))
+		drop_old(orders, now_utc);
+}
+
 static GPtrArray *orders_of(GHashTable *apps, const char *app)
 {
 	GPtrArray *orders = g_hash_table_lookup(apps, app);
@@ -86,10 +95,14 @@ static GHashTable *group_by_app(const GPtrArray *entries, GError **error)
 }
 
 /* App name -> text of its file. */
-static GHashTable *texts_by_app(const MirrorSpec *spec, const GPtrArray *entries, GError **error)
+static GHashTable *texts_by_app(const MirrorSpec *spec, Repo *repo, const GPtrArray *entries,
+				GError **error)
 {
 	g_autoptr(GHashTable) apps = group_by_app(entries, error);
 	if (!apps)
+		return NULL;
+	drop_old_of_all(apps, util_clock_now_utc(spec->clock));
+	if (!mirror_judge_orders(spec, repo, entries, apps, error))
 		return NULL;
 	GHashTable *texts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 	g_autoptr(GHashTable) stops = ledger_stops(entries);
@@ -99,7 +112,6 @@ static GHashTable *texts_by_app(const MirrorSpec *spec, const GPtrArray *entries
 	while (g_hash_table_iter_next(&iter, &app, &orders)) {
 		const LedgerStop *stopped = ledger_stop_of(stops, app);
 		AcceptedStop stop = {stopped ? stopped->seq : 0, stopped ? stopped->reason : NULL};
-		drop_old(orders, util_clock_now_utc(spec->clock));
 		g_ptr_array_sort(orders, by_seq);
 		g_hash_table_insert(texts, g_strdup(app), accepted_format(orders, &stop));
 	}
@@ -215,7 +227,7 @@ static gboolean accept_orders(const MirrorSpec *spec, Repo *repo, const Move *mo
 	for (guint i = 0; i < entries->len; i++)
 		ret->written_utc = MAX(
 		    ret->written_utc, ((const LedgerEntry *)entries->pdata[i])->order->written_utc);
-	g_autoptr(GHashTable) texts = texts_by_app(spec, entries, error);
+	g_autoptr(GHashTable) texts = texts_by_app(spec, repo, entries, error);
 	if (!texts || !set_accepted(repo, move, error))
 		return FALSE;
 	ret->moved = move->moves;

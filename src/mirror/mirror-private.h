@@ -43,6 +43,10 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(MirrorAccepted, mirror_accepted_clear)
 gboolean mirror_busy_error(const MirrorAccepted *accepted, GError **error);
 gboolean mirror_accept_head(const MirrorSpec *spec, Repo *repo, const char *head,
 			    MirrorAccepted *ret, GError **error);
+/* trust.c: of all orders that count (app -> GPtrArray of AcceptedOrder), what this base's own
+ * signers make of them; nothing without signers. A signers file that cannot be read is an error. */
+gboolean mirror_judge_orders(const MirrorSpec *spec, Repo *repo, const GPtrArray *entries,
+			     GHashTable *apps, GError **error);
 /* give.c: central lacks `accepted`; central_head is what it has ("-": nothing). */
 gboolean mirror_give(Mirror *mirror, const char *central_head, const char *accepted,
 		     GError **error);

@@ -31,6 +31,7 @@
 #include "conf/conf.h"
 #include "ledger/ledger.h"
 #include "store/store.h"
+#include "trust/trust.h"
 #include "wire/wire.h"
 
 typedef struct {
