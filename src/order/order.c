@@ -5,7 +5,8 @@
 #define BUNDLE_FIELDS 6
 #define CODEC_MAX_BYTES 32
 
-static const char *const kind_names[] = {"order", "cancel", "heartbeat", "gate", "stop", "resume"};
+static const char *const kind_names[] = {"order", "cancel", "heartbeat", "gate",
+					 "stop",  "resume", "keys"};
 
 /* Keys of each kind, in the order they stand. */
 static const char *const order_keys[] = {
@@ -19,8 +20,10 @@ static const char *const heartbeat_keys[] = {"Kind", "Seq", "Written", "Base", N
 static const char *const gate_keys[] = {"Kind", "Seq",       "Written", "Base", "Release",
 					"App",  "Gate-Open", "Reason",  NULL};
 static const char *const stop_keys[] = {"Kind", "Seq", "Written", "Base", "App", "Reason", NULL};
-static const char *const *const keys_of[] = {order_keys, cancel_keys, heartbeat_keys,
-					     gate_keys,  stop_keys,   stop_keys};
+static const char *const keys_keys[] = {"Kind",      "Seq",       "Written", "Base",
+					"Statement", "Signature", NULL};
+static const char *const *const keys_of[] = {order_keys, cancel_keys, heartbeat_keys, gate_keys,
+					     stop_keys,  stop_keys,   keys_keys};
 
 Order *order_new(OrderKind kind)
 {
@@ -36,6 +39,8 @@ Order *order_copy(const Order *order)
 	Order *copy = g_new(Order, 1);
 	*copy = *order;
 	copy->base = g_strdup(order->base);
+	copy->statement = g_strdup(order->statement);
+	copy->signature = g_strdup(order->signature);
 	copy->release = g_strdup(order->release);
 	copy->app = g_strdup(order->app);
 	copy->tag = g_strdup(order->tag);
@@ -58,6 +63,8 @@ void order_free(Order *order)
 	if (!order)
 		return;
 	g_free(order->base);
+	g_free(order->statement);
+	g_free(order->signature);
 	g_free(order->release);
 	g_free(order->app);
 	g_free(order->tag);
@@ -161,11 +168,15 @@ const OrderBundle *order_find_bundle(const Order *order, const char *old_root)
 	return NULL;
 }
 
-/* What format 1 has not. */
-static gboolean needs_format_2(const Order *order)
+/* The oldest format that has all it says. */
+static const char *format_of(const Order *order)
 {
+	if (order->kind == ORDER_KIND_KEYS)
+		return "3";
 	return order->kind > ORDER_KIND_HEARTBEAT || order->gated || order->waves > 1 ||
-	       order->gate_at_utc > 0 || order->not_after_utc > 0;
+		       order->gate_at_utc > 0 || order->not_after_utc > 0
+		   ? "2"
+		   : "1";
 }
 
 static void format_gate(const Order *order, UtilTrailers *t)
@@ -203,12 +214,14 @@ char *order_format(const Order *order)
 {
 	g_autoptr(UtilTrailers) t = util_trailers_new();
 	gboolean all_apps = order->kind == ORDER_KIND_STOP || order->kind == ORDER_KIND_RESUME;
-	util_trailers_add(t, FORMAT, needs_format_2(order) ? "2" : "1");
+	util_trailers_add(t, FORMAT, format_of(order));
 	util_trailers_add(t, "Kind", kind_names[order->kind]);
 	util_trailers_add_int(t, "Seq", (gint64)order->seq);
 	util_trailers_add_time(t, "Written", order->written_utc);
 	util_trailers_add(t, "Base", order->base);
-	if (order->kind == ORDER_KIND_HEARTBEAT)
+	util_trailers_add(t, "Statement", order->statement);
+	util_trailers_add(t, "Signature", order->signature);
+	if (order->kind == ORDER_KIND_HEARTBEAT || order->kind == ORDER_KIND_KEYS)
 		return util_trailers_format(t);
 	util_trailers_add(t, "Release", order->release);
 	util_trailers_add(t, "App", all_apps && !order->app ? "-" : order->app);
@@ -344,7 +357,7 @@ static void read_subject(FieldReader *reader, Order *order)
 Order *order_parse(const char *text, gsize len, GError **error)
 {
 	OrderKind kind = ORDER_KIND_ORDER;
-	g_autoptr(UtilTrailers) trailers = field_parse(FORMAT, 2, NULL, "Bundle", text, len, error);
+	g_autoptr(UtilTrailers) trailers = field_parse(FORMAT, 3, NULL, "Bundle", text, len, error);
 	if (!trailers || !find_kind(trailers, &kind, error) || !check_keys(trailers, kind, error)) {
 		g_prefix_error(error, "order: ");
 		return NULL;
@@ -354,8 +367,12 @@ Order *order_parse(const char *text, gsize len, GError **error)
 	field_uint(&reader, "Seq", 1, G_MAXINT64, &order->seq);
 	field_time(&reader, "Written", &order->written_utc);
 	field_text(&reader, "Base", field_is_name, FALSE, &order->base);
-	if (kind != ORDER_KIND_HEARTBEAT)
+	if (kind == ORDER_KIND_KEYS) {
+		field_text(&reader, "Statement", field_is_note, FALSE, &order->statement);
+		field_text(&reader, "Signature", field_is_note, FALSE, &order->signature);
+	} else if (kind != ORDER_KIND_HEARTBEAT) {
 		read_subject(&reader, order);
+	}
 	if (kind == ORDER_KIND_ORDER)
 		read_run(&reader, order);
 	if (kind == ORDER_KIND_GATE)
@@ -384,6 +401,8 @@ char *order_summary(const Order *order)
 				       reason);
 	case ORDER_KIND_HEARTBEAT:
 		return g_strdup_printf("heartbeat %" G_GUINT64_FORMAT ": %s", order->seq, when);
+	case ORDER_KIND_KEYS:
+		return g_strdup_printf("keys %" G_GUINT64_FORMAT ": %s", order->seq, when);
 	case ORDER_KIND_GATE:
 		return g_strdup_printf("gate %" G_GUINT64_FORMAT ": %s release %.8s %s%s%s",
 				       order->seq, order->app, order->release,

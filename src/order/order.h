@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Orders and reports: the text that travels in a ledger. Pure; formats are trailer text whose
- * first line is "Tagship-Order: 1" or "Tagship-Report: 1" (or 2). An unknown format number is
- * UNSUPPORTED; an unknown key is CORRUPT unless it starts with "X-" (such lines are for later
- * versions, and formatting again drops them). One is of format 2 only if it has something
- * that format 1 has not, so that who knows only that reads all that he can obey.
+ * first line is "Tagship-Order: 1" (to 3) or "Tagship-Report: 1" (or 2). An unknown format number
+ * is UNSUPPORTED; an unknown key is CORRUPT unless it starts with "X-" (such lines are for later
+ * versions, and formatting again drops them). One is of a newer format only if it has something
+ * that older ones have not, so that who knows only those reads all that he can obey.
  *
  *   g_autoptr(Order) order = order_new(ORDER_KIND_ORDER);    fill in; strings are owned by it
  *   order_add_bundle(order, …);
@@ -13,13 +13,15 @@
  *
  * There is one way to write an order: keys in the order below, none twice but Bundle, numbers
  * without leading zeros, no empty values. Anything else is CORRUPT, so that the text of a parsed
- * order formats to the same bytes. What each kind has (2: only in format 2, which has it):
+ * order formats to the same bytes. What each kind has (2, 3: only in that format, which has it):
  *
- *   Tagship-Order: 1 | 2
- *   Kind: order | cancel | heartbeat      2: gate | stop | resume
+ *   Tagship-Order: 1 | 2 | 3
+ *   Kind: order | cancel | heartbeat      2: gate | stop | resume      3: keys
  *   Seq: 1 and up
  *   Written: 2026-11-24T07:20:00Z
  *   Base: NAME                            heartbeat ends here
+ *   Statement: 1 to 4,096 bytes           keys alone, which ends with
+ *   Signature: 1 to 4,096 bytes           (trust/keys.h has what they are)
  *   Release: 40 hex digits                not for stop and resume
  *   App: NAME                             "-" for a stop or resume of all apps;
  *                                         cancel, stop, resume go on with Reason
@@ -83,7 +85,8 @@ typedef enum {
 	ORDER_KIND_HEARTBEAT, /* nothing, but central was alive at written_utc */
 	ORDER_KIND_GATE,      /* order `release` may activate, or shall not */
 	ORDER_KIND_STOP,      /* nothing of the app activates until a resume */
-	ORDER_KIND_RESUME
+	ORDER_KIND_RESUME,
+	ORDER_KIND_KEYS /* central signs with another key from here on */
 } OrderKind;
 
 /* What a base that keeps signers of its own makes of an order. */
@@ -109,8 +112,9 @@ typedef struct {
 	guint64 seq; /* counts up by one per ledger; ranks revisions and equal times */
 	gint64 written_utc;
 	char *base;
+	char *statement, *signature; /* KEYS alone, without their last newlines */
 	/* all below: ORDER; CANCEL and GATE have release, app and reason, STOP and RESUME app and
-	 * reason, HEARTBEAT nothing */
+	 * reason, HEARTBEAT and KEYS nothing */
 	char *release;      /* tag object id, 40 hex */
 	char *app;          /* NULL for a STOP or RESUME of all */
 	gboolean gate_open; /* GATE */

@@ -9,7 +9,7 @@
 #include "util/util.h"
 
 /* The newest that is read of each; all before it are. */
-#define WIRE_HELLO_FORMATS "order=2 report=2 manifest=1 plain=1 delta=2"
+#define WIRE_HELLO_FORMATS "order=3 report=2 manifest=1 plain=1 delta=2"
 #define WIRE_HELLO_LIST_MAX 256 /* Live and Held lines each */
 
 typedef struct {

@@ -28,7 +28,8 @@ static void test_golden(void)
 		     {"order-2-not-after.txt", ORDER_KIND_ORDER},
 		     {"gate-2.txt", ORDER_KIND_GATE},
 		     {"stop-2.txt", ORDER_KIND_STOP},
-		     {"resume-2.txt", ORDER_KIND_RESUME}};
+		     {"resume-2.txt", ORDER_KIND_RESUME},
+		     {"keys-3.txt", ORDER_KIND_KEYS}};
 	for (guint i = 0; i < G_N_ELEMENTS(files); i++) {
 		gsize len = 0;
 		g_autofree char *text = golden(files[i].name, &len);
@@ -90,7 +91,8 @@ static void test_fields_2(void)
 		const char *name, *summary;
 	} files[] = {{"gate-2.txt", "gate 14: shop release 4e4b162c shut: berlin rolled back"},
 		     {"stop-2.txt", "stop 15: all apps: the payment service is down"},
-		     {"resume-2.txt", "resume 16: shop"}};
+		     {"resume-2.txt", "resume 16: shop"},
+		     {"keys-3.txt", "keys 21: 2026-11-30T02:00:01Z"}};
 	gsize len = 0;
 	g_autofree char *text = golden("order-2.txt", &len);
 	g_autoptr(Order) order = order_parse(text, len, NULL);
@@ -195,7 +197,7 @@ typedef struct {
 #define GOOD_BUNDLE "Bundle: " OLD " " ROOT " 10 lzma2 20 30\n"
 
 static const Damage damages[] = {
-    {"Tagship-Order: 1", "Tagship-Order: 3", TS_ERROR_UNSUPPORTED, "newer"},
+    {"Tagship-Order: 1", "Tagship-Order: 4", TS_ERROR_UNSUPPORTED, "newer"},
     {"Tagship-Order: 1", "Tagship-Order: 2", TS_ERROR_CORRUPT, "line 1"}, /* nothing needs it */
     {"If-Cut-Off: go\n", "If-Cut-Off: go\nWave: 2/3\n", TS_ERROR_CORRUPT, "line 1"},
     {"If-Cut-Off: go\n", "If-Cut-Off: go\nWave: 1/1\n", TS_ERROR_CORRUPT, "Wave"},
