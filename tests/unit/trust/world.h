@@ -15,7 +15,7 @@ typedef struct {
 	char *ana_key, *eve_key;
 } World;
 
-static char *make_key(const World *w, const char *name, char **ret_file)
+static inline char *make_key(const World *w, const char *name, char **ret_file)
 {
 	g_autoptr(GError) error = NULL;
 	*ret_file = g_build_filename(w->dir, name, NULL);
@@ -25,7 +25,7 @@ static char *make_key(const World *w, const char *name, char **ret_file)
 	return key;
 }
 
-static void world_set_up(World *w, gconstpointer data)
+static inline void world_set_up(World *w, gconstpointer data)
 {
 	(void)data; /* none is used */
 	w->dir = g_dir_make_tmp("tagship-trust-XXXXXX", NULL);
@@ -33,7 +33,7 @@ static void world_set_up(World *w, gconstpointer data)
 	w->eve_key = make_key(w, "eve", &w->eve);
 }
 
-static void world_tear_down(World *w, gconstpointer data)
+static inline void world_tear_down(World *w, gconstpointer data)
 {
 	(void)data; /* none is used */
 	const char *const files[] = {w->ana, w->eve};
@@ -51,8 +51,8 @@ static void world_tear_down(World *w, gconstpointer data)
 }
 
 /* A tag object as git writes it; key NULL: not signed. */
-static char *make_tag(const char *key, const char *name_space, const char *name,
-		      const char *message)
+static inline char *make_tag(const char *key, const char *name_space, const char *name,
+			     const char *message)
 {
 	g_autoptr(GError) error = NULL;
 	g_autofree char *payload = g_strdup_printf("object " COMMIT "\ntype commit\ntag %s\n"
