@@ -3,7 +3,8 @@
  * The ledger of one base: a small bare git repository (STATE/ledger/BASE.git, and its mirror).
  *
  *   refs/heads/orders    signed commits: message = summary line, empty line, order text; tree =
- *                        { tag } (the raw tag object) or empty; gpgsig = SSHSIG, namespace git
+ *                        { tag } (the raw tag object) or empty; gpgsig = SSHSIG, namespace git;
+ *                        an entry of kind "keys" changes who signs from then on
  *   refs/heads/reports   commits made by central: message = summary, empty line, report text;
  *                        tree = { signature, keys/ }: the keys of all reports before it, each
  *                        with its commit, so that a report sent twice is found without a walk
@@ -16,6 +17,7 @@
 
 #include "order/order.h"
 #include "repo/repo.h"
+#include "trust/keys.h"
 
 #define LEDGER_ORDERS "refs/heads/orders"
 #define LEDGER_REPORTS "refs/heads/reports"
@@ -42,13 +44,18 @@ GPtrArray *ledger_entries(Repo *ledger, const char *ref, const char *until, GErr
 /* The raw tag object of an entry, or NULL without error if it has none. */
 GBytes *ledger_entry_tag(Repo *ledger, const LedgerEntry *entry, GError **error);
 
-/* The check before a mirror accepts `head`: signed by one of keys, descends from `accepted`
- * (REPO_ZERO, "" or NULL at first), every new entry parses, names this base, holds at most a tag
- * object, and the sequence goes on by one (from 1). NOT_AUTHENTIC: no signature of these keys,
- * a head that went back or was forked. CORRUPT: a signed ledger that is wrong, with the commit. The
- * accepted head itself is always fine. */
+/* The check before a mirror accepts `head`: signed by one of keys, as the new entries change them,
+ * descends from `accepted` (REPO_ZERO, "" or NULL at first), every new entry parses, names this
+ * base, holds at most a tag object, and the sequence goes on by one (from 1). NOT_AUTHENTIC: no
+ * signature of these keys, a head that went back or was forked. CORRUPT: a signed ledger that is
+ * wrong, with the commit. The accepted head itself is always fine. So is a fork with a revocation
+ * that is not in what was accepted: that may be a thief's.
+ * *keys: what counts as of `accepted`; on success, as of `head`. */
 gboolean ledger_verify(Repo *mirror, const char *head, const char *accepted, const char *base,
-		       const char *const *keys, GError **error);
+		       TrustKeys **keys, GError **error);
+/* The same by keys that do not change, for who signs himself. */
+gboolean ledger_verify_by(Repo *mirror, const char *head, const char *accepted, const char *base,
+			  const char *const *keys, GError **error);
 
 /* Current orders folded from entries: newest revision of each release, cancels applied to
  * `cancelled`. Keys are release ids, values LedgerOrder. */

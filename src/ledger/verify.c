@@ -12,15 +12,17 @@ typedef struct {
 	Repo *mirror;
 	const char *accepted; /* NULL: nothing was accepted so far */
 	const char *base;
+	const TrustKeys *keys; /* as of accepted */
+	GPtrArray *statements; /* Order of kind KEYS among the new entries, newest first */
 } Verify;
 
-static gboolean signature_check(const RepoCommit *commit, const char *const *keys, GError **error)
+static gboolean signature_check(const RepoCommit *commit, const TrustKeys *keys, GError **error)
 {
 	if (!commit->signature)
 		return util_error_set(error, TS_ERROR_NOT_AUTHENTIC,
 				      "the ledger's head %s is not signed", commit->oid);
-	if (!util_sshsig_verify(keys, UTIL_SSHSIG_NS_GIT, commit->payload, commit->payload_len,
-				commit->signature, error)) {
+	if (!util_sshsig_verify(trust_keys_list(keys), UTIL_SSHSIG_NS_GIT, commit->payload,
+				commit->payload_len, commit->signature, error)) {
 		g_prefix_error(error, "the ledger's head %s: ", commit->oid);
 		return FALSE;
 	}
@@ -76,8 +78,79 @@ static gboolean entry_check(const Verify *verify, const RepoCommit *commit, guin
 				      ", the one after it %" G_GUINT64_FORMAT,
 				      commit->oid, order->seq, newer_seq);
 	*ret_seq = order->seq;
-	return tree_check_plain(verify->mirror, commit, error);
+	if (!tree_check_plain(verify->mirror, commit, error))
+		return FALSE;
+	if (order->kind == ORDER_KIND_KEYS)
+		g_ptr_array_add(verify->statements, g_steal_pointer(&order));
+	return TRUE;
 }
+
+/* ---- keys that change ---- */
+
+/* With the newline that its field in an order leaves out. */
+static char *statement_of(const Order *order)
+{
+	return g_strconcat(order->statement, "\n", NULL);
+}
+
+/* Oldest first; *ret_changed: one of them counts. */
+static gboolean apply_statements(const Verify *verify, TrustKeys *keys, gboolean *ret_changed,
+				 GError **error)
+{
+	for (guint i = verify->statements->len; i > 0; i--) {
+		const Order *order = verify->statements->pdata[i - 1];
+		g_autofree char *statement = statement_of(order);
+		TrustKeysChange change = TRUST_KEYS_IGNORED;
+
+		if (!trust_keys_apply(keys, statement, order->signature, &change, error)) {
+			g_prefix_error(error, "ledger entry %" G_GUINT64_FORMAT ": ", order->seq);
+			return FALSE;
+		}
+		*ret_changed |= change != TRUST_KEYS_IGNORED;
+	}
+	return TRUE;
+}
+
+/* Is there an entry like this one in what was accepted? */
+static gboolean accepted_has(const Verify *verify, const Order *wanted, gboolean *ret_has,
+			     GError **error)
+{
+	char oid[REPO_OID];
+
+	*ret_has = FALSE;
+	(void)g_strlcpy(oid, verify->accepted, sizeof oid); /* an id */
+	while (*oid && !*ret_has) {
+		g_autoptr(RepoCommit) commit = repo_commit_read(verify->mirror, oid, error);
+		g_autoptr(Order) order = commit ? ledger_order_parse(commit, error) : NULL;
+
+		if (!order)
+			return FALSE;
+		*ret_has = g_strcmp0(order->statement, wanted->statement) == 0;
+		(void)g_strlcpy(oid, commit->parent, sizeof oid); /* the same size */
+	}
+	return TRUE;
+}
+
+/* For a revocation that was not accepted yet: also if a crash came before that, and after its keys
+ * were kept. */
+static gboolean may_fork(const Verify *verify, gboolean *ret_may, GError **error)
+{
+	*ret_may = FALSE;
+	for (guint i = 0; i < verify->statements->len && !*ret_may; i++) {
+		const Order *order = verify->statements->pdata[i];
+		g_autofree char *statement = statement_of(order);
+		gboolean known = TRUE;
+
+		if (!trust_keys_is_revocation(verify->keys, statement, order->signature))
+			continue;
+		if (!accepted_has(verify, order, &known, error))
+			return FALSE;
+		*ret_may = !known;
+	}
+	return TRUE;
+}
+
+/* ---- the history ---- */
 
 /* The newest accepted entry's number; 0 if there is none. */
 static gboolean accepted_seq(const Verify *verify, guint64 *ret_seq, GError **error)
@@ -116,9 +189,10 @@ static gboolean not_forward(const Verify *verify, const char *head, GError **err
 			      head, verify->accepted);
 }
 
-/* From the head back to what was accepted; *ret_first is the number of the oldest new entry. */
+/* From the head back to what was accepted; *ret_first is the number of the oldest new entry.
+ * *ret_forked: it never came there. */
 static gboolean history_check(const Verify *verify, const char *head, guint64 *ret_first,
-			      GError **error)
+			      gboolean *ret_forked, GError **error)
 {
 	char oid[REPO_OID];
 	guint64 seq = 0;
@@ -131,32 +205,84 @@ static gboolean history_check(const Verify *verify, const char *head, guint64 *r
 			return FALSE;
 		(void)g_strlcpy(oid, commit->parent, sizeof oid); /* the same size */
 	}
-	if (verify->accepted && !*oid)
-		return not_forward(verify, head, error);
 	*ret_first = seq;
+	*ret_forked = verify->accepted && !*oid;
 	return TRUE;
 }
 
-gboolean ledger_verify(Repo *mirror, const char *head, const char *accepted, const char *base,
-		       const char *const *keys, GError **error)
+/* Does it continue what was accepted? */
+static gboolean place_check(const Verify *verify, const char *head, guint64 first, gboolean forked,
+			    GError **error)
 {
-	Verify verify = {.mirror = mirror,
-			 .accepted = ledger_oid_is_none(accepted) ? NULL : accepted,
-			 .base = base};
-	g_autoptr(RepoCommit) commit = NULL;
-	guint64 first = 0, before = 0;
+	guint64 before = 0;
+	gboolean may = FALSE;
+
+	if (forked && !may_fork(verify, &may, error))
+		return FALSE;
+	if (forked && !may)
+		return not_forward(verify, head, error);
+	if (!forked && !accepted_seq(verify, &before, error))
+		return FALSE;
+	return first == before + 1 ||
+	       util_error_set(error, TS_ERROR_CORRUPT,
+			      "the ledger goes on with sequence number %" G_GUINT64_FORMAT
+			      " after %" G_GUINT64_FORMAT,
+			      first, before);
+}
+
+/* Signed by a key that counts as of itself. One that is not, by the keys of before, is looked at
+ * for statements alone, which prove themselves: whatever else is wrong with it, it is not
+ * authentic. */
+static gboolean verify_head(const Verify *verify, const char *head, TrustKeys *keys, GError **error)
+{
+	g_autoptr(RepoCommit) commit = repo_commit_read(verify->mirror, head, error);
+	g_autoptr(GError) not_ours = NULL;
+	g_autoptr(GError) wrong = NULL;
+	guint64 first = 0;
+	gboolean forked = FALSE, changed = FALSE;
+
+	if (!commit)
+		return FALSE;
+	(void)signature_check(commit, verify->keys, &not_ours); /* in not_ours */
+	if (!history_check(verify, head, &first, &forked, &wrong) ||
+	    !apply_statements(verify, keys, &changed, &wrong) ||
+	    (changed && !signature_check(commit, keys, &wrong))) {
+		g_propagate_error(error,
+				  not_ours ? g_steal_pointer(&not_ours) : g_steal_pointer(&wrong));
+		return FALSE;
+	}
+	if (not_ours && !changed) {
+		g_propagate_error(error, g_steal_pointer(&not_ours));
+		return FALSE;
+	}
+	return place_check(verify, head, first, forked, error);
+}
+
+gboolean ledger_verify(Repo *mirror, const char *head, const char *accepted, const char *base,
+		       TrustKeys **keys, GError **error)
+{
+	g_autoptr(GPtrArray) statements =
+	    g_ptr_array_new_with_free_func((GDestroyNotify)order_free);
+	g_autoptr(TrustKeys) next = trust_keys_copy(*keys);
+	const Verify verify = {.mirror = mirror,
+			       .accepted = ledger_oid_is_none(accepted) ? NULL : accepted,
+			       .base = base,
+			       .keys = *keys,
+			       .statements = statements};
 
 	if (verify.accepted && g_str_equal(head, verify.accepted))
 		return TRUE;
-	commit = repo_commit_read(mirror, head, error);
-	/* the signature first: nothing that is not signed is looked at any further */
-	if (!commit || !signature_check(commit, keys, error) ||
-	    !accepted_seq(&verify, &before, error) || !history_check(&verify, head, &first, error))
+	if (!verify_head(&verify, head, next, error))
 		return FALSE;
-	if (first != before + 1)
-		return util_error_set(error, TS_ERROR_CORRUPT,
-				      "the ledger goes on with sequence number %" G_GUINT64_FORMAT
-				      " after %" G_GUINT64_FORMAT,
-				      first, before);
+	trust_keys_free(*keys);
+	*keys = g_steal_pointer(&next);
 	return TRUE;
+}
+
+gboolean ledger_verify_by(Repo *mirror, const char *head, const char *accepted, const char *base,
+			  const char *const *keys, GError **error)
+{
+	g_autoptr(TrustKeys) own = trust_keys_new(keys, NULL);
+
+	return ledger_verify(mirror, head, accepted, base, &own, error);
 }

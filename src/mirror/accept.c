@@ -140,12 +140,22 @@ typedef struct {
 	char accepted[REPO_OID]; /* "" for none */
 	char head[REPO_OID];
 	gboolean moves;
+	TrustKeys *keys; /* as of head */
 } Move;
 
-static gboolean set_accepted(Repo *repo, const Move *move, GError **error)
+static void move_clear(Move *move)
 {
-	return !move->moves || repo_ref_set(repo, LEDGER_ACCEPTED, move->head,
-					    move->accepted[0] ? move->accepted : REPO_ZERO, error);
+	g_clear_pointer(&move->keys, trust_keys_free);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Move, move_clear)
+
+/* The keys first: a head that they would not vouch for any more is never the accepted one. */
+static gboolean set_accepted(const MirrorSpec *spec, Repo *repo, const Move *move, GError **error)
+{
+	return !move->moves ||
+	       (mirror_keys_keep(spec, move->keys, error) &&
+		repo_ref_set(repo, LEDGER_ACCEPTED, move->head,
+			     move->accepted[0] ? move->accepted : REPO_ZERO, error));
 }
 
 /* Under the app's lock: another program that has gone on meanwhile writes what is newer. */
@@ -228,7 +238,7 @@ static gboolean accept_orders(const MirrorSpec *spec, Repo *repo, const Move *mo
 		ret->written_utc = MAX(
 		    ret->written_utc, ((const LedgerEntry *)entries->pdata[i])->order->written_utc);
 	g_autoptr(GHashTable) texts = texts_by_app(spec, repo, entries, error);
-	if (!texts || !set_accepted(repo, move, error))
+	if (!texts || !set_accepted(spec, repo, move, error))
 		return FALSE;
 	ret->moved = move->moves;
 	ret->answer =
@@ -273,14 +283,15 @@ static gboolean judge_head(const MirrorSpec *spec, Repo *repo, const char *head,
 		return TRUE;
 	g_strlcpy(move->head, head, sizeof move->head);
 	move->moves = TRUE;
-	return ledger_verify(repo, head, move->accepted, spec->conf->name,
-			     (const char *const *)spec->conf->central_keys, error);
+	move->keys = mirror_keys(spec, error);
+	return move->keys &&
+	       ledger_verify(repo, head, move->accepted, spec->conf->name, &move->keys, error);
 }
 
 gboolean mirror_accept_head(const MirrorSpec *spec, Repo *repo, const char *head,
 			    MirrorAccepted *ret, GError **error)
 {
-	Move move = {.accepted = ""};
+	g_auto(Move) move = {.accepted = ""};
 	return judge_head(spec, repo, head, &move, &ret->behind, error) &&
 	       accept_orders(spec, repo, &move, ret, error);
 }

@@ -20,6 +20,8 @@ typedef struct {
 	GHashTable *lacking;     /* bundles that open orders wait for */
 	GPtrArray *pending;      /* MirrorPending */
 	char accepted[REPO_OID]; /* "" for none */
+	TrustKeys *keys;
+	GError *unproved; /* the head is signed by none of them; the ledger in it may change them */
 	MirrorImported done;
 	gboolean wrote;      /* what was accepted, but not yet in the file of its app */
 	MirrorAccepted last; /* of the newest accept */
@@ -32,6 +34,8 @@ static void import_clear(Import *self)
 	g_clear_pointer(&self->repo, repo_free);
 	g_clear_pointer(&self->ledger, g_free);
 	g_clear_pointer(&self->pending, g_ptr_array_unref);
+	g_clear_pointer(&self->keys, trust_keys_free);
+	g_clear_error(&self->unproved);
 	util_closep(&self->partial_dirfd);
 	util_closep(&self->pending_dirfd);
 }
@@ -49,6 +53,19 @@ static gboolean open_file(Import *self, GError **error)
 	return TRUE;
 }
 
+static gboolean check_signature(Import *self, GError **error)
+{
+	self->keys = mirror_keys(self->spec, error);
+	if (!self->keys)
+		return FALSE;
+	if (export_reader_verify(self->reader, trust_keys_list(self->keys), &self->unproved))
+		return TRUE;
+	if (g_error_matches(self->unproved, TS_ERROR, TS_ERROR_NOT_AUTHENTIC))
+		return TRUE;
+	g_propagate_error(error, g_steal_pointer(&self->unproved));
+	return FALSE;
+}
+
 static gboolean check_head(Import *self, GError **error)
 {
 	const ConfBase *conf = self->spec->conf;
@@ -57,7 +74,7 @@ static gboolean check_head(Import *self, GError **error)
 				      "this file has reports of base \"%s\", for central: tagship "
 				      "import FILE there",
 				      self->head->base);
-	if (!export_reader_verify(self->reader, (const char *const *)conf->central_keys, error))
+	if (!check_signature(self, error))
 		return FALSE;
 	if (strcmp(self->head->base, conf->name) != 0)
 		return util_error_set(error, TS_ERROR_REFUSED,
@@ -178,8 +195,21 @@ static gboolean take_ledger(Import *self, GError **error)
 	if (strcmp(head, self->head->head) != 0)
 		return util_error_set(error, TS_ERROR_CORRUPT,
 				      "the file's ledger part goes to another head than it says");
-	return ledger_verify(self->repo, head, self->accepted, self->spec->conf->name,
-			     (const char *const *)self->spec->conf->central_keys, error);
+	if (!ledger_verify(self->repo, head, self->accepted, self->spec->conf->name, &self->keys,
+			   error))
+		return FALSE;
+	/* by the key that its own ledger part says central has now */
+	return !self->unproved ||
+	       export_reader_verify(self->reader, trust_keys_list(self->keys), error);
+}
+
+/* A file whose head proves nothing, and that brings no other keys. */
+static gboolean refuse_unproved(Import *self, GError **error)
+{
+	if (!self->unproved)
+		return TRUE;
+	g_propagate_error(error, g_steal_pointer(&self->unproved));
+	return FALSE;
 }
 
 static gboolean accept(Import *self, GError **error)
@@ -203,14 +233,15 @@ static gboolean judge(Import *self, GError **error)
 		return FALSE;
 	if (strcmp(head, self->accepted) == 0)
 		/* a crash, or an app that was busy, may have left accepted/ behind the ref */
-		return accept(self, error) &&
+		return refuse_unproved(self, error) && accept(self, error) &&
 		       (self->wrote || self->last.busy || brings_something(self) ||
 			refuse(self, "the file brings nothing new", error));
 	if (self->accepted[0] && repo_object_exists(self->repo, head) &&
 	    !repo_is_ancestor(self->repo, head, self->accepted, &behind, error))
 		return FALSE;
 	if (behind)
-		return refuse(self, "the file is older than what is here", error);
+		return refuse_unproved(self, error) &&
+		       refuse(self, "the file is older than what is here", error);
 	if (strcmp(from, "-") != 0 && !repo_object_exists(self->repo, from))
 		return util_error_set(error, TS_ERROR_NOT_FOUND,
 				      "the file goes on from %.12s, which did not come here; have "

@@ -47,6 +47,8 @@ gboolean mirror_accept_head(const MirrorSpec *spec, Repo *repo, const char *head
  * signers make of them; nothing without signers. A signers file that cannot be read is an error. */
 gboolean mirror_judge_orders(const MirrorSpec *spec, Repo *repo, const GPtrArray *entries,
 			     GHashTable *apps, GError **error);
+/* keys.c: those of central that count here; NULL with error if they cannot be told. */
+gboolean mirror_keys_keep(const MirrorSpec *spec, const TrustKeys *keys, GError **error);
 /* give.c: central lacks `accepted`; central_head is what it has ("-": nothing). */
 gboolean mirror_give(Mirror *mirror, const char *central_head, const char *accepted,
 		     GError **error);

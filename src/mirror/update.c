@@ -155,6 +155,19 @@ static gboolean went_another_way(Repo *repo, const char *head, const char *accep
 	return TRUE;
 }
 
+/* *ret_behind: central lost a part of the ledger. A head that goes another way may do so for a
+ * revocation of keys: then it is accepted. */
+static gboolean judge_other_way(Mirror *mirror, MirrorAccepted *ret, const char *head,
+				const char *accepted, gboolean *ret_behind, GError **error)
+{
+	gboolean other = FALSE;
+	g_autoptr(GError) refused = NULL;
+	if (!went_another_way(mirror->repo, head, accepted, &other, error))
+		return FALSE;
+	*ret_behind = other && !mirror_accept_head(mirror->spec, mirror->repo, head, ret, &refused);
+	return TRUE;
+}
+
 static gboolean update_by_hello(Mirror *mirror, MirrorAccepted *ret, WireHelloReply **ret_reply,
 				GError **error)
 {
@@ -166,8 +179,10 @@ static gboolean update_by_hello(Mirror *mirror, MirrorAccepted *ret, WireHelloRe
 	if (!*ret_reply || !mirror_watch_begin(mirror, (*ret_reply)->head, error) ||
 	    !see_head(mirror, *ret_reply, accepted, head, &behind, error))
 		return FALSE;
-	if (!behind && !went_another_way(mirror->repo, head, accepted, &behind, error))
+	if (!behind && !judge_other_way(mirror, ret, head, accepted, &behind, error))
 		return FALSE;
+	if (ret->moved)
+		return TRUE;
 	if (behind && !mirror_give(mirror, (*ret_reply)->head, accepted, error)) {
 		g_prefix_error(error, "central lost a part of this base's ledger, and giving it "
 				      "back failed: ");

@@ -13,7 +13,7 @@ gboolean serve_adopt(Serve *serve, Repo *ledger, const char *head, GError **erro
 	char before[REPO_OID] = REPO_ZERO;
 	gboolean contained = FALSE;
 	g_autoptr(GError) missing = NULL;
-	if (!ledger_verify(ledger, head, "", serve->spec->base, keys, error))
+	if (!ledger_verify_by(ledger, head, "", serve->spec->base, keys, error))
 		return FALSE;
 	if (!repo_ref_get(ledger, LEDGER_ORDERS, before, &missing))
 		g_strlcpy(before, REPO_ZERO, sizeof before);

@@ -147,7 +147,7 @@ static void check_ledger(CmdDoctor *doctor, Central *central, const char *base, 
 	const char *const keys[] = {key, NULL};
 	gboolean good = ledger != NULL;
 	if (good && repo_ref_get(ledger, LEDGER_ORDERS, head, NULL))
-		good = ledger_verify(ledger, head, "", base, keys, &error);
+		good = ledger_verify_by(ledger, head, "", base, keys, &error);
 	g_autofree char *what = g_strdup_printf("base %s: ledger verified end to end", base);
 	check_error(doctor, good, what, error);
 	g_autoptr(UtilTrailers) contact = publish_contact(central, base);

@@ -104,7 +104,7 @@ static gboolean verify(Fixture *f, const char *head, const char *accepted, GErro
 {
 	const char *const keys[] = {f->public, NULL};
 
-	return ledger_verify(f->repo, head, accepted, "haikou", keys, error);
+	return ledger_verify_by(f->repo, head, accepted, "haikou", keys, error);
 }
 
 static char *sign_with(const char *payload, gsize len, gpointer user_data, GError **error)
@@ -272,19 +272,19 @@ static void test_verify(Fixture *f, gconstpointer data)
 		g_assert_true(verify(f, oids[3], oids[i], &error));
 		g_assert_no_error(error);
 	}
-	g_assert_true(ledger_verify(f->repo, oids[3], oids[0], "haikou", two_keys, &error));
+	g_assert_true(ledger_verify_by(f->repo, oids[3], oids[0], "haikou", two_keys, &error));
 	/* a foreign key; no key */
-	g_assert_false(ledger_verify(f->repo, oids[3], oids[0], "haikou", wrong, &error));
+	g_assert_false(ledger_verify_by(f->repo, oids[3], oids[0], "haikou", wrong, &error));
 	g_assert_error(error, TS_ERROR, TS_ERROR_NOT_AUTHENTIC);
 	g_clear_error(&error);
-	g_assert_false(ledger_verify(f->repo, oids[3], "", "haikou", none, &error));
+	g_assert_false(ledger_verify_by(f->repo, oids[3], "", "haikou", none, &error));
 	g_assert_error(error, TS_ERROR, TS_ERROR_NOT_AUTHENTIC);
 	g_clear_error(&error);
 	g_assert_false(verify(f, oids[2], "", &error));
 	g_assert_error(error, TS_ERROR, TS_ERROR_NOT_AUTHENTIC);
 	g_clear_error(&error);
 	/* another base's ledger */
-	g_assert_false(ledger_verify(f->repo, oids[3], "", "oslo", two_keys, &error));
+	g_assert_false(ledger_verify_by(f->repo, oids[3], "", "oslo", two_keys, &error));
 	g_assert_error(error, TS_ERROR, TS_ERROR_CORRUPT);
 	g_clear_error(&error);
 	/* a head that went back */
@@ -472,7 +472,7 @@ static void test_tampered(Fixture *f, gconstpointer data)
 		{
 			const char *const keys[] = {f->public, NULL};
 
-			g_assert_false(ledger_verify(again, one, "", "haikou", keys, &error));
+			g_assert_false(ledger_verify_by(again, one, "", "haikou", keys, &error));
 			g_assert_error(error, TS_ERROR, TS_ERROR_CORRUPT);
 		}
 		g_assert_true(g_file_set_contents(to, good, (gssize)good_len, NULL));
@@ -498,7 +498,7 @@ static void test_mirror(Fixture *f, gconstpointer data)
 			   "+" LEDGER_ORDERS ":" LEDGER_SEEN, NULL));
 		g_assert_true(repo_ref_get(mirror, LEDGER_SEEN, seen, &error));
 		g_assert_cmpstr(seen, ==, oid);
-		(void)ledger_verify(mirror, seen, accepted, "haikou", keys, &error);
+		(void)ledger_verify_by(mirror, seen, accepted, "haikou", keys, &error);
 		g_assert_no_error(error);
 		g_assert_true(repo_ref_set(mirror, LEDGER_ACCEPTED, seen,
 					   *accepted ? accepted : REPO_ZERO, &error));
@@ -707,7 +707,7 @@ static void test_send_and_take(Fixture *f, gconstpointer data)
 		g_assert_true(ledger_take(mirror, in, got, &error));
 		g_assert_no_error(error);
 		g_assert_true(
-		    ledger_verify(mirror, got, i == 0 ? "" : head, "haikou", keys, &error));
+		    ledger_verify_by(mirror, got, i == 0 ? "" : head, "haikou", keys, &error));
 		g_assert_no_error(error);
 	}
 	assert_fsck(path);
