@@ -22,6 +22,7 @@ _tagship_verbs() { # COMMAND
 	app) echo 'add list show remove' ;;
 	base) echo 'add list show key remove' ;;
 	hook) echo 'install check remove' ;;
+	key) echo 'list rotate revoke recovery' ;;
 	plan) echo 'new check list' ;;
 	developer) echo 'install' ;;
 	bundle) echo 'make show apply' ;;
@@ -30,10 +31,11 @@ _tagship_verbs() { # COMMAND
 
 _tagship_options() { # COMMAND VERB
 	case "$1 $2" in
-	'init '*) echo '--url --host-key --service' ;;
+	'init '*) echo '--url --host-key --recovery-key --service' ;;
 	'app add') echo '--build --output --branch --require-plan --sandbox --network --incremental --build-time --build-memory' ;;
 	'base add') echo '--zone --key --group --app --line-kbit' ;;
 	'base key') echo '--replace --key' ;;
+	'key revoke') echo '--signed' ;;
 	'plan check') echo '--app --tag' ;;
 	'plan new') echo '--at --to --release-version --title --print' ;;
 	'log '*) echo '--follow' ;;
@@ -55,7 +57,7 @@ _tagship_zones() {
 _tagship_value() { # OPTION; fails if its value is not known
 	case $1 in
 	-C | --directory | --output) _tagship_paths -d ;;
-	--host-key) _tagship_paths -f ;;
+	--host-key | --recovery-key) _tagship_paths -f ;;
 	--app) _tagship_words "$(_tagship_list "$program" app list)" ;;
 	--base) _tagship_words "$(_tagship_list "$program" base list)" ;;
 	--zone) _tagship_words "$(_tagship_zones)" ;;
@@ -86,7 +88,7 @@ _tagship_argument() { # COMMAND VERB POSITION (the first is 1)
 		_tagship_paths -d
 		;;
 	'plan check 1' | 'bundle make 3' | 'bundle show 1' | 'bundle apply 2' | 'export  2' | \
-		'import  1')
+		'import  1' | 'key revoke 1' | 'key recovery 1')
 		_tagship_paths -f
 		;;
 	esac
@@ -103,7 +105,7 @@ _tagship() {
 			i=$((i + 1))
 			_tagship_dir=${COMP_WORDS[i]}
 			;;
-		--url | --host-key | --build | --output | --branch | --require-plan | --sandbox | \
+		--url | --host-key | --recovery-key | --build | --output | --branch | --require-plan | --sandbox | \
 			--build-time | --build-memory | --zone | --key | --group | --app | --line-kbit | \
 			--tag | --base | --to | --codec | --effort | --old) i=$((i + 1)) ;;
 		-*) ;;
@@ -124,7 +126,7 @@ _tagship() {
 	elif [[ -z $command && $cur == -* ]]; then
 		_tagship_words '-C -q -v --json --help --version'
 	elif [[ -z $command ]]; then
-		_tagship_words 'init app base hook plan status log wait retry cancel rollback stop resume developer bundle export import doctor worker gc serve authorized-keys'
+		_tagship_words 'init app base hook key plan status log wait retry cancel rollback stop resume developer bundle export import doctor worker gc serve authorized-keys'
 	elif [[ $cur == -* ]]; then
 		_tagship_words "$(_tagship_options "$command" "$verb")"
 	elif [[ -n $verbs && -z $verb ]]; then

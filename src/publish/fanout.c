@@ -77,10 +77,8 @@ static void fail_base(FanOut *self, const char *base, const GError *why)
 static gboolean append(FanOut *self, const char *base, Order *order, GError **error)
 {
 	g_autoptr(Repo) ledger = ledger_open(self->central->path, base, error);
-	char oid[REPO_OID];
-	if (!ledger ||
-	    !ledger_append(ledger, order, order->kind == ORDER_KIND_ORDER ? self->tag : NULL,
-			   self->central->key_file, oid, error))
+	GBytes *tag = order->kind == ORDER_KIND_ORDER ? self->tag : NULL;
+	if (!ledger || !publish_append(self->central, ledger, order, tag, error))
 		return FALSE;
 	/* read again by who asks next */
 	(void)g_hash_table_remove(self->views, base);
@@ -254,12 +252,18 @@ static gboolean fan_out_app(Central *central, const char *app, GError **error)
 	return releases != NULL;
 }
 
+static gboolean tell_keys(Central *central, GError **error)
+{
+	util_autofd int lock = publish_lock(central, error);
+	return lock >= 0 && publish_keys_complete(central, error);
+}
+
 gboolean publish_fan_out_all(Central *central, GError **error)
 {
 	g_auto(GStrv) apps = conf_app_names(central->dirfd, error);
 	/* first: whoever owes something from now on sets it again */
 	if (!apps || !util_fs_unlink(central->queue_dirfd, MARK, error) ||
-	    !publish_stops_fan_out(central, error))
+	    !tell_keys(central, error) || !publish_stops_fan_out(central, error))
 		return FALSE;
 	for (guint i = 0; apps[i]; i++)
 		if (!fan_out_app(central, apps[i], error))

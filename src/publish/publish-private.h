@@ -42,6 +42,7 @@ gboolean publish_build(JobRun *run, const char *repo_path, const char *commit, c
  * writes. */
 typedef struct {
 	gboolean old_orders;     /* only of format 1: neither waves nor gates nor stops */
+	gboolean no_keys;        /* no orders of format 3: central's key must not change */
 	gboolean plain;          /* no deltas of our format */
 	gboolean whole_archives; /* its zlib packs otherwise */
 	guint64 memory_bytes;    /* 0: the default */
@@ -102,6 +103,14 @@ gboolean publish_owe(Central *central, const char *what, const GError *why, GErr
 /* Writes what became of an app's versions as notes into its repository. Idempotent. Commits that
  * are gone from there are left out; one that fails does not keep back the others. */
 gboolean publish_notes_write(Central *central, const char *app, GError **error);
+
+/* Appends to a base's ledger, after every change of central's key that it lacks. The lock is held.
+ */
+gboolean publish_append(Central *central, Repo *ledger, Order *order, GBytes *tag, GError **error);
+/* Tells every ledger of changes of central's key; one that cannot be told is owed. The lock is
+ * held.
+ */
+gboolean publish_keys_complete(Central *central, GError **error);
 
 /* Completes what STATE/stops says and ledgers lack. Idempotent. A base that cannot be told holds up
  * no other; it is noted, and owed. */

@@ -16,6 +16,7 @@
 #include "ledger/ledger.h"
 #include "library/library.h"
 #include "store/store.h"
+#include "trust/keys.h"
 #include "trust/trust.h"
 
 /* Central's open state folder. */
@@ -221,6 +222,26 @@ typedef enum {
 	PUBLISH_HEARD_NEVER /* tagship there is too old for it */
 } PublishHeard;
 PublishHeard publish_stop_heard(Central *central, const char *base, GError **error);
+
+/* ---- central's signing key ---- */
+
+#define PUBLISH_RECOVERY "keys/recovery" /* kept off line: only its .pub belongs into STATE */
+/* The public recovery key, or NULL. */
+char *publish_key_recovery(Central *central);
+/* Changes of the key, TrustChange, oldest first. */
+GPtrArray *publish_key_history(Central *central, GError **error);
+/* A new key takes the place of the one there is, which vouches for it; the old one is gone then.
+ * Every ledger is told. REFUSED if a base could not follow. A crash leaves the old key, or the
+ * new one once its statement is in the history; what is not told by then is owed. */
+gboolean publish_key_rotate(Central *central, GError **error);
+/* A statement that revokes all keys there were and names a new one, to be signed with the recovery
+ * key (ssh-keygen -Y sign -n keys@tagship). Nothing changes yet. */
+char *publish_key_revocation(Central *central, GError **error);
+/* With that signature: as publish_key_rotate, but what went another way meanwhile comes back. */
+gboolean publish_key_revoke(Central *central, const char *text, const char *signature,
+			    GError **error);
+/* How many changes this base's ledger lacks. */
+gboolean publish_key_told(Central *central, const char *base, guint *ret_lacks, GError **error);
 
 /* What its tag's name begins with, and a slash. */
 #define PUBLISH_ROLLBACK "rollback"

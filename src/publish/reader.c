@@ -40,6 +40,7 @@ static void judge(PublishReader *reader, const UtilTrailers *contact)
 	const char *zlib = util_trailers_get(contact, "Zlib");
 	gint64 memory = 0;
 	reader->old_orders = formats && number_of(formats, "order") < 2;
+	reader->no_keys = formats && number_of(formats, "order") < 3;
 	reader->plain = (formats && number_of(formats, "delta") < DELTA_FORMAT) ||
 			(codecs && !has_word(codecs, "delta"));
 	g_autofree char *own = bundle_zlib_digest();

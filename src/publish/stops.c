@@ -172,13 +172,12 @@ GPtrArray *publish_stops(Central *central, GError **error)
 static gboolean append(Central *central, Repo *ledger, const ConfPeer *peer, OrderKind kind,
 		       const char *scope, const char *reason, GError **error)
 {
-	char oid[REPO_OID];
 	g_autoptr(Order) order = order_new(kind);
 	order->base = g_strdup(peer->name);
 	order->app = strcmp(scope, "-") == 0 ? NULL : g_strdup(scope);
 	order->reason = g_strdup(reason);
 	order->written_utc = util_clock_now_utc(central->clock);
-	return ledger_append(ledger, order, NULL, central->key_file, oid, error);
+	return publish_append(central, ledger, order, NULL, error);
 }
 
 static gboolean fan_out_base(Central *central, const GPtrArray *stops, const ConfPeer *peer,

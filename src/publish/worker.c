@@ -80,10 +80,11 @@ static gboolean heartbeat(Central *central, const char *base, gint64 now, GError
 		return FALSE;
 	if (now - commit->time_utc < HEARTBEAT_AGE_S)
 		return TRUE;
+	util_autofd int lock = publish_lock(central, error);
 	g_autoptr(Order) beat = order_new(ORDER_KIND_HEARTBEAT);
 	beat->base = g_strdup(base);
 	beat->written_utc = now;
-	return ledger_append(ledger, beat, NULL, central->key_file, head, error);
+	return lock >= 0 && publish_append(central, ledger, beat, NULL, error);
 }
 
 static void heartbeats(Central *central)

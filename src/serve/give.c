@@ -7,13 +7,27 @@
  */
 #include "serve/serve-private.h"
 
+/* Signed by us; and with the key that we sign with now, or one before it: what we append on top of
+ * it must count at the base. */
+static gboolean verify_own(const ServeSpec *spec, Repo *ledger, const char *head, GError **error)
+{
+	g_autoptr(TrustKeys) keys = trust_keys_copy(spec->own_keys);
+	if (!ledger_verify(ledger, head, "", spec->base, &keys, error))
+		return FALSE;
+	return g_strv_contains(trust_keys_list(keys), spec->own_key) ||
+	       util_error_set(error, TS_ERROR_REFUSED,
+			      "central was restored from before its signing key was changed: put "
+			      "the private half of \"%s\" back into keys/central (and its history "
+			      "beside it), or name a new key with \"tagship key revoke\"",
+			      trust_keys_list(keys)[0]);
+}
+
 gboolean serve_adopt(Serve *serve, Repo *ledger, const char *head, GError **error)
 {
-	const char *const keys[] = {serve->spec->central_key, NULL};
 	char before[REPO_OID] = REPO_ZERO;
 	gboolean contained = FALSE;
 	g_autoptr(GError) missing = NULL;
-	if (!ledger_verify_by(ledger, head, "", serve->spec->base, keys, error))
+	if (!verify_own(serve->spec, ledger, head, error))
 		return FALSE;
 	if (!repo_ref_get(ledger, LEDGER_ORDERS, before, &missing))
 		g_strlcpy(before, REPO_ZERO, sizeof before);
@@ -32,7 +46,7 @@ gboolean serve_give(Serve *serve, const WireRequest *request, GError **error)
 	if (serve->spec->node)
 		return util_error_set(error, TS_ERROR_AGAIN,
 				      "this base knows less than its node; it has to pull first");
-	if (!serve->spec->central_key)
+	if (!serve->spec->own_keys)
 		return util_error_set(error, TS_ERROR_UNSUPPORTED,
 				      "central's own key is not known here");
 	char head[REPO_OID];

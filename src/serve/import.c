@@ -111,7 +111,7 @@ static gboolean take_ledger(Import *self, GError **error)
 	char head[REPO_OID];
 	if (!self->ledger)
 		return TRUE;
-	if (!spec->central_key)
+	if (!spec->own_keys)
 		return util_error_set(error, TS_ERROR_UNSUPPORTED,
 				      "central's own key is not known here");
 	g_autoptr(UtilStream) stream =

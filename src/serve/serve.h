@@ -27,10 +27,12 @@
 typedef struct {
 	const char *state_path; /* a base's ROOT for a node */
 	const char *base;
-	const char *node;        /* NULL: central serves the base itself */
-	const char *base_key;    /* public key its (the node's) reports are signed with */
-	gint64 incarnation;      /* not looked at for a node: it has its key */
-	const char *central_key; /* our own public key, to know what we signed (give); or NULL */
+	const char *node;     /* NULL: central serves the base itself */
+	const char *base_key; /* public key its (the node's) reports are signed with */
+	gint64 incarnation;   /* not looked at for a node: it has its key */
+	/* our own keys, to know what we signed (give), and the one we sign with; or NULL */
+	const TrustKeys *own_keys;
+	const char *own_key;
 	UtilClock *clock;
 } ServeSpec;
 

@@ -109,7 +109,7 @@ static TrustStatement *parse_statement(const char *text, gsize len, GError **err
 		util_error_set(error, TS_ERROR_UNSUPPORTED, "of a newer format; update tagship");
 		return NULL;
 	}
-	if (!util_trailers_need_int(t, "Number", 1, G_MAXINT32, &number, error) ||
+	if (!util_trailers_need_int(t, "Number", 1, G_MAXINT64, &number, error) ||
 	    !util_trailers_need_time(t, "Written", &statement->written_utc, error) ||
 	    !need_key(t, "Key", &statement->key, error) ||
 	    (util_trailers_get(t, "Replaces") &&
@@ -287,7 +287,7 @@ TrustKeys *trust_keys_parse(const char *text, gsize len, const char *const *pinn
 		return g_steal_pointer(&keys);
 	g_autoptr(UtilTrailers) t = util_trailers_parse(text, len, error);
 	if (!t || !util_trailers_need_int(t, STATE, 1, 1, &format, error) ||
-	    !util_trailers_need_int(t, "Number", 0, G_MAXINT32, &number, error))
+	    !util_trailers_need_int(t, "Number", 0, G_MAXINT64, &number, error))
 		return NULL;
 	g_auto(GStrv) before = take_all(t, "Pinned");
 	keys->number = (guint64)number;

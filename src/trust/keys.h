@@ -4,7 +4,8 @@
  * the ledgers (order kind "keys") and proves itself:
  *
  *   Tagship-Keys: 1
- *   Number: 1 and up                      revocations count up
+ *   Number: 1 and up                      revocations count up (by the second they are written
+ *                                         in, so that they do after a restore, too)
  *   Written: 2026-12-01T02:00:00Z
  *   Key: ssh-ed25519 AAAA…                that signs from now on
  *   Replaces: ssh-ed25519 AAAA…           a rotation: the key before, which signed this
@@ -74,3 +75,25 @@ gboolean trust_keys_is_revocation(const TrustKeys *keys, const char *statement,
 char *trust_keys_format(const TrustKeys *keys);
 TrustKeys *trust_keys_parse(const char *text, gsize len, const char *const *pinned,
 			    const char *const *recovery, GError **error);
+
+/* ---- at central: all changes there were ---- */
+
+typedef struct {
+	TrustStatement *statement;
+	char *text, *signature; /* with their last newlines */
+} TrustChange;
+
+/* CORRUPT if the text is no statement; the signature is the caller's to check. */
+TrustChange *trust_change_new(const char *text, const char *signature, GError **error);
+void trust_change_free(TrustChange *change);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(TrustChange, trust_change_free)
+
+#define TRUST_HISTORY "keys/history" /* in STATE: trailer text, "Statement" and "Signature" pairs \
+				      */
+#define TRUST_HISTORY_MAX (1024 * 1024)
+/* Array of TrustChange, oldest first; NULL text: none. */
+GPtrArray *trust_history_parse(const char *text, gsize len, GError **error);
+char *trust_history_format(const GPtrArray *history);
+/* The keys that this central signed with and that were not revoked, to know its own ledgers by;
+ * recovery may be NULL. */
+TrustKeys *trust_history_own(const GPtrArray *history, const char *current, const char *recovery);

@@ -34,6 +34,22 @@ static void check_key(CmdDoctor *doctor, Central *central, const char *key)
 			    central->key_file, own);
 }
 
+static void check_recovery(CmdDoctor *doctor, Central *central)
+{
+	g_autofree char *key = publish_key_recovery(central);
+	gboolean here = faccessat(central->dirfd, PUBLISH_RECOVERY, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	if (!key)
+		cmd_finding(doctor, FALSE,
+			    "recovery key: none; if the signing key is stolen, each base must be "
+			    "mended by hand (tagship key recovery FILE.pub)");
+	else
+		cmd_finding(doctor, !here, "recovery key: %s",
+			    here ? "its private half is still here, where whoever steals the "
+				   "signing key finds it; move " PUBLISH_RECOVERY
+				   " off this machine"
+				 : "known, and not on this machine");
+}
+
 static void check_bwrap(CmdDoctor *doctor, Central *central, char **apps)
 {
 	gboolean wanted = FALSE;
@@ -144,10 +160,10 @@ static void check_ledger(CmdDoctor *doctor, Central *central, const char *base, 
 	g_autoptr(GError) error = NULL;
 	g_autoptr(Repo) ledger = ledger_open(central->path, base, &error);
 	char head[REPO_OID];
-	const char *const keys[] = {key, NULL};
-	gboolean good = ledger != NULL;
+	g_autoptr(TrustKeys) keys = cmd_own_keys(central->dirfd, key);
+	gboolean good = ledger != NULL && keys != NULL;
 	if (good && repo_ref_get(ledger, LEDGER_ORDERS, head, NULL))
-		good = ledger_verify_by(ledger, head, "", base, keys, &error);
+		good = ledger_verify(ledger, head, "", base, &keys, &error);
 	g_autofree char *what = g_strdup_printf("base %s: ledger verified end to end", base);
 	check_error(doctor, good, what, error);
 	g_autoptr(UtilTrailers) contact = publish_contact(central, base);
@@ -233,6 +249,7 @@ static gboolean check_all(CmdDoctor *doctor, Central *central, GError **error)
 	g_autofree char *key = cmd_public_key(central->dirfd);
 	check_git(doctor);
 	check_key(doctor, central, key);
+	check_recovery(doctor, central);
 	check_bwrap(doctor, central, apps);
 	check_disk(doctor, central);
 	check_watches(doctor, g_strv_length(bases));

@@ -75,11 +75,13 @@ static ConfPeer *writer_of(Central *central, int fd, GError **error)
 static gboolean import_file(Cmd *cmd, Central *central, int fd, GError **error)
 {
 	g_autoptr(ConfPeer) peer = writer_of(central, fd, error);
-	g_autofree char *central_key = cmd_public_key(central->dirfd);
+	g_autofree char *own_key = cmd_public_key(central->dirfd);
+	g_autoptr(TrustKeys) own_keys = cmd_own_keys(central->dirfd, own_key);
 	if (!peer)
 		return FALSE;
 	ServeSpec spec = {.state_path = central->path,
-			  .central_key = central_key,
+			  .own_keys = own_keys,
+			  .own_key = own_key,
 			  .base = peer->name,
 			  .base_key = peer->key,
 			  .incarnation = peer->incarnation,

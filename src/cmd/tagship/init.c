@@ -49,10 +49,25 @@ static gboolean pin_host_key(const char *dir, const char *file, GError **error)
 	return util_fs_write_file(AT_FDCWD, path, line, strlen(line), 0644, error);
 }
 
+/* The one that is given; else a new one, which must not stay. */
+static gboolean make_recovery(Cmd *cmd, const char *dir, const char *file, GError **error)
+{
+	g_autofree char *path = g_build_filename(dir, PUBLISH_RECOVERY, NULL);
+	if (file)
+		return cmd_pin_recovery(dir, file, error);
+	if (!util_sshsig_keygen(path, "tagship recovery", error))
+		return FALSE;
+	cmd_say(cmd,
+		"%s alone can replace a stolen signing key: move it off this machine now\n"
+		"(next time: --recovery-key FILE.pub, of a key that was never here)",
+		path);
+	return TRUE;
+}
+
 int cmd_init(Cmd *cmd, GError **error)
 {
 	g_autofree char *url = NULL;
-	g_autofree char *host_key = NULL;
+	g_autofree char *host_key = NULL, *recovery = NULL;
 	gboolean service = FALSE;
 	const GOptionEntry own[] = {
 	    {"url", 0, 0, G_OPTION_ARG_STRING, &url,
@@ -60,6 +75,9 @@ int cmd_init(Cmd *cmd, GError **error)
 	     "URL"},
 	    {"host-key", 0, 0, G_OPTION_ARG_FILENAME, &host_key,
 	     "The server's public ssh host key (default: " CMD_HOST_KEY ")", "FILE"},
+	    {"recovery-key", 0, 0, G_OPTION_ARG_FILENAME, &recovery,
+	     "Public key, kept off line, that bases let revoke central's (default: a new one)",
+	     "FILE"},
 	    {"service", 0, 0, G_OPTION_ARG_NONE, &service,
 	     "The worker runs as a service; hooks do not start it", NULL},
 	    G_OPTION_ENTRY_NULL};
@@ -73,14 +91,15 @@ int cmd_init(Cmd *cmd, GError **error)
 		g_propagate_error(error, g_steal_pointer(&failed));
 		return 1;
 	}
-	if (!made && (url || service || host_key)) {
+	if (!made && (url || service || host_key || recovery)) {
 		util_error_set(error, TS_ERROR_EXISTS,
 			       "%s is there already; change its central.cfg by hand", dir);
 		return 1;
 	}
 	if ((url && !append_setting(dir, "serve_url", url, error)) ||
 	    (service && !append_setting(dir, "worker", "service", error)) ||
-	    (host_key && !pin_host_key(dir, host_key, error)))
+	    (host_key && !pin_host_key(dir, host_key, error)) ||
+	    (made && !make_recovery(cmd, dir, recovery, error)))
 		return 1;
 	g_autoptr(Central) central = central_open(dir, error);
 	g_autofree char *line = central ? cmd_join_line(central, error) : NULL;

@@ -15,6 +15,7 @@ static const CmdEntry commands[] = {
     {"app", "add|list|show|remove [NAME] [REPO]", "the web applications", cmd_app},
     {"base", "add|list|show|key|remove [NAME]", "the remote sites", cmd_base},
     {"hook", "install|check|remove REPO", "the hooks of a source repository", cmd_hook},
+    {"key", "list|rotate|revoke FILE|recovery FILE", "central's signing key", cmd_key},
     {"plan", "new [FILE] | check [FILE] | list [APP]", "release plans", cmd_plan},
     {"status", "[APP]", "what runs where, what comes, what went wrong", cmd_status},
     {"log", "[JOB | APP VERSION]", "jobs, a job's log, a release's record", cmd_log},

@@ -8,6 +8,7 @@
 int cmd_init(Cmd *cmd, GError **error);
 int cmd_app(Cmd *cmd, GError **error);
 int cmd_base(Cmd *cmd, GError **error);
+int cmd_key(Cmd *cmd, GError **error);
 int cmd_hook(Cmd *cmd, GError **error);
 int cmd_plan(Cmd *cmd, GError **error);
 int cmd_status(Cmd *cmd, GError **error);
@@ -41,6 +42,10 @@ char *cmd_hooks_missing(const char *repo, GError **error);
 
 /* Central's public key from keys/central.pub, "ssh-ed25519 AAAA…"; NULL if it cannot be read. */
 char *cmd_public_key(int state_dirfd);
+/* Writes the key in this .pub file to where STATE's recovery key stands. */
+gboolean cmd_pin_recovery(const char *dir, const char *file, GError **error);
+/* The keys this central signs and signed with; NULL without own_key. */
+TrustKeys *cmd_own_keys(int state_dirfd, const char *own_key);
 
 /* USAGE, with the nearest name, if one of these apps does not exist; `apps` may be NULL. */
 gboolean cmd_check_apps(Central *central, const char *const *apps, GError **error);

@@ -16,6 +16,7 @@
 
 typedef struct {
 	char *state, *key, *public, *base_key, *base_public;
+	TrustKeys *own_keys;
 	int dirfd, queue_dirfd;
 	UtilClock *clock;
 	ServeSpec spec;
@@ -47,10 +48,13 @@ static void world_open(World *world, gconstpointer data)
 	world->clock = util_clock_fake_new(NOW);
 	g_autoptr(Repo) ledger = ledger_create(world->state, "haikou", &error);
 	g_assert_no_error(error);
+	const char *const own[] = {world->public, NULL};
+	world->own_keys = trust_keys_new(own, NULL);
 	world->spec = (ServeSpec){.state_path = world->state,
 				  .base = "haikou",
 				  .base_key = world->base_public,
-				  .central_key = world->public,
+				  .own_keys = world->own_keys,
+				  .own_key = world->public,
 				  .incarnation = 2,
 				  .clock = world->clock};
 }
@@ -62,6 +66,7 @@ static void world_close(World *world, gconstpointer data)
 	close(world->queue_dirfd);
 	g_assert_true(util_fs_remove_tree(AT_FDCWD, world->state, NULL));
 	util_clock_fake_free(world->clock);
+	trust_keys_free(world->own_keys);
 	char *texts[] = {world->state, world->key, world->public, world->base_key,
 			 world->base_public};
 	for (guint i = 0; i < G_N_ELEMENTS(texts); i++)
