@@ -21,6 +21,10 @@
 
 #define LEDGER_ORDERS "refs/heads/orders"
 #define LEDGER_REPORTS "refs/heads/reports"
+/* An older head is answered by central with a heartbeat; at a base, half a day later it is an
+ * alarm: somebody may be keeping news from it. */
+#define LEDGER_BEAT_S (24 * 3600)
+#define LEDGER_STALE_S (36 * 3600)
 #define LEDGER_SEEN "refs/tagship/seen"         /* mirror: fetched, not yet verified */
 #define LEDGER_ACCEPTED "refs/tagship/accepted" /* mirror: verified */
 

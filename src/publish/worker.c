@@ -13,7 +13,6 @@
 #define LOCK_NAME "worker.lock"
 #define IDLE_WAIT_MS (60 * 1000)
 #define BUSY_WAIT_MS 200
-#define HEARTBEAT_AGE_S (24 * 3600)
 
 /* ---- jobs, in their own thread ---- */
 
@@ -78,7 +77,7 @@ static gboolean heartbeat(Central *central, const char *base, gint64 now, GError
 	g_autoptr(RepoCommit) commit = repo_commit_read(ledger, head, error);
 	if (!commit)
 		return FALSE;
-	if (now - commit->time_utc < HEARTBEAT_AGE_S)
+	if (now - commit->time_utc < LEDGER_BEAT_S)
 		return TRUE;
 	util_autofd int lock = publish_lock(central, error);
 	g_autoptr(Order) beat = order_new(ORDER_KIND_HEARTBEAT);
@@ -237,6 +236,10 @@ static gboolean work(Worker *self, gboolean once, GError **error)
 		    !reap_job(self, FALSE, &news, error) || !decide_gates(self, news, error) ||
 		    !pay_owed(self, error))
 			return FALSE;
+		if (g_get_monotonic_time() >= next_beat_us) {
+			heartbeats(self->central);
+			next_beat_us = g_get_monotonic_time() + (gint64)3600 * G_USEC_PER_SEC;
+		}
 		if (!self->thread) {
 			gboolean started = FALSE;
 			if (!start_job(self, &started, error))
@@ -245,10 +248,6 @@ static gboolean work(Worker *self, gboolean once, GError **error)
 				publish_gc_daily(self->central);
 			if (!started && once && !waits(self))
 				return TRUE;
-		}
-		if (g_get_monotonic_time() >= next_beat_us) {
-			heartbeats(self->central);
-			next_beat_us = g_get_monotonic_time() + (gint64)3600 * G_USEC_PER_SEC;
 		}
 		/* a hook may have died before it left a hint: idle, the refs are looked at */
 		if (wait_for_hints(self, wait_ms(self)) || self->thread)

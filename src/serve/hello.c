@@ -93,6 +93,21 @@ static gboolean record_contact(Serve *serve, const ServeContact *contact, gboole
 	return serve_place(serve)->contact(serve, text, error);
 }
 
+/* Where hooks start the worker, nobody may have done so for days; a base that comes sees to it that
+ * it gets its heartbeat. */
+static gboolean ask_heartbeat(Serve *serve, Repo *ledger, const char *head, gint64 now_utc,
+			      GError **error)
+{
+	if (serve->spec->node || !util_oid_hex_ok(head))
+		return TRUE;
+	g_autoptr(RepoCommit) commit = repo_commit_read(ledger, head, error);
+	if (!commit || now_utc - commit->time_utc < LEDGER_BEAT_S)
+		return commit != NULL;
+	g_autoptr(UtilTrailers) hint = util_trailers_new();
+	util_trailers_add(hint, "Base", serve->spec->base);
+	return serve_hint(serve, "beat", hint, error);
+}
+
 gboolean serve_contact(Serve *serve, const ServeContact *contact, char ret_head[41],
 		       char ret_reports_head[41], GError **error)
 {
@@ -102,7 +117,9 @@ gboolean serve_contact(Serve *serve, const ServeContact *contact, char ret_head[
 	       head_of(ledger, serve_place(serve)->orders, ret_head, error) &&
 	       head_of(ledger, LEDGER_REPORTS, ret_reports_head, error) &&
 	       base_is_ahead(ledger, contact->hello->head, ret_head, &ahead, error) &&
-	       record_contact(serve, contact, ahead, error);
+	       record_contact(serve, contact, ahead, error) &&
+	       ask_heartbeat(serve, ledger, ret_head, util_clock_now_utc(serve->spec->clock),
+			     error);
 }
 
 gboolean serve_hello(Serve *serve, const WireRequest *request, GError **error)

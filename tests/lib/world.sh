@@ -97,6 +97,8 @@ world_central() { # APP BUILD OUTPUT [app add option...]
 	APP=$_app
 	[ -d "$SRC" ] || world_source
 	[ -e "$STATE/central.cfg" ] || tagship -q init "$STATE" > "$W/join" || return 1
+	# where the recovery key belongs: off central
+	[ ! -e "$STATE/keys/recovery" ] || mv "$STATE/keys/recovery" "$W/recovery-key"
 	git init -q --bare "$W/$_app.git"
 	tagship -q -C "$STATE" app add "$_app" "$W/$_app.git" --build "$_build" --output "$_output" "$@" || return 1
 	tagship -q -C "$STATE" hook install "$W/$_app.git" || return 1

@@ -57,6 +57,23 @@ void base_contact_clear(BaseContact *contact)
 	g_clear_pointer(&contact->features, g_free);
 }
 
+char *base_head_alarm(const Base *base)
+{
+	gint64 written = 0;
+	g_autoptr(UtilTrailers) contact = base_last_contact(base);
+	/* nothing was ever ordered here, or no contact since an update of tagship */
+	if (!contact || !util_trailers_need_time(contact, "Head-Written", &written, NULL))
+		return NULL;
+	gint64 age = util_clock_now_utc(base->clock) - written;
+	if (age < LEDGER_STALE_S)
+		return NULL;
+	g_autofree char *text = util_text_duration(age);
+	return g_strdup_printf("the newest word that central signed is %s old, and one comes every "
+			       "day: its worker does not run, the line is down, or somebody on the "
+			       "way keeps news from here",
+			       text);
+}
+
 static void todo_free(gpointer data)
 {
 	BaseTodo *todo = data;

@@ -18,6 +18,9 @@ void base_contact_init(const Base *base, BaseContact *contact);
 gboolean base_contact_gather(const Base *base, BaseContact *contact, GError **error);
 void base_contact_clear(BaseContact *contact);
 
+/* What to tell people if the accepted head is older than it may be; NULL: it is not. */
+char *base_head_alarm(const Base *base);
+
 /* An order that is to be staged. */
 typedef struct {
 	const ConfBaseApp *app;

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "cmd/tagship-base/clock.h"
+#include "cmd/tagship-base/contact.h"
 #include "cmd/tagship-base/nodes.h"
 
 #define SILENT_S (24 * 3600)
@@ -12,6 +13,34 @@ static void check_key(CmdDoctor *doctor, const Base *base)
 	g_autoptr(GError) error = NULL;
 	gboolean good = util_sshsig_check_key_file(base->conf->key_file, &error);
 	cmd_finding(doctor, good, "%s", good ? "key: only its owner can read it" : error->message);
+}
+
+/* Whose word counts here. */
+static void check_trust(CmdDoctor *doctor, const Base *base)
+{
+	g_autoptr(GError) error = NULL;
+	const MirrorSpec spec = {.root_dirfd = base->dirfd, .conf = base->conf};
+	g_autoptr(TrustKeys) keys = mirror_keys(&spec, &error);
+	gboolean changed = keys && !g_strv_equal(trust_keys_list(keys),
+						 (const char *const *)base->conf->central_keys);
+	cmd_finding(doctor, keys != NULL, "central's key: %s",
+		    !keys     ? error->message
+		    : changed ? "changed since it was pinned, by central's own statements"
+			      : "as pinned in base.cfg");
+	if (!*base->conf->recovery_keys)
+		cmd_finding(doctor, TRUE,
+			    "recovery key: none pinned; if central's key is stolen, central_keys "
+			    "must be changed here by hand");
+	if (!base->conf->signers)
+		return;
+	g_clear_error(&error);
+	g_autoptr(TrustSigners) signers = trust_signers_load(AT_FDCWD, base->conf->signers, &error);
+	if (signers)
+		cmd_finding(doctor, trust_signers_count(signers) > 0,
+			    "signers: %u; orders run only by their signed tags",
+			    trust_signers_count(signers));
+	else
+		cmd_finding(doctor, FALSE, "signers: %s; nothing new is accepted", error->message);
 }
 
 static void check_contact(CmdDoctor *doctor, const Base *base)
@@ -29,6 +58,9 @@ static void check_contact(CmdDoctor *doctor, const Base *base)
 	g_autofree char *ago = util_text_duration(age);
 	cmd_finding(doctor, age < SILENT_S, "last contact %s ago%s", ago,
 		    age < SILENT_S ? "" : "; is the pull timer (or run) on, is the line up?");
+	g_autofree char *stale = base_head_alarm(base);
+	if (stale)
+		cmd_finding(doctor, FALSE, "%s", stale);
 	(void)base_clock_offset(contact, &offset); /* not known: 0 */
 	cmd_finding(doctor, !base_clock_is_off(offset), "clock: %.3f s off central's%s",
 		    (double)offset / 1000,
@@ -154,6 +186,7 @@ int base_doctor(Cmd *cmd, GError **error)
 		return 1;
 	CmdDoctor doctor = {.quiet = cmd->quiet};
 	check_key(&doctor, base);
+	check_trust(&doctor, base);
 	check_contact(&doctor, base);
 	check_disk(&doctor, base);
 	check_landlock(&doctor);

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include "cmd/tagship-base/clock.h"
+#include "cmd/tagship-base/contact.h"
 #include "cmd/tagship-base/nodes.h"
 
 /* NULL unless `tagship-base watch` has its connection now. */
@@ -325,6 +326,9 @@ int base_status(Cmd *cmd, GError **error)
 		return 0;
 	}
 	print_contact(base);
+	g_autofree char *stale = base_head_alarm(base);
+	if (stale)
+		g_print("! %s\n", stale);
 	base_clock_print(base);
 	g_autoptr(GPtrArray) nodes = site_nodes(base->dirfd, error);
 	if (nodes && nodes->len > 0)
