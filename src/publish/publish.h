@@ -157,7 +157,8 @@ typedef struct {
 	char *job;
 	char *reason;
 	char *tagger, *pusher;
-	char *signer;       /* "SHA256:…"; NULL: the tag is not signed */
+	char *signer;       /* "[PRINCIPALS ]SHA256:…"; NULL: the tag is not signed */
+	char *root;         /* of what was built; NULL: nothing yet */
 	GPtrArray *targets; /* PublishTarget */
 } PublishRelease;
 PublishRelease *publish_release(Central *central, const char *app, const char *release,

@@ -124,6 +124,7 @@ void publish_release_free(PublishRelease *release)
 	g_free(release->tagger);
 	g_free(release->pusher);
 	g_free(release->signer);
+	g_free(release->root);
 	g_free(release->cut_off);
 	g_free(release->override);
 	g_ptr_array_unref(release->gates);
@@ -342,6 +343,7 @@ static void fold_decision(PublishRelease *release, const LibraryDecision *decisi
 	set_text(&release->tagger, text, "Tagger");
 	set_text(&release->pusher, text, "Pusher");
 	set_text(&release->signer, text, "Signer");
+	set_text(&release->root, text, "Root");
 	if (strcmp(decision->decision, "build-failed") == 0 ||
 	    strcmp(decision->decision, "refused") == 0)
 		set_text(&release->reason, text, "Reason");

@@ -190,6 +190,7 @@ void status_release_to_json(const PublishRelease *release, JsonBuilder *builder)
 	add_text(builder, "tagger", release->tagger);
 	add_text(builder, "pusher", release->pusher);
 	add_text(builder, "signer", release->signer);
+	add_text(builder, "root", release->root);
 	add_time(builder, "accepted", release->accepted_utc);
 	add_bool(builder, "now", release->is_now);
 	g_autofree char *gate = plan_gate_format(release->gate, release->quorum_percent);

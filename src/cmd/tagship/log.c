@@ -220,6 +220,8 @@ static int show_release(Cmd *cmd, Central *central, GError **error)
 		release->pusher && *release->pusher ? release->pusher : "somebody",
 		release->signer ? "signed by " : "not signed",
 		release->signer ? release->signer : "");
+	if (release->root)
+		g_print("  root %s\n", release->root);
 	g_autoptr(GPtrArray) decisions =
 	    library_decisions(central->library, release->app, release->release, error);
 	if (!decisions)
