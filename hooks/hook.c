@@ -233,7 +233,7 @@ gboolean hook_load(Hook *hook, GError **error)
 		return FALSE;
 	if (!hook->state || !hook->apps[0])
 		return TRUE;
-	hook->state_dirfd = util_fs_open_dir(AT_FDCWD, hook->state, error);
+	hook->state_dirfd = store_open_state(hook->state, error);
 	if (hook->state_dirfd < 0)
 		return FALSE;
 	hook->queue_dirfd = util_fs_open_dir(hook->state_dirfd, "queue", error);

@@ -29,7 +29,7 @@ static const struct {
 
 static gboolean open_folders(Central *central, GError **error)
 {
-	central->dirfd = util_fs_open_dir(AT_FDCWD, central->path, error);
+	central->dirfd = store_open_state(central->path, error);
 	if (central->dirfd < 0)
 		return FALSE;
 	if (faccessat(central->dirfd, CENTRAL_MARK, F_OK, 0) != 0)

@@ -4,6 +4,7 @@
 
 #include "store/blobs.h"
 #include "store/clock.h"
+#include "store/folders.h"
 #include "store/journal.h"
 #include "store/pending.h"
 #include "store/queue.h"

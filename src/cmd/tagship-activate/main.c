@@ -117,7 +117,7 @@ static gboolean parse(int *argc, char ***argv, Options *options, GError **error)
 static int run(const char *root, const Options *options, GError **error)
 {
 	g_autofree char *root_path = g_canonicalize_filename(root, NULL);
-	util_autofd int root_dirfd = util_fs_open_dir(AT_FDCWD, root_path, error);
+	util_autofd int root_dirfd = store_open_root(root_path, error);
 	if (root_dirfd < 0)
 		return 1;
 	if (options->app)

@@ -9,9 +9,11 @@ Base *base_open(const Cmd *cmd, GError **error)
 	base->root = g_strdup(cmd->dir);
 	base->clock = util_clock_system();
 	base->incarnation = 1;
-	base->dirfd = util_fs_open_dir(AT_FDCWD, cmd->dir, error);
+	base->dirfd = store_open_root(cmd->dir, error);
 	if (base->dirfd < 0) {
-		g_prefix_error(error, "no base here (tagship-base init makes one, -C names it): ");
+		if (error && g_error_matches(*error, TS_ERROR, TS_ERROR_NOT_FOUND))
+			g_prefix_error(error,
+				       "no base here (tagship-base init makes one, -C names it): ");
 		return NULL;
 	}
 	base->conf = conf_base_load(base->dirfd, base->root, error);

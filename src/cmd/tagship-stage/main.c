@@ -15,7 +15,7 @@
 static int work(const char *root, const char *app, const char *unpack, GError **error)
 {
 	g_autofree char *root_path = g_canonicalize_filename(root, NULL);
-	util_autofd int root_dirfd = util_fs_open_dir(AT_FDCWD, root_path, error);
+	util_autofd int root_dirfd = store_open_root(root_path, error);
 	g_autoptr(ConfBase) conf =
 	    root_dirfd < 0 ? NULL : conf_base_load(root_dirfd, root_path, error);
 	if (!conf)

@@ -64,7 +64,7 @@ int cmd_serve(Cmd *cmd, GError **error)
 		return 2;
 	}
 	(void)signal(SIGPIPE, SIG_IGN); /* a base that went away is an error, not a death */
-	util_autofd int state = util_fs_open_dir(AT_FDCWD, cmd->dir, error);
+	util_autofd int state = store_open_state(cmd->dir, error);
 	g_autoptr(ConfPeer) peer = state >= 0 ? conf_peer_load(state, cmd->argv[1], error) : NULL;
 	if (!peer)
 		return 1;
