@@ -90,10 +90,8 @@ static gboolean get_rest(Download *download, GError **error)
 		return FALSE;
 	UtilStream *stream = wire_call_stream(call);
 	mirror_line_begin(download->mirror, &line);
-	if (!wire_reply_read(stream, &length, error)) {
-		(void)wire_call_finish(call, NULL); /* the reply has said it */
+	if (!mirror_read_reply(download->mirror, call, &length, error))
 		return FALSE;
-	}
 	gboolean ok = check_length(download, length, error) && receive(download, stream, error);
 	mirror_line_end(download->mirror, &line);
 	if (!ok) {
@@ -158,6 +156,7 @@ gboolean mirror_download(Mirror *mirror, const char *sha256, guint64 bytes, GErr
 		return FALSE;
 	if (store_blob_exists(dirfd, sha256))
 		return TRUE;
+	mirror->being_made = FALSE;
 	Download download = {
 	    .mirror = mirror, .sha256 = sha256, .bytes = bytes, .dirfd = dirfd, .fd = -1};
 	return run(&download, error);

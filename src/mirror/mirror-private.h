@@ -12,6 +12,7 @@ struct Mirror {
 	guint64 in, out;               /* of earlier sessions */
 	char head[41];                 /* central's, as last heard; "" before */
 	gboolean no_watch;             /* central knows none */
+	gboolean being_made;           /* see mirror_being_made */
 	gint64 limit_kbit;             /* in force; 0: none */
 	gint64 line_kbit, line_rtt_ms; /* what it gave lately; 0: not known */
 	gint64 offset_ms;              /* of our clock, as measured by the last hello */
@@ -26,6 +27,9 @@ WireCall *mirror_call(Mirror *mirror, const WireRequest *request, GError **error
 /* For a call whose input could not be written: central's own words if it sent any, else what
  * *error says already. Always ends the call and gives FALSE. */
 gboolean mirror_call_failed(WireCall *call, GError **error);
+
+/* The reply to want or get; FALSE ends the call. Sets what mirror_being_made says. */
+gboolean mirror_read_reply(Mirror *mirror, WireCall *call, gint64 *ret_length, GError **error);
 
 /* accept.c: accepts `head` ("" : only what is accepted already) and writes accepted/APP. What *ret
  * says (zeroed by the caller) is true also on error. */

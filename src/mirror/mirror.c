@@ -135,10 +135,23 @@ gboolean mirror_call_failed(WireCall *call, GError **error)
 }
 
 /* Ends a call whose reply was an error; the line stays usable if it can. */
-static gboolean end_after_reply(WireCall *call)
+gboolean mirror_read_reply(Mirror *mirror, WireCall *call, gint64 *ret_length, GError **error)
 {
+	g_autoptr(GError) local = NULL;
+	mirror->being_made = FALSE;
+	if (wire_reply_read(wire_call_stream(call), ret_length, &local))
+		return TRUE;
 	(void)wire_call_finish(call, NULL); /* the reply has said it */
+	/* else it is of the line: what central says begins so */
+	mirror->being_made = g_error_matches(local, TS_ERROR, TS_ERROR_AGAIN) &&
+			     g_str_has_prefix(local->message, "central: ");
+	g_propagate_error(error, g_steal_pointer(&local));
 	return FALSE;
+}
+
+gboolean mirror_being_made(const Mirror *mirror)
+{
+	return mirror->being_made;
 }
 
 gboolean mirror_want(Mirror *mirror, const char *old_root, const char *root, GError **error)
@@ -146,10 +159,8 @@ gboolean mirror_want(Mirror *mirror, const char *old_root, const char *root, GEr
 	WireRequest request = {.verb = WIRE_WANT};
 	g_strlcpy(request.old_root, old_root, sizeof request.old_root);
 	g_strlcpy(request.hash, root, sizeof request.hash);
+	mirror->being_made = FALSE;
 	WireCall *call = mirror_call(mirror, &request, error);
-	if (!call)
-		return FALSE;
-	if (!wire_reply_read(wire_call_stream(call), NULL, error))
-		return end_after_reply(call);
-	return wire_call_finish(call, error);
+	return call && mirror_read_reply(mirror, call, NULL, error) &&
+	       wire_call_finish(call, error);
 }

@@ -77,8 +77,11 @@ gboolean mirror_take_in(Mirror *mirror, GError **error);
  * complete and checked. AGAIN also while another program downloads (ROOT/lock/.download), and as
  * soon as there is news (mirror_has_news): what is new may be more urgent. */
 gboolean mirror_download(Mirror *mirror, const char *sha256, guint64 bytes, GError **error);
-/* Asks for a bundle from old_root ("-": none) to root; AGAIN: being made. */
+/* Asks for a bundle from old_root ("-": none) to root; AGAIN: being made, or the line. */
 gboolean mirror_want(Mirror *mirror, const char *old_root, const char *root, GError **error);
+/* The last mirror_download or mirror_want was AGAIN because central said so: it makes the bundle.
+ */
+gboolean mirror_being_made(const Mirror *mirror);
 /* Where spec->watch is set, a watch is open from the first mirror_update on. */
 typedef enum { MIRROR_NEWS, MIRROR_POKED, MIRROR_TIME } MirrorEvent;
 /* Sleeps until central's ledger has moved, `fd` can be read (-1: none) or the monotonic time has

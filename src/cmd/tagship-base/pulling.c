@@ -5,7 +5,9 @@
 #include "cmd/tagship-base/pulling.h"
 
 #define LOCK_WAIT_MS 500 /* the other apps have their orders already; this is between two looks */
-#define ROUNDS 4         /* stage may find an old tree altered and need another bundle */
+#define STAGE_CORRUPT 4  /* exit statuses of tagship-stage */
+#define STAGE_WAITS 5
+#define ROUNDS 4 /* stage may find an old tree altered and need another bundle */
 #define WANT_US (20 * G_USEC_PER_SEC) /* central makes a bundle: so long it is waited for */
 #define WANT_POLL_US (2 * G_USEC_PER_SEC)
 /* without news (from a base to its nodes) a watch looks again then, later each time */
@@ -21,7 +23,9 @@ struct BasePull {
 	guint wanted;
 	gint64 look_utc; /* what was put off may be had from then on; 0: nothing was */
 	gint64 again_s;
-	char *refused; /* what was said of a report that cannot be delivered */
+	char *refused;        /* what was said of a report that cannot be delivered */
+	GError *failed;       /* the first that kept an order of this contact from being staged */
+	GHashTable *given_up; /* releases that are not tried again in this contact */
 };
 
 static gboolean want(BasePull *pull, const BaseTodo *todo, const StageNeed *need, GError **error)
@@ -31,7 +35,7 @@ static gboolean want(BasePull *pull, const BaseTodo *todo, const StageNeed *need
 		todo->order->version, need->why ? need->why : "no bundle fits what is here");
 	if (mirror_want(pull->mirror, need->old_root, todo->order->root, &failed))
 		return TRUE;
-	if (g_error_matches(failed, TS_ERROR, TS_ERROR_AGAIN)) {
+	if (mirror_being_made(pull->mirror)) {
 		pull->wanted++;
 		return TRUE;
 	}
@@ -53,8 +57,7 @@ static gboolean may_wait(BasePull *pull, const BaseTodo *todo)
 /* Central lost the file and makes it again: that is no error of the line. */
 static gboolean being_made(BasePull *pull, GError **error)
 {
-	if (!error || !g_error_matches(*error, TS_ERROR, TS_ERROR_AGAIN) ||
-	    !strstr((*error)->message, "central: "))
+	if (!mirror_being_made(pull->mirror))
 		return FALSE;
 	g_clear_error(error);
 	pull->wanted++;
@@ -98,17 +101,48 @@ static gboolean fetch_one(BasePull *pull, const BaseTodo *todo, const GPtrArray 
 	return ok;
 }
 
-/* What has come is staged before the next is fetched: it may be due by then. */
-static gboolean stage(const BasePull *pull, GError **error)
+/* Said at once, and what the contact ends with. */
+static void fail_order(BasePull *pull, const BaseTodo *todo, GError *why)
 {
-	return base_run_helper(pull->base, "tagship-stage", NULL, error) >= 0;
+	g_prefix_error(&why, "%s %s: ", todo->app->name, todo->order->version);
+	(void)g_hash_table_add(pull->given_up, g_strdup(todo->order->release)); /* a set */
+	if (pull->failed) {
+		g_printerr("%s\n", why->message);
+		g_error_free(why);
+	} else {
+		pull->failed = why;
+	}
+}
+
+/* What has come is staged before the next is fetched: it may be due by then. It tells itself what
+ * goes wrong. */
+static gboolean stage(BasePull *pull, const BaseTodo *todo, GError **error)
+{
+	int status = base_run_helper(pull->base, "tagship-stage", NULL, error);
+	if (status > 0 && status != STAGE_WAITS)
+		fail_order(pull, todo,
+			   g_error_new(TS_ERROR,
+				       status == STAGE_CORRUPT ? TS_ERROR_CORRUPT : TS_ERROR_FAILED,
+				       "not everything could be staged"));
+	return status >= 0;
+}
+
+static GPtrArray *todos_left(const BasePull *pull, GError **error)
+{
+	GPtrArray *todos = base_todos(pull->base, error);
+	for (guint i = todos ? todos->len : 0; i > 0; i--) {
+		const BaseTodo *todo = todos->pdata[i - 1];
+		if (g_hash_table_contains(pull->given_up, todo->order->release))
+			g_ptr_array_remove_index(todos, i - 1);
+	}
+	return todos;
 }
 
 /* FALSE only for the line, or because of news: one order that cannot be had must not hold up the
  * others. *ret_open: how many orders are not staged. */
 static gboolean fetch_all(BasePull *pull, guint *ret_open, GError **error)
 {
-	g_autoptr(GPtrArray) todos = base_todos(pull->base, error);
+	g_autoptr(GPtrArray) todos = todos_left(pull, error);
 	if (!todos)
 		return FALSE;
 	*ret_open = todos->len;
@@ -118,7 +152,7 @@ static gboolean fetch_all(BasePull *pull, guint *ret_open, GError **error)
 		g_autoptr(GError) failed = NULL;
 		gboolean came = FALSE;
 		if (fetch_one(pull, todo, todos, &came, &failed)) {
-			if (came && !stage(pull, error))
+			if (came && !stage(pull, todo, error))
 				return FALSE;
 			continue;
 		}
@@ -126,7 +160,7 @@ static gboolean fetch_all(BasePull *pull, guint *ret_open, GError **error)
 			g_propagate_error(error, g_steal_pointer(&failed));
 			return FALSE;
 		}
-		g_printerr("%s %s: %s\n", todo->app->name, todo->order->version, failed->message);
+		fail_order(pull, todo, g_steal_pointer(&failed));
 	}
 	return TRUE;
 }
@@ -165,6 +199,20 @@ static gboolean wait_for_bundle(BasePull *pull, gboolean *ret_moved, GError **er
 	return TRUE;
 }
 
+/* Where nobody stays to try again, the contact has failed if an order could not be had. */
+static gboolean all_is_well(BasePull *pull, GError **error)
+{
+	if (!pull->failed)
+		return TRUE;
+	if (pull->contact.spec.watch) {
+		g_printerr("%s\n", pull->failed->message);
+		g_clear_error(&pull->failed);
+		return TRUE;
+	}
+	g_propagate_error(error, g_steal_pointer(&pull->failed));
+	return FALSE;
+}
+
 /* Fetches and stages what the accepted orders need. */
 static gboolean rounds(BasePull *pull, GError **error)
 {
@@ -182,7 +230,7 @@ static gboolean rounds(BasePull *pull, GError **error)
 			pull->again_s = 0;
 		if (moved && !fetch_all(pull, &open, error))
 			return FALSE;
-		g_autoptr(GPtrArray) left = base_todos(pull->base, error);
+		g_autoptr(GPtrArray) left = todos_left(pull, error);
 		if (!left)
 			return FALSE;
 		if (left->len == 0 || pull->look_utc > 0)
@@ -270,10 +318,18 @@ static gboolean deliver(BasePull *pull, gboolean at_end, GError **error)
 	return TRUE;
 }
 
+/* Each contact tries all orders anew. */
+static void begin(BasePull *pull)
+{
+	g_hash_table_remove_all(pull->given_up);
+	g_clear_error(&pull->failed);
+}
+
 gboolean base_pull_poked(BasePull *pull, GError **error)
 {
+	begin(pull);
 	gboolean ok = deliver(pull, FALSE, error) && fetch_and_stage(pull, error) &&
-		      deliver(pull, TRUE, error);
+		      deliver(pull, TRUE, error) && all_is_well(pull, error);
 	base_gc_quietly(pull->cmd, pull->base);
 	return ok;
 }
@@ -281,9 +337,11 @@ gboolean base_pull_poked(BasePull *pull, GError **error)
 gboolean base_pull_contact(BasePull *pull, GError **error)
 {
 	gboolean moved = FALSE;
+	begin(pull);
 	gboolean ok = base_contact_gather(pull->base, &pull->contact, error) &&
 		      deliver(pull, FALSE, error) && mirror_update(pull->mirror, &moved, error) &&
-		      fetch_and_stage(pull, error) && deliver(pull, TRUE, error);
+		      fetch_and_stage(pull, error) && deliver(pull, TRUE, error) &&
+		      all_is_well(pull, error);
 	base_gc_quietly(pull->cmd, pull->base);
 	return ok;
 }
@@ -325,6 +383,7 @@ BasePull *base_pull_open(const Cmd *cmd, const Base *base, gboolean watch, GErro
 	pull->cmd = cmd;
 	pull->base = base;
 	pull->progress = cmd_progress_new(cmd);
+	pull->given_up = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	base_contact_init(base, &pull->contact);
 	pull->contact.spec.progress = pull->progress;
 	pull->contact.spec.watch = watch;
@@ -343,5 +402,7 @@ void base_pull_close(BasePull *pull)
 	cmd_progress_free(pull->progress);
 	base_contact_clear(&pull->contact);
 	g_free(pull->refused);
+	g_clear_error(&pull->failed);
+	g_hash_table_unref(pull->given_up);
 	g_free(pull);
 }
