@@ -46,7 +46,7 @@ _tagship_base() {
 		*)
 			if [[ -z $command ]]; then
 				command=$word
-			elif [[ $command == node && -z $verb ]]; then
+			elif [[ ($command == node || $command == key) && -z $verb ]]; then
 				verb=$word
 			else
 				position=$((position + 1))
@@ -74,11 +74,13 @@ _tagship_base() {
 	if [[ -z $command && $cur == -* ]]; then
 		_tagship_base_words '-C -q -v --json --help --version'
 	elif [[ -z $command ]]; then
-		_tagship_base_words 'init pull stage activate watch run status log hold unhold rollback pin unpin maintenance import export clock doctor gc node serve authorized-keys'
+		_tagship_base_words 'init pull stage activate watch run status log hold unhold rollback pin unpin maintenance import export clock doctor gc key node serve authorized-keys'
 	elif [[ $cur == -* ]]; then
 		_tagship_base_words "$(_tagship_base_options "$command" "$verb")"
 	elif [[ $command == node && -z $verb ]]; then
 		_tagship_base_words 'add list remove join'
+	elif [[ $command == key && -z $verb ]]; then
+		_tagship_base_words 'show rotate finish'
 	elif [[ $command == maintenance && $position == 1 ]]; then
 		_tagship_base_words 'on off'
 	elif [[ $position == 0 ]]; then

@@ -22,6 +22,7 @@ int base_unpin(Cmd *cmd, GError **error);
 int base_maintenance(Cmd *cmd, GError **error);
 int base_import(Cmd *cmd, GError **error);
 int base_export(Cmd *cmd, GError **error);
+int base_key(Cmd *cmd, GError **error);
 int base_node(Cmd *cmd, GError **error);
 int base_serve(Cmd *cmd, GError **error);
 int base_authorized_keys(Cmd *cmd, GError **error);

@@ -35,6 +35,7 @@ static const CmdEntry commands[] = {
     {"clock", "[confirm]", "how the clock stands; confirm: it is right", base_clock},
     {"doctor", "", "find what is wrong with this base", base_doctor},
     {"gc", "", "drop trees, bundles and logs no longer needed", base_gc},
+    {"key", "show|rotate|finish", "this base's key, and another in its place", base_key},
     {"node", "add|list|remove|join [NAME]", "the servers of this site that fetch from here",
      base_node},
     {"serve", "NODE", "answer one node (sshd's forced command)", base_serve},

@@ -177,6 +177,19 @@ static int base_show(Cmd *cmd, GError **error)
 	return 0;
 }
 
+/* The same base, with another key. */
+static int change_key(Cmd *cmd, Central *central, const ConfPeer *peer, GError **error)
+{
+	if (!conf_peer_replace(central->dirfd, peer, error))
+		return 1;
+	cmd_say(cmd,
+		"base %s has a new key; its old one is refused from now on. At the base: "
+		"tagship-base key finish",
+		peer->name);
+	cmd_say(cmd, "its line for authorized_keys: tagship -C %s authorized-keys", central->path);
+	return 0;
+}
+
 static int base_key(Cmd *cmd, GError **error)
 {
 	g_autofree char *key_text = NULL;
@@ -192,7 +205,7 @@ static int base_key(Cmd *cmd, GError **error)
 	    central ? conf_peer_load(central->dirfd, cmd->argv[1], error) : NULL;
 	if (!peer)
 		return 1;
-	if (!replace) {
+	if (!replace && !key_text) {
 		g_print("%s\n", peer->key);
 		return 0;
 	}
@@ -205,6 +218,8 @@ static int base_key(Cmd *cmd, GError **error)
 	}
 	g_free(peer->key);
 	peer->key = key;
+	if (!replace)
+		return change_key(cmd, central, peer, error);
 	peer->incarnation++;
 	if (!conf_peer_replace(central->dirfd, peer, error) ||
 	    !settle(cmd, central, peer->name, peer->apps, error))
