@@ -25,6 +25,7 @@ struct BasePull {
 	gint64 again_s;
 	char *refused;        /* what was said of a report that cannot be delivered */
 	GError *failed;       /* the first that kept an order of this contact from being staged */
+	int stage_status;     /* of the last staging */
 	GHashTable *given_up; /* releases that are not tried again in this contact */
 };
 
@@ -115,16 +116,11 @@ static void fail_order(BasePull *pull, const BaseTodo *todo, GError *why)
 }
 
 /* What has come is staged before the next is fetched: it may be due by then. It tells itself what
- * goes wrong. */
-static gboolean stage(BasePull *pull, const BaseTodo *todo, GError **error)
+ * goes wrong, and another bundle may do. */
+static gboolean stage(BasePull *pull, GError **error)
 {
-	int status = base_run_helper(pull->base, "tagship-stage", NULL, error);
-	if (status > 0 && status != STAGE_WAITS)
-		fail_order(pull, todo,
-			   g_error_new(TS_ERROR,
-				       status == STAGE_CORRUPT ? TS_ERROR_CORRUPT : TS_ERROR_FAILED,
-				       "not everything could be staged"));
-	return status >= 0;
+	pull->stage_status = base_run_helper(pull->base, "tagship-stage", NULL, error);
+	return pull->stage_status >= 0;
 }
 
 static GPtrArray *todos_left(const BasePull *pull, GError **error)
@@ -152,7 +148,7 @@ static gboolean fetch_all(BasePull *pull, guint *ret_open, GError **error)
 		g_autoptr(GError) failed = NULL;
 		gboolean came = FALSE;
 		if (fetch_one(pull, todo, todos, &came, &failed)) {
-			if (came && !stage(pull, todo, error))
+			if (came && !stage(pull, error))
 				return FALSE;
 			continue;
 		}
@@ -202,6 +198,12 @@ static gboolean wait_for_bundle(BasePull *pull, gboolean *ret_moved, GError **er
 /* Where nobody stays to try again, the contact has failed if an order could not be had. */
 static gboolean all_is_well(BasePull *pull, GError **error)
 {
+	if (!pull->failed && !pull->contact.spec.watch && pull->stage_status > 0 &&
+	    pull->stage_status != STAGE_WAITS)
+		util_error_set(&pull->failed,
+			       pull->stage_status == STAGE_CORRUPT ? TS_ERROR_CORRUPT
+								   : TS_ERROR_FAILED,
+			       "not everything could be staged");
 	if (!pull->failed)
 		return TRUE;
 	if (pull->contact.spec.watch) {
@@ -323,6 +325,7 @@ static void begin(BasePull *pull)
 {
 	g_hash_table_remove_all(pull->given_up);
 	g_clear_error(&pull->failed);
+	pull->stage_status = 0;
 }
 
 gboolean base_pull_poked(BasePull *pull, GError **error)
