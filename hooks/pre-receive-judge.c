@@ -70,7 +70,7 @@ static const ConfApp *app_of_plan(Judge *judge, const Plan *plan)
 static gboolean known_release(Judge *judge, const ConfApp *app, const char *oid, GError **error)
 {
 	g_autoptr(PublishRelease) release = publish_release(judge->central, app->name, oid, NULL);
-	if (!release || !publish_release_is_cancelled(release))
+	if (!release || !decide_release_is_cancelled(release))
 		return TRUE;
 	return util_error_set(
 	    error, TS_ERROR_REFUSED,

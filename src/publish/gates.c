@@ -43,21 +43,6 @@ void publish_gates_add(PublishGates *gates, const char *app, const char *release
 	(void)g_hash_table_add(gates->waiting, g_strconcat(app, " ", release, NULL)); /* a set */
 }
 
-static gboolean is_over(const PublishRelease *release)
-{
-	static const char *const over[] = {"refused", "build-failed", "history", "late", NULL};
-	return g_strv_contains(over, release->state) || publish_release_is_cancelled(release) ||
-	       (release->gate == PLAN_GATE_ALONE && release->waves < 2);
-}
-
-static gboolean words_are_said(const PublishRelease *release)
-{
-	for (guint wave = 1; wave <= release->waves; wave++)
-		if (plan_is_gated(release->gate, wave) && !publish_release_gate(release, wave))
-			return FALSE;
-	return TRUE;
-}
-
 gboolean publish_gates_find(PublishGates *gates, Central *central, GError **error)
 {
 	g_auto(GStrv) apps = conf_app_names(central->dirfd, error);
@@ -67,41 +52,11 @@ gboolean publish_gates_find(PublishGates *gates, Central *central, GError **erro
 			return FALSE;
 		for (guint i = 0; i < releases->len; i++) {
 			const PublishRelease *release = releases->pdata[i];
-			if (!is_over(release) && !words_are_said(release))
+			if (decide_release_awaits_gate(release))
 				publish_gates_add(gates, apps[a], release->release);
 		}
 	}
 	return apps != NULL;
-}
-
-static void next_step(const PublishRelease *release, gint64 now_utc, CentralGateStep *ret_step)
-{
-	g_autofree CentralTarget *targets = g_new0(CentralTarget, release->targets->len);
-	g_autofree CentralGate *words = g_new0(CentralGate, release->waves);
-	g_autofree gint64 *gates_at = g_new0(gint64, release->waves);
-	for (guint i = 0; i < release->targets->len; i++) {
-		const PublishTarget *target = release->targets->pdata[i];
-		targets[i] = (CentralTarget){.base = target->base,
-					     .state = target->state,
-					     .ended_as = target->event,
-					     .at_utc = target->at_utc,
-					     .wave = target->wave};
-	}
-	for (guint wave = 1; wave <= release->waves; wave++) {
-		const PublishGate *gate = publish_release_gate(release, wave);
-		gates_at[wave - 1] = publish_release_gate_at(release, wave);
-		if (gate)
-			words[wave - 1] = gate->open ? CENTRAL_GATE_OPEN : CENTRAL_GATE_SHUT;
-	}
-	const CentralRelease facts = {.gate = release->gate,
-				      .quorum_percent = release->quorum_percent,
-				      .waves = release->waves,
-				      .gates_at_utc = gates_at,
-				      .grace_s = release->grace_s,
-				      .targets = targets,
-				      .n_targets = release->targets->len,
-				      .words = words};
-	central_next_gate(&facts, now_utc, ret_step);
 }
 
 /* Under the lock of the fan-out, unless another worker was first. */
@@ -113,7 +68,7 @@ static gboolean say_word(Central *central, const PublishRelease *release,
 		return FALSE;
 	g_autoptr(PublishRelease) now =
 	    publish_release(central, release->app, release->release, error);
-	if (!now || publish_release_gate(now, step->wave))
+	if (!now || decide_release_gate(now, step->wave))
 		return now != NULL;
 	g_autoptr(UtilTrailers) text = util_trailers_new();
 	util_trailers_add_int(text, "Wave", step->wave);
@@ -156,12 +111,12 @@ static gboolean decide_release(PublishGates *gates, Central *central, const char
 		g_autoptr(PublishRelease) release = publish_release(central, app, id, error);
 		if (!release)
 			return FALSE;
-		*ret_done = is_over(release) || words_are_said(release);
+		*ret_done = !decide_release_awaits_gate(release);
 		/* orders come first, all at once: a word before them would reach nobody */
-		if (*ret_done || !publish_release_is_ordered(release))
+		if (*ret_done || !decide_release_is_ordered(release))
 			return TRUE;
 		CentralGateStep step;
-		next_step(release, util_clock_now_utc(central->clock), &step);
+		decide_release_next_gate(release, util_clock_now_utc(central->clock), &step);
 		g_autofree char *reason = step.reason;
 		if (step.word == CENTRAL_GATE_UNDECIDED) {
 			if (step.next_utc > 0)

@@ -13,7 +13,7 @@ static void set_gate(Order *order, const PublishRelease *release, const PublishT
 	order->gated = plan_is_gated(release->gate, target->wave);
 	order->cut_off_hold = plan_cut_off_hold(release->cut_off, release->gate, target->wave);
 	if (order->gated || order->cut_off_hold)
-		order->gate_at_utc = publish_release_gate_at(release, target->wave);
+		order->gate_at_utc = decide_release_gate_at(release, target->wave);
 }
 
 static Order *new_order(JobRun *run, const PublishRelease *release, const PublishTarget *target,
@@ -102,7 +102,7 @@ static void say_target(JobRun *run, const PublishRelease *release, const Publish
 	job_say(run, "  %-16s %s (%s), arrives in about %s: %s", target->base, size, bundle->codec,
 		away,
 		central_arrival_word(order->is_now, arrival_utc, order->at_utc, order->grace_s,
-				     publish_release_staged_by(release)));
+				     decide_release_staged_by(release)));
 }
 
 static void add_left_out(JobRun *run, UtilTrailers *ordered, const char *base, const char *why)
@@ -186,7 +186,7 @@ static gboolean order_target(JobRun *run, const Ordering *ordering, const Publis
 						      reader.line_kbit)
 				: now;
 	say_target(run, release, target, order, bundle, arrival, now);
-	gint64 gate = publish_release_staged_by(release), by = gate ? gate : order->at_utc;
+	gint64 gate = decide_release_staged_by(release), by = gate ? gate : order->at_utc;
 	if (!order->is_now && arrival > by && strcmp(run->app->late, "refuse") == 0) {
 		g_autofree char *away = util_text_duration(arrival - by);
 		g_autofree char *late = g_strdup_printf(

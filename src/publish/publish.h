@@ -12,7 +12,7 @@
 #include "build/build.h"
 #include "bundle/bundle.h"
 #include "conf/conf.h"
-#include "decide/central.h"
+#include "decide/release.h"
 #include "ledger/ledger.h"
 #include "library/library.h"
 #include "store/store.h"
@@ -103,88 +103,22 @@ char *publish_bound_commit(Central *central, const char *app, const char *versio
  */
 char *publish_estimate(Central *central, const PlanTable *table, GError **error);
 
-/* Central's word for one wave (a release without waves is wave 1). */
-typedef struct {
-	guint wave;
-	gboolean open;
-	char *reason;
-	gint64 decided_utc;
-} PublishGate;
-
-/* One release folded from its record and the ledgers. */
-typedef struct {
-	char *base;
-	char *zone;
-	gint64 at_utc;
-	char *local_text;
-	guint wave; /* from 1 */
-	CentralState state;
-	ReportEvent event; /* newest report, if reported */
-	gboolean reported;
-	gint64 round; /* that report's */
-	gint64 event_utc;
-	gint64 outage_ms;
-	char *detail;
-	char *log_end;
-	GPtrArray *nodes;     /* ReportNode: servers of its site, as last reported; may be empty */
-	guint64 seq;          /* of the newest order */
-	guint64 bundle_bytes; /* 0: nothing to transfer */
-	char *codec;
-	gint64 arrival_utc; /* expected, at the time of ordering */
-	char *left_out;     /* why it was not ordered there, or NULL */
-	char *trouble;      /* its ledger cannot be read, so nothing of it is known here; or NULL */
-} PublishTarget;
-
-typedef struct {
-	char *app;
-	char *release;
-	char *tag;
-	char *version;
-	char *title;
-	char *state; /* "queued" (no targets yet), "building", "build-failed", "bundling",
-			"ordered", "cancelled", "history", "live" (all), … */
-	gboolean is_now;
-	PlanGate gate;
-	guint quorum_percent;
-	guint waves; /* 1: all together */
-	gint64 gate_lead_s;
-	gint64 grace_s;
-	char *cut_off;       /* as PlanTable */
-	char *override;      /* why a freeze does not count, or NULL */
-	GPtrArray *gates;    /* PublishGate: decided ones, by wave */
-	gint64 taken_utc;    /* its record began */
-	gint64 accepted_utc; /* 0: not yet */
-	char *job;
-	char *reason;
-	char *tagger, *pusher;
-	char *signer;       /* "[PRINCIPALS ]SHA256:…"; NULL: the tag is not signed */
-	char *root;         /* of what was built; NULL: nothing yet */
-	GPtrArray *targets; /* PublishTarget */
-} PublishRelease;
+/* A release folded from its record and the ledgers. */
+typedef DecideRelease PublishRelease;
+typedef DecideTarget PublishTarget;
+typedef DecideWord PublishGate;
 PublishRelease *publish_release(Central *central, const char *app, const char *release,
 				GError **error);
 /* What is to come at a base and falls into a freeze that was written after its plan, as
  * plan_freeze_alarm says it; NULL: all is well. facts: of any app, or none. */
 char *publish_frozen(const PublishFacts *facts, const PublishRelease *release,
 		     const PublishTarget *target);
-/* Its orders are decided, and may be in the ledgers or on their way there. */
-gboolean publish_release_is_ordered(const PublishRelease *release);
-/* Central's word for a wave, or NULL. */
-const PublishGate *publish_release_gate(const PublishRelease *release, guint wave);
-/* When the word for a wave may be had at the earliest, and a base that was not heard of since is
- * cut off. */
-gint64 publish_release_gate_at(const PublishRelease *release, guint wave);
-/* Until then its gate has to see it staged, in whatever wave it is; 0: it has none. */
-gint64 publish_release_staged_by(const PublishRelease *release);
 /* No order was given for it, and its time and grace are over: it comes no more. */
 gboolean publish_target_is_past(const PublishRelease *release, const PublishTarget *target,
 				gint64 now_utc);
-/* As a whole: cancelled, or asked to be and not confirmed everywhere. */
-gboolean publish_release_is_cancelled(const PublishRelease *release);
 /* All releases of an app, newest first, by when they were taken in; at most `max` (0: all). */
 GPtrArray *publish_releases(Central *central, const char *app, guint max, GError **error);
-void publish_release_free(PublishRelease *release);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(PublishRelease, publish_release_free)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PublishRelease, decide_release_free)
 
 /* Something that was decided is not in every ledger yet; the worker tries again each minute, later
  * less often. */

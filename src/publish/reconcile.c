@@ -40,7 +40,7 @@ static gboolean is_over(const PublishRelease *release)
 		ended += target->state == CENTRAL_ENDED ||
 			 (target->state == CENTRAL_CANCEL_ASKED && target->seq == 0);
 	}
-	return strcmp(release->state, "refused") == 0 || publish_release_is_cancelled(release) ||
+	return strcmp(release->state, "refused") == 0 || decide_release_is_cancelled(release) ||
 	       (ended > 0 && ended == release->targets->len);
 }
 
@@ -168,7 +168,7 @@ static gboolean is_cancelled(Reconcile *self, const char *oid)
 {
 	g_autoptr(PublishRelease) release =
 	    publish_release(self->central, self->app->name, oid, NULL);
-	return release && publish_release_is_cancelled(release);
+	return release && decide_release_is_cancelled(release);
 }
 
 static gboolean take_missing(Reconcile *self, GHashTable *present, GError **error)

@@ -65,7 +65,7 @@ static void replace(char **field, const char *value)
 static char *waits_for(const PublishRelease *release, const PublishTarget *target)
 {
 	if (!plan_is_gated(release->gate, target->wave) ||
-	    publish_release_gate(release, target->wave))
+	    decide_release_gate(release, target->wave))
 		return NULL;
 	return target->wave > 1 ? g_strdup_printf("wave %u", target->wave - 1) : g_strdup("gate");
 }

@@ -106,7 +106,7 @@ static void check_missing_tags(CmdDoctor *doctor, Central *central, const ConfAp
 		if (!g_str_has_prefix(name, "refs/tags/") || repo_ref_get(repo, name, now, NULL))
 			continue;
 		g_autoptr(PublishRelease) release = publish_release(central, app->name, oid, NULL);
-		if (release && publish_release_is_cancelled(release))
+		if (release && decide_release_is_cancelled(release))
 			continue;
 		g_autofree char *meant =
 		    release ? g_strdup_printf(". If it was meant to go: tagship cancel %s %.12s",

@@ -174,7 +174,7 @@ static void add_row(CmdTable *table, const Coming *one, gint64 now)
 	g_autofree char *left = util_text_duration(target->at_utc - now);
 	g_autofree char *by = by_text(release);
 	g_autofree char *wave = release->waves > 1 ? g_strdup_printf("%u", target->wave) : NULL;
-	const PublishGate *gate = publish_release_gate(release, target->wave);
+	const PublishGate *gate = decide_release_gate(release, target->wave);
 	const char *state = target->state == CENTRAL_STAGED         ? "staged"
 			    : target->state == CENTRAL_CANCEL_ASKED ? "cancel-asked"
 								    : release->state;
@@ -199,7 +199,7 @@ static void print_frozen(const Coming *one, const PublishFacts *facts)
 static void print_late(const Coming *one)
 {
 	const PublishTarget *target = one->target;
-	gint64 gate = publish_release_staged_by(one->release), by = gate ? gate : target->at_utc;
+	gint64 gate = decide_release_staged_by(one->release), by = gate ? gate : target->at_utc;
 	if (one->release->is_now || target->arrival_utc <= by || target->state != CENTRAL_ORDERED)
 		return;
 	g_autofree char *late = util_text_duration(target->arrival_utc - by);
