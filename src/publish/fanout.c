@@ -25,16 +25,21 @@ const LibraryDecision *publish_decision(const GPtrArray *decisions, const char *
 	return NULL;
 }
 
-const LibraryDecision *publish_cancel_decision(const GPtrArray *decisions, const char *base)
+DecideDecision *publish_decision_facts(const GPtrArray *decisions)
 {
+	DecideDecision *facts = g_new0(DecideDecision, decisions->len);
 	for (guint i = 0; i < decisions->len; i++) {
 		const LibraryDecision *decision = g_ptr_array_index(decisions, i);
-		const char *only = util_trailers_get(decision->text, "Base");
-		if (strcmp(decision->decision, "cancelled") == 0 &&
-		    (!only || g_strcmp0(only, base) == 0))
-			return decision;
+		facts[i] = (DecideDecision){decision->decision, decision->time_utc, decision->text};
 	}
-	return NULL;
+	return facts;
+}
+
+const LibraryDecision *publish_cancel_decision(const GPtrArray *decisions, const char *base)
+{
+	g_autofree DecideDecision *facts = publish_decision_facts(decisions);
+	const DecideDecision *cancel = decide_cancel_of(facts, decisions->len, base);
+	return cancel ? g_ptr_array_index(decisions, cancel - facts) : NULL;
 }
 
 /* ---- what is owed ---- */
@@ -58,10 +63,9 @@ typedef struct {
 	const char *app, *release;
 	GBytes *tag;
 	GHashTable *views;
-	GHashTable *decided; /* base -> orders decided so far (GUINT) */
-	GHashTable *deaf;    /* bases that a stop could not be told; or NULL */
-	GHashTable *failed;  /* bases that nothing more goes to in this run */
-	GString *why;        /* of those that central knows */
+	GHashTable *deaf;   /* bases that a stop could not be told; or NULL */
+	GHashTable *failed; /* bases that nothing more goes to in this run */
+	GString *why;       /* of those that central knows */
 } FanOut;
 
 /* What comes later must not overtake what could not be written. */
@@ -85,102 +89,24 @@ static gboolean append(FanOut *self, const char *base, Order *order, GError **er
 	return TRUE;
 }
 
-/* The n-th order decided for its base, appended if the ledger has fewer. */
-static gboolean order_base(FanOut *self, const char *base, Order *order, guint nth, GError **error)
+static gboolean complete(FanOut *self, const DecideTold *told, GError **error)
 {
+	const char *base = told->entry->base;
 	LedgerView *view = ledger_views_get(self->views, self->central, base, error);
 	if (!view)
 		return FALSE;
-	guint have = GPOINTER_TO_UINT(g_hash_table_lookup(view->counts, self->release));
-	if (have >= nth)
+	const LedgerOrder *newest = g_hash_table_lookup(view->orders, self->release);
+	const DecideHeld held = {
+	    .orders = GPOINTER_TO_UINT(g_hash_table_lookup(view->counts, self->release)),
+	    .wave = newest ? newest->order->wave : 0,
+	    .cancelled = g_hash_table_contains(view->cancels, self->release),
+	    .gate_said = newest && newest->gate_seq > 0};
+	if (!decide_lacks(told, &held))
 		return TRUE;
-	if (self->deaf && g_hash_table_contains(self->deaf, base))
+	if (told->entry->kind == ORDER_KIND_ORDER && self->deaf &&
+	    g_hash_table_contains(self->deaf, base))
 		return util_error_set(error, TS_ERROR_AGAIN, "a stop could not be told there");
-	return append(self, base, order, error);
-}
-
-static gboolean cancel_base(FanOut *self, const char *base, const LibraryDecision *decision,
-			    GError **error)
-{
-	LedgerView *view = ledger_views_get(self->views, self->central, base, error);
-	if (!view || g_hash_table_contains(view->cancels, self->release))
-		return view != NULL;
-	g_autoptr(Order) cancel = order_new(ORDER_KIND_CANCEL);
-	cancel->base = g_strdup(base);
-	cancel->release = g_strdup(self->release);
-	cancel->app = g_strdup(self->app);
-	cancel->reason = g_strdup(util_trailers_get(decision->text, "Reason"));
-	cancel->written_utc = decision->time_utc;
-	return append(self, base, cancel, error);
-}
-
-/* If it is of this wave, has an order and no such word yet. */
-static gboolean gate_base(FanOut *self, const char *base, const LibraryDecision *decision,
-			  GError **error)
-{
-	gint64 wave = 0;
-	LedgerView *view = ledger_views_get(self->views, self->central, base, error);
-	if (!view ||
-	    !util_trailers_need_int(decision->text, "Wave", 1, PLAN_WAVES_MAX, &wave, error))
-		return FALSE;
-	const LedgerOrder *entry = g_hash_table_lookup(view->orders, self->release);
-	if (!entry || entry->order->wave != (guint)wave || entry->gate_seq > 0)
-		return TRUE;
-	g_autoptr(Order) gate = order_new(ORDER_KIND_GATE);
-	gate->base = g_strdup(base);
-	gate->release = g_strdup(self->release);
-	gate->app = g_strdup(self->app);
-	gate->gate_open = strcmp(decision->decision, "gate-opened") == 0;
-	gate->reason = g_strdup(util_trailers_get(decision->text, "Reason"));
-	gate->written_utc = decision->time_utc;
-	return append(self, base, gate, error);
-}
-
-/* To every base that has an order by now, or only to the one that is named. */
-static void fan_word(FanOut *self, const LibraryDecision *decision,
-		     gboolean (*tell)(FanOut *self, const char *base,
-				      const LibraryDecision *decision, GError **error))
-{
-	const char *only = util_trailers_get(decision->text, "Base");
-	g_autoptr(GList) bases =
-	    g_list_sort(g_hash_table_get_keys(self->decided), (GCompareFunc)strcmp);
-	for (GList *at = bases; at; at = at->next) {
-		g_autoptr(GError) why = NULL;
-		const char *base = at->data;
-		if ((only && strcmp(only, base) != 0) || g_hash_table_contains(self->failed, base))
-			continue;
-		if (!tell(self, base, decision, &why))
-			fail_base(self, base, why);
-	}
-}
-
-static gboolean fan_order(FanOut *self, const char *text, GError **error)
-{
-	g_autoptr(GError) why = NULL;
-	g_autoptr(Order) order = order_parse(text, strlen(text), error);
-	if (!order)
-		return FALSE;
-	guint nth = GPOINTER_TO_UINT(g_hash_table_lookup(self->decided, order->base)) + 1;
-	g_hash_table_replace(self->decided, g_strdup(order->base), GUINT_TO_POINTER(nth));
-	if (!g_hash_table_contains(self->failed, order->base) &&
-	    !order_base(self, order->base, order, nth, &why))
-		fail_base(self, order->base, why);
-	return TRUE;
-}
-
-static gboolean fan_decision(FanOut *self, const LibraryDecision *decision, GError **error)
-{
-	if (g_str_has_prefix(decision->decision, "gate-"))
-		fan_word(self, decision, gate_base);
-	if (strcmp(decision->decision, "cancelled") == 0)
-		fan_word(self, decision, cancel_base);
-	if (strcmp(decision->decision, "ordered") != 0)
-		return TRUE;
-	for (guint i = 0; i < util_trailers_count(decision->text); i++)
-		if (strcmp(util_trailers_key(decision->text, i), "Order") == 0 &&
-		    !fan_order(self, util_trailers_value(decision->text, i), error))
-			return FALSE;
-	return TRUE;
+	return append(self, base, told->entry, error);
 }
 
 static gboolean fan_out(FanOut *self, GError **error)
@@ -189,12 +115,19 @@ static gboolean fan_out(FanOut *self, GError **error)
 	    library_decisions(self->central->library, self->app, self->release, error);
 	if (!decisions || !publish_decision(decisions, "ordered"))
 		return decisions != NULL;
+	g_autofree DecideDecision *facts = publish_decision_facts(decisions);
 	self->tag = library_release_tag(self->central->library, self->app, self->release, error);
-	for (guint i = 0; self->tag && i < decisions->len; i++)
-		if (!fan_decision(self, g_ptr_array_index(decisions, i), error))
-			return FALSE;
-	if (!self->tag || self->why->len == 0)
-		return self->tag != NULL;
+	g_autoptr(GPtrArray) told =
+	    self->tag ? decide_told(self->app, self->release, facts, decisions->len, error) : NULL;
+	for (guint i = 0; told && i < told->len; i++) {
+		g_autoptr(GError) why = NULL;
+		const DecideTold *one = g_ptr_array_index(told, i);
+		if (!g_hash_table_contains(self->failed, one->entry->base) &&
+		    !complete(self, one, &why))
+			fail_base(self, one->entry->base, why);
+	}
+	if (!told || self->why->len == 0)
+		return told != NULL;
 	return util_error_set(error, TS_ERROR_AGAIN, "not every ledger could be written: %s",
 			      self->why->str);
 }
@@ -203,8 +136,6 @@ gboolean publish_fan_out_locked(Central *central, const char *app, const char *r
 				GHashTable *deaf, GError **error)
 {
 	g_autoptr(GHashTable) views = ledger_views_new();
-	g_autoptr(GHashTable) decided =
-	    g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	g_autoptr(GHashTable) failed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	g_autoptr(GString) why = g_string_new(NULL);
 	g_autoptr(GError) local = NULL;
@@ -213,7 +144,6 @@ gboolean publish_fan_out_locked(Central *central, const char *app, const char *r
 		       .app = app,
 		       .release = release,
 		       .views = views,
-		       .decided = decided,
 		       .deaf = deaf,
 		       .failed = failed,
 		       .why = why};

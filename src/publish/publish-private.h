@@ -78,8 +78,8 @@ guint publish_bundle_effort(const OrderBundle *bundle);
 int publish_lock(Central *central, GError **error);
 /* The first decision of this name, or NULL; borrowed. */
 const LibraryDecision *publish_decision(const GPtrArray *decisions, const char *name);
-/* As the room decide takes it; borrowed. */
-DecideDecision publish_decision_facts(const LibraryDecision *decision);
+/* As the room decide takes them; what they point to is borrowed. */
+DecideDecision *publish_decision_facts(const GPtrArray *decisions);
 /* The cancel that holds at this base, its own or that of the whole; base NULL: of the whole. */
 const LibraryDecision *publish_cancel_decision(const GPtrArray *decisions, const char *base);
 

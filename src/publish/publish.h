@@ -12,7 +12,7 @@
 #include "build/build.h"
 #include "bundle/bundle.h"
 #include "conf/conf.h"
-#include "decide/release.h"
+#include "decide/told.h"
 #include "ledger/ledger.h"
 #include "library/library.h"
 #include "store/store.h"

@@ -123,11 +123,6 @@ static void fold_ledger(PublishTarget *target, const LedgerView *view, const cha
 	}
 }
 
-DecideDecision publish_decision_facts(const LibraryDecision *decision)
-{
-	return (DecideDecision){decision->decision, decision->time_utc, decision->text};
-}
-
 PublishRelease *publish_release_with(Central *central, GHashTable *views, const char *app,
 				     const char *release_id, GError **error)
 {
@@ -137,11 +132,9 @@ PublishRelease *publish_release_with(Central *central, GHashTable *views, const 
 		return NULL;
 	g_autoptr(PublishRelease) release = decide_release_new(
 	    app, release_id, ((const LibraryDecision *)decisions->pdata[0])->time_utc);
-	for (guint i = 0; i < decisions->len; i++) {
-		const DecideDecision decision =
-		    publish_decision_facts(g_ptr_array_index(decisions, i));
-		decide_release_fold(release, &decision);
-	}
+	g_autofree DecideDecision *facts = publish_decision_facts(decisions);
+	for (guint i = 0; i < decisions->len; i++)
+		decide_release_fold(release, &facts[i]);
 	for (guint i = 0; i < release->targets->len; i++) {
 		PublishTarget *target = g_ptr_array_index(release->targets, i);
 		g_autoptr(GError) gone = NULL;
