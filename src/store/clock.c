@@ -5,23 +5,14 @@
 #define MAX_BYTES ((gsize)4096)
 #define RENEW_US (G_GINT64_CONSTANT(3600) * G_USEC_PER_SEC)
 
-typedef enum { BY_ITSELF, BY_CENTRAL, BY_AGREED } By;
 static const char *const by_names[] = {"itself", "central", "agreed"};
 
-typedef struct {
-	char *boot;
-	gint64 boot_us, clock_us;
-	By by;
-	gint64 orders_utc;
-} Note;
-
-static void note_clear(Note *note)
+void store_clock_note_clear(StoreClockNote *note)
 {
 	g_clear_pointer(&note->boot, g_free);
 }
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Note, note_clear)
 
-static gboolean note_read(int root_dirfd, Note *ret_note)
+static gboolean note_read(int root_dirfd, StoreClockNote *ret_note)
 {
 	g_autofree char *text = NULL;
 	gsize len = 0;
@@ -38,16 +29,15 @@ static gboolean note_read(int root_dirfd, Note *ret_note)
 	ret_note->boot = g_strdup(boot);
 	for (guint i = 0; i < G_N_ELEMENTS(by_names); i++)
 		if (g_strcmp0(util_trailers_get(note, "By"), by_names[i]) == 0)
-			ret_note->by = (By)i;
+			ret_note->by = (StoreClockBy)i;
 	return TRUE;
 }
 
-static gboolean note_write(int root_dirfd, UtilClock *clock, const Note *what, GError **error)
+static gboolean note_write(int root_dirfd, const StoreClockNote *what, GError **error)
 {
 	g_autoptr(UtilTrailers) note = util_trailers_new();
-	g_autofree char *boot = clock->boot_id(clock);
-	util_trailers_add(note, "Boot", boot);
-	util_trailers_add_int(note, "Boot-Us", clock->boot_us(clock));
+	util_trailers_add(note, "Boot", what->boot);
+	util_trailers_add_int(note, "Boot-Us", what->boot_us);
 	util_trailers_add_int(note, "Clock-Us", what->clock_us);
 	util_trailers_add(note, "By", by_names[what->by]);
 	util_trailers_add_int(note, "Orders-Utc", what->orders_utc);
@@ -55,13 +45,15 @@ static gboolean note_write(int root_dirfd, UtilClock *clock, const Note *what, G
 	return util_fs_write_file(root_dirfd, FILE_NAME, text, strlen(text), 0644, error);
 }
 
-static gboolean same_boot(const Note *note, UtilClock *clock)
+/* ---- pure ---- */
+
+static gboolean same_boot(const StoreClockNote *note, UtilClock *clock)
 {
 	g_autofree char *boot = clock->boot_id(clock);
 	return strcmp(boot, note->boot) == 0;
 }
 
-static void judge(const Note *note, UtilClock *clock, StoreClock *ret_clock)
+static void judge_by_note(const StoreClockNote *note, UtilClock *clock, StoreClock *ret_clock)
 {
 	gint64 now_us = clock->now_us(clock), should_us = note->clock_us;
 	gboolean same = same_boot(note, clock);
@@ -74,23 +66,64 @@ static void judge(const Note *note, UtilClock *clock, StoreClock *ret_clock)
 	if (ret_clock->trusted)
 		return;
 	ret_clock->off_s = off_us / G_USEC_PER_SEC;
-	ret_clock->doubt = !same                    ? STORE_CLOCK_RESTARTED
-			   : note->by == BY_CENTRAL ? STORE_CLOCK_CENTRAL
-						    : STORE_CLOCK_JUMPED;
+	ret_clock->doubt = !same                                ? STORE_CLOCK_RESTARTED
+			   : note->by == STORE_CLOCK_BY_CENTRAL ? STORE_CLOCK_CENTRAL
+								: STORE_CLOCK_JUMPED;
 }
 
-void store_clock_read(int root_dirfd, UtilClock *clock, gint64 orders_utc, StoreClock *ret_clock)
+void store_clock_judge(const StoreClockNote *note, UtilClock *clock, gint64 orders_utc,
+		       StoreClock *ret_clock)
 {
-	g_auto(Note) note = {0};
 	*ret_clock = (StoreClock){.now_utc = util_clock_now_utc(clock), .trusted = TRUE};
-	if (note_read(root_dirfd, &note))
-		judge(&note, clock, ret_clock);
+	if (note)
+		judge_by_note(note, clock, ret_clock);
 	gint64 off_s = ret_clock->now_utc - orders_utc;
-	if (!ret_clock->trusted || off_s >= -STORE_CLOCK_JUMP_S || orders_utc <= note.orders_utc)
+	if (!ret_clock->trusted || off_s >= -STORE_CLOCK_JUMP_S ||
+	    orders_utc <= (note ? note->orders_utc : 0))
 		return;
 	ret_clock->trusted = FALSE;
 	ret_clock->doubt = STORE_CLOCK_ORDERS;
 	ret_clock->off_s = off_s;
+}
+
+void store_clock_agreed(UtilClock *clock, gint64 orders_utc, StoreClockNote *ret_note)
+{
+	*ret_note = (StoreClockNote){.boot = clock->boot_id(clock),
+				     .boot_us = clock->boot_us(clock),
+				     .clock_us = clock->now_us(clock),
+				     .by = STORE_CLOCK_BY_AGREED,
+				     .orders_utc = orders_utc};
+}
+
+gboolean store_clock_kept(const StoreClockNote *note, UtilClock *clock, gboolean begin,
+			  StoreClockNote *ret_note)
+{
+	StoreClock state = {.trusted = TRUE};
+	gboolean same = note && same_boot(note, clock);
+	if (note)
+		judge_by_note(note, clock, &state);
+	if (note ? !state.trusted || (same && clock->boot_us(clock) - note->boot_us < RENEW_US)
+		 : !begin)
+		return FALSE;
+	store_clock_agreed(clock, note ? note->orders_utc : 0, ret_note);
+	ret_note->by =
+	    !same || note->by == STORE_CLOCK_BY_CENTRAL ? STORE_CLOCK_BY_ITSELF : note->by;
+	return TRUE;
+}
+
+gboolean store_clock_told(const StoreClockNote *note, UtilClock *clock, gint64 offset_ms,
+			  gint64 orders_utc, StoreClockNote *ret_note)
+{
+	gboolean off = ABS(offset_ms) > STORE_CLOCK_JUMP_S * 1000;
+	if (off && note && same_boot(note, clock) && note->by == STORE_CLOCK_BY_AGREED)
+		return store_clock_kept(note, clock, FALSE, ret_note);
+	store_clock_agreed(clock, orders_utc, ret_note);
+	if (!off)
+		return TRUE;
+	ret_note->by = STORE_CLOCK_BY_CENTRAL;
+	ret_note->clock_us -= offset_ms * 1000;
+	ret_note->orders_utc = note ? note->orders_utc : 0;
+	return TRUE;
 }
 
 char *store_clock_why(const StoreClock *clock)
@@ -114,39 +147,37 @@ char *store_clock_why(const StoreClock *clock)
 	g_assert_not_reached();
 }
 
+/* ---- the file ---- */
+
+void store_clock_read(int root_dirfd, UtilClock *clock, gint64 orders_utc, StoreClock *ret_clock)
+{
+	g_auto(StoreClockNote) note = {0};
+	gboolean noted = note_read(root_dirfd, &note);
+	store_clock_judge(noted ? &note : NULL, clock, orders_utc, ret_clock);
+}
+
 gboolean store_clock_note(int root_dirfd, UtilClock *clock, gint64 orders_utc, GError **error)
 {
-	const Note note = {
-	    .clock_us = clock->now_us(clock), .by = BY_AGREED, .orders_utc = orders_utc};
-	return note_write(root_dirfd, clock, &note, error);
+	g_auto(StoreClockNote) note = {0};
+	store_clock_agreed(clock, orders_utc, &note);
+	return note_write(root_dirfd, &note, error);
 }
 
 gboolean store_clock_contact(int root_dirfd, UtilClock *clock, gint64 offset_ms, gint64 orders_utc,
 			     GError **error)
 {
-	g_auto(Note) note = {0};
-	if (ABS(offset_ms) <= STORE_CLOCK_JUMP_S * 1000)
-		return store_clock_note(root_dirfd, clock, orders_utc, error);
-	if (note_read(root_dirfd, &note) && same_boot(&note, clock) && note.by == BY_AGREED)
-		return store_clock_keep(root_dirfd, clock, FALSE, error);
-	note.by = BY_CENTRAL;
-	note.clock_us = clock->now_us(clock) - offset_ms * 1000;
-	return note_write(root_dirfd, clock, &note, error);
+	g_auto(StoreClockNote) note = {0};
+	g_auto(StoreClockNote) next = {0};
+	gboolean noted = note_read(root_dirfd, &note);
+	return !store_clock_told(noted ? &note : NULL, clock, offset_ms, orders_utc, &next) ||
+	       note_write(root_dirfd, &next, error);
 }
 
 gboolean store_clock_keep(int root_dirfd, UtilClock *clock, gboolean begin, GError **error)
 {
-	g_auto(Note) note = {0};
-	StoreClock state = {.trusted = TRUE};
+	g_auto(StoreClockNote) note = {0};
+	g_auto(StoreClockNote) next = {0};
 	gboolean noted = note_read(root_dirfd, &note);
-	gboolean same = noted && same_boot(&note, clock);
-	if (noted)
-		judge(&note, clock, &state);
-	if (noted ? !state.trusted || (same && clock->boot_us(clock) - note.boot_us < RENEW_US)
-		  : !begin)
-		return TRUE;
-	if (!same || note.by == BY_CENTRAL)
-		note.by = BY_ITSELF;
-	note.clock_us = clock->now_us(clock);
-	return note_write(root_dirfd, clock, &note, error);
+	return !store_clock_kept(noted ? &note : NULL, clock, begin, &next) ||
+	       note_write(root_dirfd, &next, error);
 }

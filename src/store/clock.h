@@ -59,3 +59,27 @@ gboolean store_clock_contact(int root_dirfd, UtilClock *clock, gint64 offset_ms,
 /* Renews the note of a trusted clock once an hour, so that what NTP mends bit by bit is no jump. A
  * first note is only made if `begin`: a dead clock must not be what others are measured by. */
 gboolean store_clock_keep(int root_dirfd, UtilClock *clock, gboolean begin, GError **error);
+
+/* ---- without the file: pure, and what the above go by. note: NULL if there is none ---- */
+
+/* Who says that it was that late. */
+typedef enum { STORE_CLOCK_BY_ITSELF, STORE_CLOCK_BY_CENTRAL, STORE_CLOCK_BY_AGREED } StoreClockBy;
+
+typedef struct {
+	char *boot;
+	gint64 boot_us, clock_us;
+	StoreClockBy by;
+	gint64 orders_utc;
+} StoreClockNote;
+void store_clock_note_clear(StoreClockNote *note);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(StoreClockNote, store_clock_note_clear)
+
+void store_clock_judge(const StoreClockNote *note, UtilClock *clock, gint64 orders_utc,
+		       StoreClock *ret_clock);
+/* The note of who says that it is right. */
+void store_clock_agreed(UtilClock *clock, gint64 orders_utc, StoreClockNote *ret_note);
+/* The note after a contact, and after a while: FALSE, and the old one stays. */
+gboolean store_clock_told(const StoreClockNote *note, UtilClock *clock, gint64 offset_ms,
+			  gint64 orders_utc, StoreClockNote *ret_note);
+gboolean store_clock_kept(const StoreClockNote *note, UtilClock *clock, gboolean begin,
+			  StoreClockNote *ret_note);
