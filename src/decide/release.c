@@ -234,9 +234,11 @@ void decide_release_fold(DecideRelease *release, const DecideDecision *decision)
 	    {"queued", "queued"},  {"accepted", "building"},         {"refused", "refused"},
 	    {"built", "bundling"}, {"build-failed", "build-failed"}, {"ordered", "ordered"}};
 	const UtilTrailers *text = decision->text;
-	/* a build that was under way goes on, and changes nothing any more */
-	gboolean cancelled = strcmp(release->state, "cancelled") == 0;
-	for (guint i = 0; !cancelled && i < G_N_ELEMENTS(states); i++)
+	/* a build that was under way, or a job that was cut off and runs again, goes on, and
+	 * changes nothing any more */
+	gboolean over =
+	    strcmp(release->state, "cancelled") == 0 || strcmp(release->state, "ordered") == 0;
+	for (guint i = 0; !over && i < G_N_ELEMENTS(states); i++)
 		if (strcmp(states[i].decision, decision->decision) == 0)
 			set_state(release, states[i].state);
 	set_text(&release->tag, text, "Tag");
