@@ -241,9 +241,10 @@ static UtilTrailers *without_cancelled(JobRun *run, const UtilTrailers *ordered,
 typedef enum { DECIDED_ORDERS, DECIDED_NOTHING, DECIDED_CANCELLED } Decided;
 
 /* Decides and fans out under the lock, unless a cancel came first: of the whole, or of all bases
- * that a revision is for. */
-static gboolean decide_orders(JobRun *run, const char *release, const UtilTrailers *wanted,
-			      Decided *ret_decided, GError **error)
+ * that a revision is for. From the first order on its version is bound, and not before: a tag that
+ * was moved while it was built is free. */
+static gboolean decide_orders(JobRun *run, const char *release, const char *version,
+			      const UtilTrailers *wanted, Decided *ret_decided, GError **error)
 {
 	Central *central = run->central;
 	util_autofd int lock = publish_lock(central, error);
@@ -264,7 +265,8 @@ static gboolean decide_orders(JobRun *run, const char *release, const UtilTraile
 		return TRUE;
 	*ret_decided = any ? DECIDED_ORDERS : DECIDED_NOTHING;
 	g_autoptr(GHashTable) deaf = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-	return library_decide(central->library, run->app->name, release, "ordered", ordered, NULL,
+	return (!any || library_bind(central->library, run->app->name, version, error)) &&
+	       library_decide(central->library, run->app->name, release, "ordered", ordered, NULL,
 			      util_clock_now_utc(central->clock), error) &&
 	       publish_stops_complete(central, deaf, error) &&
 	       publish_fan_out_locked(central, run->app->name, release, deaf, error);
@@ -302,11 +304,10 @@ static gboolean order_new_release(JobRun *run, const PublishRelease *release,
 		else if (!order_target(run, &ordering, target, error))
 			return FALSE;
 	}
-	if (!library_bind(run->central->library, run->app->name, version->version, error) ||
-	    !job_phase(run, "order", error))
+	if (!job_phase(run, "order", error))
 		return FALSE;
 	Decided decided = DECIDED_CANCELLED;
-	if (!decide_orders(run, release->release, ordered, &decided, error))
+	if (!decide_orders(run, release->release, version->version, ordered, &decided, error))
 		return FALSE;
 	if (decided == DECIDED_CANCELLED) {
 		job_say(run, "release %s was cancelled meanwhile; nothing is ordered",
@@ -364,7 +365,7 @@ static gboolean revise(JobRun *run, const Order *order, const LibraryVersion *ve
 	util_trailers_add(ordered, "Root", version->root);
 	util_trailers_add(ordered, "Order", text);
 	Decided decided = DECIDED_CANCELLED;
-	if (!decide_orders(run, order->release, ordered, &decided, error))
+	if (!decide_orders(run, order->release, version->version, ordered, &decided, error))
 		return FALSE;
 	if (decided == DECIDED_CANCELLED)
 		job_say(run, "its order was cancelled meanwhile");
