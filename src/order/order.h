@@ -228,5 +228,6 @@ Report *report_parse(const char *text, gsize len, GError **error);
 void report_add_node(Report *report, const ReportNode *node);
 /* "RELEASE.SEQ.EVENT", its identity within one base and a file name ("-" for a NULL release). From
  * its second round on "-ROUND" stands behind it. Of event "nodes" there may be several, so that 8
- * digits of what it says stand there. */
+ * digits of what it says stand there. Of a base that was replaced ".INCARNATION" follows: new
+ * hardware does everything anew. */
 char *report_key(const Report *report);

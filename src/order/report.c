@@ -277,6 +277,10 @@ char *report_key(const Report *report)
 		suffix = nodes_digest(report);
 	else if (report->round > 1)
 		suffix = g_strdup_printf("-%" G_GINT64_FORMAT, report->round);
-	return g_strdup_printf("%s.%" G_GUINT64_FORMAT ".%s%s", or_dash(report->release),
-			       report->seq, report_event_name(report->event), suffix ? suffix : "");
+	g_autofree char *hardware = report->incarnation > 1
+					? g_strdup_printf(".%" G_GINT64_FORMAT, report->incarnation)
+					: NULL;
+	return g_strdup_printf("%s.%" G_GUINT64_FORMAT ".%s%s%s", or_dash(report->release),
+			       report->seq, report_event_name(report->event), suffix ? suffix : "",
+			       hardware ? hardware : "");
 }
