@@ -271,6 +271,18 @@ static void fold_nodes(DecideTarget *target, const Report *report)
 	target->nodes = g_ptr_array_ref(report->nodes);
 }
 
+/* New hardware knows nothing of what the old one did. */
+static void begin_anew(DecideTarget *target, gint64 incarnation)
+{
+	if (target->incarnation == 0)
+		target->unreported = target->state;
+	target->state = target->unreported;
+	target->incarnation = incarnation;
+	target->round = 0;
+	target->reported = FALSE;
+	target->outage_ms = -1;
+}
+
 void decide_target_report(DecideTarget *target, const Report *report)
 {
 	if (report->event == REPORT_NODES) {
@@ -278,8 +290,11 @@ void decide_target_report(DecideTarget *target, const Report *report)
 		return;
 	}
 	/* one that was delayed says nothing of what came after it */
-	if (report->round < target->round)
+	if (report->incarnation < target->incarnation ||
+	    (report->incarnation == target->incarnation && report->round < target->round))
 		return;
+	if (report->incarnation > target->incarnation)
+		begin_anew(target, report->incarnation);
 	if (report->round > target->round) {
 		target->round = report->round;
 		g_clear_pointer(&target->detail, g_free);

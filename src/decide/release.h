@@ -44,7 +44,8 @@ typedef struct {
 	CentralState state;
 	ReportEvent event; /* newest report, if reported */
 	gboolean reported;
-	gint64 round; /* that report's */
+	gint64 incarnation, round; /* that report's */
+	CentralState unreported;   /* what it would be without reports */
 	gint64 event_utc;
 	gint64 outage_ms;
 	char *detail;

@@ -74,6 +74,37 @@ static void test_built_again(void)
 	g_assert_cmpstr(release->state, ==, "live");
 }
 
+/* What new hardware did counts, however often the old one had tried. */
+static void test_replaced(void)
+{
+	g_autoptr(DecideRelease) release = accepted();
+	DecideTarget *target = only_target(release);
+	g_autoptr(Order) order = make_order();
+	decide_target_order(target, order);
+	report(target, 1, 1, REPORT_STAGED);
+	report(target, 1, 1, REPORT_DOWN);
+	report(target, 1, 2, REPORT_DOWN);
+	report(target, 2, 1, REPORT_STAGED);
+	g_assert_cmpint(target->state, ==, CENTRAL_STAGED);
+	report(target, 2, 1, REPORT_MISSED);
+	g_assert_cmpint(target->state, ==, CENTRAL_ENDED);
+	g_assert_cmpint(target->event, ==, REPORT_MISSED);
+	/* a late one of the old */
+	report(target, 1, 3, REPORT_LIVE);
+	g_assert_cmpint(target->event, ==, REPORT_MISSED);
+}
+
+static void test_replaced_and_cancelled(void)
+{
+	g_autoptr(DecideRelease) release = accepted();
+	DecideTarget *target = only_target(release);
+	decide(release, "cancelled", "Base", "haikou", NULL);
+	report(target, 1, 1, REPORT_LIVE);
+	g_assert_cmpint(target->state, ==, CENTRAL_ENDED);
+	report(target, 2, 1, REPORT_STAGED);
+	g_assert_cmpint(target->state, ==, CENTRAL_CANCEL_ASKED);
+}
+
 /* ---- what is told ---- */
 
 static void test_told(void)
@@ -123,6 +154,8 @@ int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/decide/release/built-again", test_built_again);
+	g_test_add_func("/decide/release/replaced", test_replaced);
+	g_test_add_func("/decide/release/replaced-and-cancelled", test_replaced_and_cancelled);
 	g_test_add_func("/decide/release/told", test_told);
 	return g_test_run();
 }
