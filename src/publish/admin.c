@@ -92,8 +92,10 @@ static char *own_plan(Central *central, const char *app, const char *version_nam
 	g_autoptr(ConfApp) conf = conf_app_load(central->dirfd, app, error);
 	g_autoptr(GBytes) raw =
 	    conf ? repo_object_read(repo, tag, PLAN_MESSAGE_MAX * 4, NULL, error) : NULL;
-	if (!raw || !publish_take_plan(central, conf, job, raw, &plan, error) ||
-	    !store_job_create(central->queue_dirfd, job, error) ||
+	/* the job first: no ref leads to this tag, so that a record without it would wait for ever
+	 */
+	if (!raw || !store_job_create(central->queue_dirfd, job, error) ||
+	    !publish_take_plan(central, conf, job, raw, &plan, error) ||
 	    !store_wake_set(central->queue_dirfd, error))
 		return NULL;
 	return g_steal_pointer(&id);
