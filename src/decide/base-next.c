@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "decide/base-private.h"
+#include "decide/bug.h"
 
 #define LINE_LOST_S 120 /* a central that is restarted is back sooner */
 
@@ -14,7 +15,7 @@ static gint64 limit_of(const Order *order)
  * it should say. */
 static gint64 due_utc(const DecideFacts *facts)
 {
-	if (facts->clock_trusted || facts->projected_utc == 0)
+	if (facts->clock_trusted || facts->projected_utc == 0 || decide_bug(DECIDE_BUG_CLOCK))
 		return facts->now_utc;
 	return MIN(facts->now_utc, facts->projected_utc);
 }
@@ -31,7 +32,7 @@ DecideGate decide_gate(const DecideOrder *order, const DecideFacts *facts)
 	const Order *what = order->order;
 	if (order->gate_decided)
 		return order->gate_open ? GATE_GO : GATE_WAIT;
-	if (!what->gated && !what->cut_off_hold)
+	if ((!what->gated && !what->cut_off_hold) || decide_bug(DECIDE_BUG_CUT_OFF))
 		return GATE_GO;
 	if (facts->heard_utc < what->gate_at_utc)
 		return what->cut_off_hold ? GATE_CUT_OFF : GATE_GO;
@@ -74,8 +75,9 @@ static gboolean past_commit_point(OrderState state)
 
 static gboolean ranks_below(const DecideApp *app, const DecideOrder *order)
 {
-	return app->has_rank && decide_compare_rank(order->order->at_utc, order->order->seq,
-						    app->rank_at_utc, app->rank_seq) < 0;
+	return app->has_rank && !decide_bug(DECIDE_BUG_RANK) &&
+	       decide_compare_rank(order->order->at_utc, order->order->seq, app->rank_at_utc,
+				   app->rank_seq) < 0;
 }
 
 const char *decide_why_refused(const DecideApp *app, const DecideOrder *order)
@@ -104,11 +106,12 @@ static gboolean bookkeeping(const DecideApp *app, const DecideOrder *order,
 	if (past_commit_point(order->state)) {
 		step.kind = STEP_TOO_LATE;
 		step.reason = order->cancel_reason ? order->cancel_reason : "";
-		if (!order->cancel_asked || order->too_late_said)
+		if (!order->cancel_asked || order->too_late_said || decide_bug(DECIDE_BUG_TOO_LATE))
 			return FALSE;
 	} else if (order_state_ended(order->state)) {
 		return FALSE;
-	} else if (order->cancel_asked) {
+	} else if (order->cancel_asked &&
+		   !(decide_bug(DECIDE_BUG_CANCEL) && order->state == ORDER_STAGED)) {
 		step.kind = STEP_CANCEL;
 		step.reason = order->cancel_reason ? order->cancel_reason : "";
 	} else if (decide_why_refused(app, order)) {
@@ -120,7 +123,8 @@ static gboolean bookkeeping(const DecideApp *app, const DecideOrder *order,
 	} else if (is_shut(order)) {
 		step.kind = STEP_MISS;
 		step.reason = order->gate_reason;
-	} else if (facts->clock_trusted && facts->now_utc > limit_of(order->order)) {
+	} else if (facts->clock_trusted && facts->now_utc > limit_of(order->order) &&
+		   !(decide_bug(DECIDE_BUG_GRACE) && order->state == ORDER_STAGED)) {
 		step.kind = STEP_MISS;
 		step.reason = why_missed(app, order, facts);
 	} else {
@@ -133,14 +137,15 @@ static gboolean bookkeeping(const DecideApp *app, const DecideOrder *order,
 /* May be activated as far as holds and staging go. */
 static gboolean is_ready(const DecideApp *app, const DecideOrder *order)
 {
-	return order->state == ORDER_STAGED && !order->held && !app->held && !app->stopped;
+	return order->state == ORDER_STAGED && !order->held && !app->held &&
+	       (!app->stopped || decide_bug(DECIDE_BUG_STOP));
 }
 
 static gboolean is_due(const DecideApp *app, const DecideOrder *order, const DecideFacts *facts)
 {
 	return is_ready(app, order) && decide_gate(order, facts) == GATE_GO &&
 	       (order->order->is_now || due_utc(facts) >= order->order->at_utc) &&
-	       due_utc(facts) <= limit_of(order->order);
+	       (due_utc(facts) <= limit_of(order->order) || decide_bug(DECIDE_BUG_GRACE));
 }
 
 /* `before` runs ahead only where the time is known ahead. */

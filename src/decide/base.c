@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "decide/base-private.h"
+#include "decide/bug.h"
 
 static const char *const state_names[ORDER_STATE_COUNT] = {
     [ORDER_ORDERED] = "ordered",
@@ -306,7 +307,7 @@ DecideData decide_app_data(const DecideApp *app, const char *root)
 	gint64 step = 0;
 	if (!decide_data_of(app, root, &step))
 		return DECIDE_DATA_UNKNOWN;
-	if (step == app->data)
+	if (step == app->data || decide_bug(DECIDE_BUG_DATA))
 		return DECIDE_DATA_SAME;
 	return step < app->data ? DECIDE_DATA_OLDER : DECIDE_DATA_NEWER;
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include "decide/bug.h"
 #include "decide/central.h"
 
 static gboolean counts(const CentralTarget *target)
@@ -91,7 +92,8 @@ static void later_wave(const CentralRelease *release, guint wave, gint64 now_utc
 	for (guint i = 0; i < release->n_targets; i++) {
 		const CentralTarget *target = &release->targets[i];
 		cancelled += target->wave + 1 == wave && !counts(target);
-		if (target->wave + 1 != wave || !counts(target) || is_live(target))
+		if (target->wave + 1 != wave || !counts(target) || is_live(target) ||
+		    (decide_bug(DECIDE_BUG_WAVE) && is_staged(target)))
 			continue;
 		waiting++;
 		if (target->state != CENTRAL_ENDED)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "decide/told.h"
 
+#include "decide/bug.h"
+
 typedef struct {
 	const char *app, *release;
 	GHashTable *orders; /* base -> orders decided so far (GUINT) */
@@ -94,7 +96,7 @@ gboolean decide_lacks(const DecideTold *told, const DecideHeld *held)
 {
 	switch (told->entry->kind) {
 	case ORDER_KIND_ORDER:
-		return held->orders < told->nth;
+		return held->orders < told->nth || decide_bug(DECIDE_BUG_TWICE);
 	case ORDER_KIND_CANCEL:
 		return !held->cancelled;
 	case ORDER_KIND_GATE:
