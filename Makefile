@@ -81,8 +81,8 @@ UNIT := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
 Q := $(if $(V),,@)
 say = @$(if $(V),:,echo "  $(1)")
 
-.PHONY: all faults help install uninstall check check-programs check-unit check-flow check-fuzz check-sweep check-real check-san \
-	fuzz fuzzers sweep sweep-trees sweep-releases lint demo demo-clean bench bench-road bench-bytes bench-line bench-activation clean format
+.PHONY: all faults help install uninstall check check-programs check-unit check-flow check-fuzz check-sweep check-sim check-real check-san \
+	fuzz fuzzers sim sweep sweep-trees sweep-releases lint demo demo-clean bench bench-road bench-bytes bench-line bench-activation clean format
 .DELETE_ON_ERROR:
 .SECONDARY:
 all: $(BINS)
@@ -187,6 +187,24 @@ endef
 $(foreach f,$(FUZZ_NAMES),$(eval $(call fuzz_rules,$(f))))
 fuzzers: $(FUZZERS)
 
+# The simulator, and once more with decisions that can be broken (decide/bug.h).
+SIM_SRC := $(wildcard tests/sim/*.c)
+SIMULATORS := $(B)/sim/sim $(B)/sim/sim-bugs
+SIM_ROOMS := $(call closure,ledger store decide)
+SIM_BUGS_OBJ := $(SIM_SRC:%.c=$(B)/bugs/%.o) $(SRC_decide:%.c=$(B)/bugs/%.o)
+$(B)/sim/sim: $(SIM_SRC:%.c=$(B)/%.o) $(call room_libs,$(SIM_ROOMS))
+	@mkdir -p $(@D)
+	$(call say,LD $@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -Wl,--as-needed $(call room_pkgs,$(SIM_ROOMS)) $(GLIB_LIBS)
+$(B)/bugs/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC $< (seeded bugs))
+	$(Q)$(CC) $(ALL_CFLAGS) -DTAGSHIP_BUGS -MMD -MP -c -o $@ $<
+$(B)/sim/sim-bugs: $(SIM_BUGS_OBJ) $(call room_libs,$(filter-out decide,$(SIM_ROOMS)))
+	@mkdir -p $(@D)
+	$(call say,LD $@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -Wl,--as-needed $(call room_pkgs,$(SIM_ROOMS)) $(GLIB_LIBS)
+
 # the sweep writes archives of its own, by zlib
 SWEEP_SRC := $(wildcard tests/sweep/*.c)
 $(B)/sweep/sweep-trees: $(SWEEP_SRC:%.c=$(B)/%.o) $(call room_libs,$(CLOSURE_bundle))
@@ -196,10 +214,10 @@ $(B)/sweep/sweep-trees: $(SWEEP_SRC:%.c=$(B)/%.o) $(call room_libs,$(CLOSURE_bun
 
 check: ## everything CI runs, under 6 minutes on 2 cores
 	$(MAKE) $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS)) check-programs
-	$(MAKE) check-rooms check-unit check-fuzz check-sweep check-flow
+	$(MAKE) check-rooms check-unit check-fuzz check-sweep check-sim check-flow
 
 # so that they can be built in parallel before
-check-programs: all faults $(UNIT) $(REPLAYERS) $(B)/sweep/sweep-trees
+check-programs: all faults $(UNIT) $(REPLAYERS) $(B)/sweep/sweep-trees $(SIMULATORS)
 
 check-rooms: ## rooms include and link only what src/rooms says
 	scripts/check-rooms $(B)
@@ -218,6 +236,13 @@ check-fuzz: $(REPLAYERS) ## every fuzz target with every input of its corpus
 
 check-sweep: $(B)/sweep/sweep-trees ## a few hundred generated trees there and back
 	$< --count 300 --seconds 10 --largest 4 --jobs $(JOBS)
+
+check-sim: $(SIMULATORS) ## 2,000 simulated histories, and the seeded bugs
+	tests/sim/run-sim $(B) 2000 $(JOBS)
+
+SIM_COUNT ?= 200000
+sim: $(SIMULATORS) ## SIM_COUNT (200,000) simulated histories, the seeded bugs, and a run of growth
+	tests/sim/run-sim $(B) $(SIM_COUNT) $(JOBS) --growth
 
 check-real: all ## the road with real release trees from npm, and real servers: nginx, Tomcat, Node
 	TAGSHIP_BUILD=$(abspath $(B)) tests/real/check-real
