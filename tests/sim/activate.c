@@ -314,6 +314,7 @@ void app_look(Sim *sim, gpointer who, gpointer data)
 	if (!app_open(app) || !app_due(app, &next_utc))
 		return;
 	laws_rest(app);
+	laws_wake(app, next_utc);
 	gint64 in_s = MAX(next_utc - app_now_utc(app), 0) + app->spent_s;
 	settle(app);
 	if (next_utc > 0)

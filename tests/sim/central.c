@@ -51,8 +51,8 @@ void central_back_up(Sim *sim)
 	sim_say(sim, "central", "backed up");
 }
 
-/* Reports come again only from bases that did not hear that central has them: those are taken from
- * the old disk, since what follows from their loss is known (see the README of the simulator). */
+/* What it lost of its records and reports nobody gives back: laws.c looks only at the bases then.
+ */
 void central_restore(Sim *sim)
 {
 	SimCentral *central = &sim->central;
@@ -60,8 +60,6 @@ void central_restore(Sim *sim)
 		return;
 	central_kill(sim);
 	sim_say(sim, "central", "restored from its backup");
-	for (guint i = 0; i < sim->bases->len; i++)
-		central->backup.reports[i] = central->disk.reports[i];
 	sim_state_clear(&central->disk);
 	sim_state_copy(sim, &central->backup, &central->disk);
 	central->restored_utc = sim->now_utc;
@@ -302,6 +300,8 @@ void central_stop(Sim *sim, const char *app, const char *base, gboolean resume)
 	stop->reason = g_strdup(resume ? "-" : "fire");
 	stop->resumed = resume;
 	g_ptr_array_add(stops, stop);
+	if (resume)
+		(void)g_hash_table_add(sim->resumed, g_strdup(app ? app : "-"));
 	sim_say(sim, "central", "%s %s at %s", resume ? "resume" : "stop", app ? app : "all",
 		base ? base : "all");
 	(void)central_stops_complete(sim); /* else who is started next does it */

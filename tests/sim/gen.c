@@ -121,9 +121,9 @@ static char *plan_text(Sim *sim, const char *version)
 	add_at(sim, text);
 	add_to(sim, text);
 	add_gate(sim, text);
-	if (sim_chance(sim, 300))
+	if (sim_chance(sim, 500))
 		g_string_append_printf(text, "Release-If-Cut-Off: %s\n",
-				       sim_chance(sim, 500) ? "hold" : "go");
+				       sim_chance(sim, 400) ? "hold" : "go");
 	if (sim_chance(sim, 400))
 		g_string_append_printf(text, "Release-Grace: %um\n", 1 + sim_below(sim, 360));
 	if (sim_chance(sim, 200))

@@ -27,9 +27,11 @@ static const struct {
     [LAW_WAVE] = {"wave", "a wave opens only when all of the wave before were live"},
     [LAW_CUT_OFF] = {"cut-off", "a base that has no word follows the policy of its order"},
     [LAW_STOP] = {"stop", "nothing activates while a stop is accepted, also not by hand"},
+    [LAW_RESUME] = {"resume", "a stop ends only when somebody resumes it"},
     [LAW_HOLD] = {"hold", "nothing activates by itself while an operator holds it"},
     [LAW_DATA] = {"data", "a version is never started on newer data than it was live on"},
     [LAW_DOWN] = {"down", "an app serves what its journal says, or it is down and that is said"},
+    [LAW_WAKE] = {"wake", "a base that waits looks again before there is something to do"},
     [LAW_ENDS] = {"ends",
 		  "every accepted order ends once its time has passed and the line is back, "
 		  "and central waits for nothing"},
@@ -357,6 +359,34 @@ void laws_rest(SimApp *app)
 		broken(app, LAW_DOWN, "what is live does not run, and the app is not down");
 }
 
+/* At moments before it looks again, there is nothing to do either. */
+void laws_wake(SimApp *app, gint64 next_utc)
+{
+	Sim *sim = app->base->sim;
+	DecideFacts facts;
+	DecideStep step;
+	app_facts(app, &facts);
+	gint64 until_s = next_utc ? next_utc - facts.now_utc - 1 : 3 * DAY;
+	/* what waits for the line to be lost for good is looked at now and then */
+	if (facts.line_failed)
+		return;
+	for (guint i = 0; i < 3 && until_s > 0; i++) {
+		/* the last one, too: limits are what is forgotten */
+		gint64 in_s = i == 0 ? until_s : sim_between(sim, 1, until_s);
+		DecideFacts then = facts;
+		then.now_utc += in_s;
+		then.projected_utc += then.projected_utc ? in_s : 0;
+		decide_app_next(app->state, &then, FALSE, &step);
+		if (step.kind != STEP_NONE)
+			sim_broken(sim, LAW_WAKE,
+				   "%s at %s: step %d of %.7s is due in %" G_GINT64_FORMAT
+				   " s, and it looks again in %" G_GINT64_FORMAT,
+				   app->name, app->base->name, step.kind,
+				   step.order->order->release, in_s,
+				   next_utc ? next_utc - facts.now_utc : 0);
+	}
+}
+
 /* ---- central ---- */
 
 static SimApp *app_of(Sim *sim, const char *base, const char *app)
@@ -450,6 +480,10 @@ void laws_entry(Sim *sim, guint base, const SimEntry *entry)
 	const Order *order = entry->entry.order;
 	guint orders = 0;
 	(void)base;
+	if (order->kind == ORDER_KIND_RESUME &&
+	    !g_hash_table_contains(sim->resumed, order->app ? order->app : "-"))
+		sim_broken(sim, LAW_RESUME, "%s is resumed at %s, and nobody did",
+			   order->app ? order->app : "all", order->base);
 	if (order->kind == ORDER_KIND_HEARTBEAT || !order->release)
 		return;
 	for (const SimEntry *at = entry->parent; at; at = at->parent) {
@@ -539,7 +573,11 @@ static void check_base_end(SimBase *base)
 	}
 	if (!base->up)
 		sim_broken(sim, LAW_ENDS, "%s is not up", base->name);
-	if (base->accepted != sim->central.disk.orders[base->index])
+	/* what was written just now is on its way */
+	const SimEntry *head = sim->central.disk.orders[base->index];
+	while (head && head->entry.order->written_utc > sim->now_utc - 3 * HOUR)
+		head = head->parent;
+	if (!sim_entry_has(base->accepted, head))
 		sim_broken(sim, LAW_LEDGER, "%s has not accepted all of its ledger", base->name);
 	if (g_hash_table_size(base->pending) > 0)
 		sim_broken(sim, LAW_REPORT, "%u reports of %s have not come",

@@ -49,9 +49,11 @@ typedef enum {
 	LAW_WAVE,
 	LAW_CUT_OFF,
 	LAW_STOP,
+	LAW_RESUME,
 	LAW_HOLD,
 	LAW_DATA,
 	LAW_DOWN,
+	LAW_WAKE,
 	LAW_ENDS,
 	LAW_ONE_END,
 	LAW_VIEW,
@@ -266,6 +268,7 @@ struct Sim {
 	GPtrArray *freezes;  /* PlanFreeze */
 	GHashTable *refs;    /* "APP TAG" -> SimTag: the source repositories */
 	GHashTable *deleted; /* oids of tags that somebody deleted or moved */
+	GHashTable *resumed; /* apps, or "-", that somebody resumed anywhere */
 	GHashTable *sick;    /* roots that never become healthy */
 	guint next_version, next_oid;
 	GPtrArray *tags, *entries, *decisions, *reports; /* all there ever were, to be freed */
@@ -399,6 +402,7 @@ void laws_record(SimApp *app, const UtilTrailers *record);
 void laws_current(SimApp *app, const char *tree);
 void laws_start(SimApp *app, const char *tree);
 void laws_rest(SimApp *app);
+void laws_wake(SimApp *app, gint64 next_utc);
 void laws_decision(Sim *sim, const char *release, const SimDecision *decision);
 void laws_entry(Sim *sim, guint base, const SimEntry *entry);
 void laws_accept(SimBase *base, const SimEntry *head);

@@ -266,6 +266,7 @@ Sim *sim_new(guint64 seed, const SimOptions *options)
 	sim->freezes = g_ptr_array_new_with_free_func((GDestroyNotify)plan_freeze_free);
 	sim->refs = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	sim->deleted = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	sim->resumed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	sim->sick = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	sim->tags = g_ptr_array_new_with_free_func(tag_free);
 	sim->entries = g_ptr_array_new_with_free_func(entry_free);
@@ -310,6 +311,7 @@ void sim_free(Sim *sim)
 	g_free(sim->plan_bases);
 	g_hash_table_unref(sim->refs);
 	g_hash_table_unref(sim->deleted);
+	g_hash_table_unref(sim->resumed);
 	g_hash_table_unref(sim->sick);
 	g_ptr_array_unref(sim->tags);
 	g_ptr_array_unref(sim->entries);
