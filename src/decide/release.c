@@ -300,7 +300,11 @@ void decide_target_report(DecideTarget *target, const Report *report)
 		g_clear_pointer(&target->detail, g_free);
 		g_clear_pointer(&target->log_end, g_free);
 	}
-	if (report->event != REPORT_TOO_LATE || !target->reported) {
+	/* nothing comes after an end: a base sends by its clock's times, and that may have been set
+	 * back since it staged */
+	gboolean news = report->event != REPORT_TOO_LATE &&
+			(report_event_ends(report->event) || target->state != CENTRAL_ENDED);
+	if (news || !target->reported) {
 		target->event = report->event;
 		target->event_utc = report->event_utc;
 	}

@@ -94,6 +94,19 @@ static void test_replaced(void)
 	g_assert_cmpint(target->event, ==, REPORT_MISSED);
 }
 
+/* The clock of a base was set back in between, and it sends the oldest first. */
+static void test_staged_after_end(void)
+{
+	g_autoptr(DecideRelease) release = accepted();
+	DecideTarget *target = only_target(release);
+	g_autoptr(Order) order = make_order();
+	decide_target_order(target, order);
+	report(target, 1, 1, REPORT_ROLLED_BACK);
+	report(target, 1, 1, REPORT_STAGED);
+	g_assert_cmpint(target->state, ==, CENTRAL_ENDED);
+	g_assert_cmpint(target->event, ==, REPORT_ROLLED_BACK);
+}
+
 static void test_replaced_and_cancelled(void)
 {
 	g_autoptr(DecideRelease) release = accepted();
@@ -155,6 +168,7 @@ int main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/decide/release/built-again", test_built_again);
 	g_test_add_func("/decide/release/replaced", test_replaced);
+	g_test_add_func("/decide/release/staged-after-end", test_staged_after_end);
 	g_test_add_func("/decide/release/replaced-and-cancelled", test_replaced_and_cancelled);
 	g_test_add_func("/decide/release/told", test_told);
 	return g_test_run();
