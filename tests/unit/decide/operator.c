@@ -3,6 +3,8 @@
 #include "decide/base-private.h"
 #include "world.h"
 
+static const char root_c[] = "cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc";
+
 /* May an operator activate it, and why not: every state, with and without its tree, cancelled, and
  * with a later one live. */
 static void test_by_hand(void)
@@ -243,6 +245,32 @@ static void test_bridge_next(void)
 	g_assert_cmpuint(over->len, ==, 10); /* t31 to t40 */
 }
 
+/* What came up only when another was undone knows the data of then, as one that was live does. */
+static void test_data_of_undone(void)
+{
+	g_autoptr(DecideApp) app = decide_app_new("shop");
+	go_live(app, '1', NOON);
+	g_assert_true(record(app, '2', "intent", "Root", root_b, "Tree", "v2-bbbbbbbb", "Attempt",
+			     "1", NULL));
+	g_assert_true(event(app, '2', "migrated"));
+	g_assert_true(event(app, '2', "down"));
+	g_assert_cmpint(decide_app_data(app, root_a), ==, DECIDE_DATA_OLDER);
+	g_assert_cmpint(decide_app_data(app, root_b), ==, DECIDE_DATA_UNKNOWN);
+	/* undone before it migrated, and what was switched to before is healthy by now */
+	g_assert_true(record(app, '3', "intent", "Root", root_c, "Tree", "v3-cccccccc", "From-Tree",
+			     "v2-bbbbbbbb", "From-Root", root_b, "Attempt", "1", NULL));
+	g_assert_true(event(app, '3', "undo"));
+	g_assert_true(record(app, '3', "rolled-back", "Root", root_b, "Tree", "v2-bbbbbbbb",
+			     "Serves-Version", "v2", "Outage-Ms", "5", NULL));
+	g_assert_cmpint(decide_app_data(app, root_b), ==, DECIDE_DATA_SAME);
+	g_assert_true(record(app, '4', "intent", "Root", root_c, "Tree", "v3-cccccccc", "Attempt",
+			     "1", NULL));
+	g_assert_true(event(app, '4', "migrated"));
+	g_assert_true(record(app, '4', "live", "Root", root_c, "Tree", "v3-cccccccc", "Outage-Ms",
+			     "5", NULL));
+	g_assert_cmpint(decide_app_data(app, root_b), ==, DECIDE_DATA_OLDER);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -250,6 +278,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/decide/operator/by-hand-which", test_by_hand_which);
 	g_test_add_func("/decide/operator/rounds", test_rounds);
 	g_test_add_func("/decide/operator/pins", test_pins);
+	g_test_add_func("/decide/operator/data-of-undone", test_data_of_undone);
 	g_test_add_func("/decide/operator/bridge", test_bridge);
 	g_test_add_func("/decide/operator/bridge-next", test_bridge_next);
 	return g_test_run();
