@@ -251,6 +251,16 @@ static const UtilTrailers *last_intent(const SimApp *app, const char *release)
 	return NULL;
 }
 
+/* It is healthy: a way back may lead to it, and this is the data it knows. */
+static void note_serves(SimApp *app, const char *root)
+{
+	if (!root)
+		return;
+	(void)g_hash_table_add(app->was_good, g_strdup(root));
+	if (!g_hash_table_contains(app->home, root))
+		g_hash_table_insert(app->home, g_strdup(root), GINT_TO_POINTER((gint)app->data));
+}
+
 static void note_live(SimApp *app, const UtilTrailers *record, const char *release)
 {
 	const UtilTrailers *intent = last_intent(app, release);
@@ -292,6 +302,22 @@ static void check_superseded(SimApp *app, const AcceptedOrder *accepted)
 		broken(app, LAW_RANK, "superseded by nothing higher");
 }
 
+static void tell_record(const SimApp *app, const UtilTrailers *record)
+{
+	static const char *const shown[] = {"Tree", "From-Tree", "By",
+					    "Data", "Migrated",  "Reason"};
+	const char *release = util_trailers_get(record, "Release");
+	g_autoptr(GString) more = g_string_new(NULL);
+	if (!app->base->sim->options.verbose)
+		return;
+	for (guint i = 0; i < G_N_ELEMENTS(shown); i++)
+		if (util_trailers_get(record, shown[i]))
+			g_string_append_printf(more, ", %s %s", shown[i],
+					       util_trailers_get(record, shown[i]));
+	sim_say(app->base->sim, app->base->name, "%s %.7s %s%s", app->name, release ? release : "-",
+		util_trailers_get(record, "Event"), more->str);
+}
+
 void laws_record(SimApp *app, const UtilTrailers *record)
 {
 	Sim *sim = app->base->sim;
@@ -300,9 +326,7 @@ void laws_record(SimApp *app, const UtilTrailers *record)
 	const DecideOrder *order = release ? decide_app_find(app->state, release) : NULL;
 	const AcceptedOrder *accepted = release ? accepted_of(app, release) : NULL;
 	OrderState state = ORDER_ORDERED;
-	sim_say(sim, app->base->name, "%s %.7s %s%s%s", app->name, release ? release : "-", event,
-		util_trailers_get(record, "Reason") ? ": " : "",
-		util_trailers_get(record, "Reason") ? util_trailers_get(record, "Reason") : "");
+	tell_record(app, record);
 	if (strcmp(event, "staged") == 0)
 		(void)g_hash_table_add(app->staged, g_strdup(release));
 	if (!is_end(event, &state))
@@ -312,6 +336,8 @@ void laws_record(SimApp *app, const UtilTrailers *record)
 		broken(app, LAW_ONE_END, release);
 	if (state == ORDER_LIVE || state == ORDER_ROLLED_BACK)
 		check_serves(app, record);
+	if (state == ORDER_ROLLED_BACK)
+		note_serves(app, util_trailers_get(record, "Root"));
 	if (state == ORDER_LIVE)
 		note_live(app, record, release);
 	if (state == ORDER_MISSED && accepted)
