@@ -96,14 +96,6 @@ gboolean central_decide(Sim *sim, const char *release, const char *decision,
 	return central_lives(sim);
 }
 
-static guint base_index(Sim *sim, const char *name)
-{
-	for (guint i = 0; i < sim->bases->len; i++)
-		if (strcmp(((const SimBase *)sim->bases->pdata[i])->name, name) == 0)
-			return i;
-	g_assert_not_reached();
-}
-
 DecideRelease *central_release(Sim *sim, const char *release)
 {
 	const SimDecision *head = g_hash_table_lookup(sim->central.disk.records, release);
@@ -116,7 +108,7 @@ DecideRelease *central_release(Sim *sim, const char *release)
 		decide_release_fold(folded, &decisions[i]);
 	for (guint i = 0; i < folded->targets->len; i++) {
 		DecideTarget *target = folded->targets->pdata[i];
-		const SimView *view = sim_view(sim, base_index(sim, target->base));
+		const SimView *view = sim_view(sim, sim_base_index(target->base));
 		const LedgerOrder *entry = g_hash_table_lookup(view->orders, release);
 		if (entry)
 			decide_target_order(target, entry->order);
@@ -150,7 +142,7 @@ gboolean central_append(Sim *sim, guint base, Order *order)
 
 static gboolean complete(Sim *sim, const char *release, const DecideTold *told, GHashTable *deaf)
 {
-	guint base = base_index(sim, told->entry->base);
+	guint base = sim_base_index(told->entry->base);
 	const SimView *view = sim_view(sim, base);
 	const LedgerOrder *newest = g_hash_table_lookup(view->orders, release);
 	const DecideHeld held = {.orders =

@@ -7,6 +7,12 @@ int sim_by_name(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+/* Of "base7": 7. */
+guint sim_base_index(const char *base)
+{
+	return (guint)g_ascii_strtoull(base + strlen("base"), NULL, 10);
+}
+
 /* ---- ledgers ---- */
 
 SimEntry *sim_entry_new(Sim *sim, const SimEntry *parent, Order *order)

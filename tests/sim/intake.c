@@ -74,16 +74,17 @@ PlanTable *central_compile(Sim *sim, const SimTag *tag, gint64 now_utc, GError *
 static gboolean may_withdraw(Sim *sim, const SimTag *tag, GError **error)
 {
 	g_autoptr(DecideRelease) release = central_release(sim, tag->oid);
-	if (!release || decide_release_is_cancelled(release))
+	if (!release)
 		return TRUE;
 	g_autofree CentralTarget *targets = g_new0(CentralTarget, release->targets->len + 1);
 	for (guint i = 0; i < release->targets->len; i++) {
 		const DecideTarget *target = release->targets->pdata[i];
+		gboolean open =
+		    release->is_now && target->state == CENTRAL_ORDERED && !target->reported;
 		targets[i] = (CentralTarget){.base = target->base,
 					     .state = target->state,
 					     .ended_as = target->event,
-					     .at_utc = target->at_utc,
-					     .wave = target->wave};
+					     .at_utc = open ? G_MAXINT64 : target->at_utc};
 	}
 	return central_may_withdraw(tag->name, targets, release->targets->len, sim->now_utc, error);
 }

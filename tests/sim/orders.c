@@ -366,14 +366,6 @@ static gboolean mind_freezes(Sim *sim, const DecideRelease *release, Order *orde
 	return TRUE;
 }
 
-static guint index_of(Sim *sim, const char *base)
-{
-	for (guint i = 0; i < sim->bases->len; i++)
-		if (strcmp(((const SimBase *)sim->bases->pdata[i])->name, base) == 0)
-			return i;
-	g_assert_not_reached();
-}
-
 static void leave_out(UtilTrailers *ordered, const char *base, const char *why)
 {
 	g_autofree char *text = g_strdup_printf("%s %s", base, why);
@@ -384,7 +376,7 @@ static void order_target(Sim *sim, const SimTag *tag, const DecideRelease *relea
 			 const DecideTarget *target, const SimVersion *version,
 			 UtilTrailers *ordered)
 {
-	const SimView *view = sim_view(sim, index_of(sim, target->base));
+	const SimView *view = sim_view(sim, sim_base_index(target->base));
 	g_autoptr(Order) order = new_order(sim, tag, release, target, version);
 	if (!mind_freezes(sim, release, order)) {
 		leave_out(ordered, target->base, "a freeze");

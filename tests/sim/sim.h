@@ -317,6 +317,7 @@ void sim_state_clear(SimState *state);
 void sim_state_copy(Sim *sim, const SimState *from, SimState *to);
 const SimView *sim_view(Sim *sim, guint base);
 void sim_view_clear(SimView *view);
+guint sim_base_index(const char *base);
 int sim_by_name(const void *a, const void *b); /* for qsort of names */
 SimHint *sim_hint_new(SimHintKind kind);
 void sim_hint_free(gpointer hint);
