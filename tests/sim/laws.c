@@ -119,8 +119,10 @@ static void check_time(const SimApp *app, const Order *order, const DecideFacts 
 		broken(app, LAW_TIME, order->release);
 	if (doubt)
 		app->base->sim->counts.untrusted++;
-	if ((facts->clock_trusted && most > limit_of(order)) || least > limit_of(order) ||
-	    (agreed && really > limit_of(order) + CLOCK_SLACK_S))
+	/* within its grace `before` began, which takes its time */
+	gint64 limit = limit_of(order) + app->spent_s;
+	if ((facts->clock_trusted && most > limit) || least > limit ||
+	    (agreed && really > limit + CLOCK_SLACK_S))
 		broken(app, LAW_GRACE, order->release);
 }
 
