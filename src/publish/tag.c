@@ -284,15 +284,15 @@ static gboolean build_or_find(TagRoad *road, LibraryVersion **ret_version, GErro
 		*ret_version = g_steal_pointer(&known);
 		return built(road, *ret_version, error);
 	}
-	if (road->plan_only)
-		return util_error_set(
-		    error, TS_ERROR_REFUSED,
-		    "Release-Version: %s is not in the library; push its tag first", road->version);
-	if (known && !central_version_check(road->version, road->commit,
-					    known->bound ? known->commit : NULL, error))
-		return FALSE;
-	if (publish_build(run, repo_path(road->repo), road->commit, road->version,
-			  road->tag->tagged_utc, ret_version, &failed))
+	gboolean may =
+	    road->plan_only
+		? util_error_set(&failed, TS_ERROR_REFUSED,
+				 "Release-Version: %s is not in the library; push its tag first",
+				 road->version)
+		: !known || central_version_check(road->version, road->commit,
+						  known->bound ? known->commit : NULL, &failed);
+	if (may && publish_build(run, repo_path(road->repo), road->commit, road->version,
+				 road->tag->tagged_utc, ret_version, &failed))
 		return built(road, *ret_version, error);
 	(void)decide_build(road, "build-failed", NULL, failed->message, NULL); /* the job says it */
 	g_propagate_error(error, g_steal_pointer(&failed));

@@ -281,6 +281,61 @@ static void test_retry_of_the_past(World *world, gconstpointer data)
 	expect_no_retry(world, "v4", other, "was deleted");
 }
 
+/* While the build waits for it: cancels what is built. */
+static gpointer cancel_meanwhile(gpointer data)
+{
+	World *world = data;
+	g_autoptr(GError) error = NULL;
+	g_autoptr(Repo) repo = repo_open(world->source, &error);
+	g_autofree char *begun = g_build_filename(world->path, "begun", NULL);
+	g_autofree char *go = g_build_filename(world->path, "go", NULL);
+	char release[REPO_OID];
+	while (!g_file_test(begun, G_FILE_TEST_EXISTS))
+		g_usleep(10000);
+	g_assert_true(repo_ref_get(repo, "refs/tags/v1", release, &error));
+	g_autoptr(Central) central = central_open(world->state, &error);
+	g_assert_no_error(error);
+	g_assert_true(publish_cancel(central, "shop", release, NULL, "no", &error));
+	g_assert_no_error(error);
+	g_assert_true(g_file_set_contents(go, "", -1, NULL));
+	return NULL;
+}
+
+static gboolean is_bound(World *world, const char *name)
+{
+	g_autoptr(LibraryVersion) version =
+	    library_version(world->central->library, "shop", name, NULL);
+	return version && version->bound;
+}
+
+/* A version is bound by its first order: what was moved before that is free. */
+static void test_bound_when_ordered(World *world, gconstpointer data)
+{
+	(void)data;
+	g_autofree char *command = g_strdup_printf("touch %s/begun; while [ ! -e %s/go ]; do sleep "
+						   "0.02; done; mkdir out; cp index.html out",
+						   world->path, world->path);
+	g_autofree char *plan = world_plan("2098-01-01 02:00 base-local", "all", NULL);
+	begin(world);
+	build_by(world, command);
+	GThread *thread = g_thread_new("cancel", cancel_meanwhile, world);
+	g_autofree char *first = world_tag(world, "v1", plan);
+	world_work(world);
+	(void)g_thread_join(thread); /* gives nothing */
+	expect_state(world, first, "cancelled");
+	g_assert_false(is_bound(world, "v1"));
+	world_commit(world, "<h1>two</h1>\n");
+	g_autofree char *second = world_tag(world, "v1", plan);
+	world_work(world);
+	expect_state(world, second, "ordered");
+	g_assert_true(is_bound(world, "v1"));
+	/* a push that no hook saw: it says what became of it */
+	world_commit(world, "<h1>three</h1>\n");
+	g_autofree char *third = world_tag(world, "v1", plan);
+	world_work(world);
+	expect_state(world, third, "build-failed");
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -291,6 +346,7 @@ int main(int argc, char **argv)
 		     {"/publish/intake/moved-after-its-end", test_moved_after_its_end},
 		     {"/publish/intake/hint-stays", test_hint_stays},
 		     {"/publish/intake/cancel-at-a-base", test_cancel_at_a_base},
+		     {"/publish/intake/bound-when-ordered", test_bound_when_ordered},
 		     {"/publish/intake/retry-of-the-past", test_retry_of_the_past}};
 	g_test_init(&argc, &argv, NULL);
 	for (guint i = 0; i < G_N_ELEMENTS(tests); i++)
