@@ -43,7 +43,8 @@ static const struct {
     [LAW_REPORT] = {"report", "every report comes, once for each key, with one text"},
     [LAW_FAN_OUT] = {"fan-out", "a ledger has all that the record says, and nothing else"},
     [LAW_DELETION] = {"deletion", "a missing tag cancels only with a recorded deletion"},
-    [LAW_LAST_GOOD] = {"last-good", "the last good version is never removed"},
+    [LAW_LAST_GOOD] = {"last-good",
+		       "the last good version, and what waits for its time, is never removed"},
     [LAW_JOURNAL] = {"journal", "a journal can always be read, and says what was held in memory"},
     [LAW_TEXT] = {"text", "what is written can be read"},
 };

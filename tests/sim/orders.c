@@ -10,13 +10,15 @@
 typedef struct {
 	SimJob *job;
 	guint run;
-	char *root; /* of a build */
+	char *root;            /* of a build */
+	UtilTrailers *ordered; /* whose bundles are made */
 } Going;
 
 static void going_free(gpointer data)
 {
 	Going *going = data;
 	g_free(going->root);
+	util_trailers_free(going->ordered);
 	g_free(going);
 }
 
@@ -177,10 +179,12 @@ static void built(Sim *sim, gpointer who, gpointer data)
 	if (going->root)
 		keep_version(sim, job->tag, going->root);
 	const SimVersion *version = going->root ? version_of(sim, job->tag, plan) : NULL;
-	if (version && (!decide_built(sim, job->tag, plan, version) ||
-			(plan && !central_order(sim, job->tag))))
+	if (version && !decide_built(sim, job->tag, plan, version))
 		return;
-	end_job(sim, job);
+	if (version && plan)
+		central_order(sim, job);
+	else
+		end_job(sim, job);
 }
 
 static void build(Sim *sim, SimJob *job)
@@ -214,8 +218,12 @@ static void begin_tag(Sim *sim, SimJob *job)
 	const SimVersion *known = version_of(sim, tag, plan);
 	gboolean over = plan && is_cancelled(sim, tag->oid);
 	if (!over && known_fits(tag, plan, known)) {
-		if (!decide_built(sim, tag, plan, known) || (plan && !central_order(sim, tag)))
+		if (!decide_built(sim, tag, plan, known))
 			return;
+		if (plan) {
+			central_order(sim, job);
+			return;
+		}
 		over = TRUE;
 	}
 	gboolean refused = !over && ((known && known->bound) || (plan && plan_is_only(plan, tag)));
@@ -407,18 +415,56 @@ static gboolean decide_orders(Sim *sim, const char *release, SimVersion *version
 	       central_fan_out(sim, release, deaf);
 }
 
-gboolean central_order(Sim *sim, const SimTag *tag)
+/* What was cancelled at a base while bundles were made is left out. */
+static UtilTrailers *without_cancelled(Sim *sim, const char *release, const UtilTrailers *wanted)
+{
+	UtilTrailers *kept = util_trailers_new();
+	guint n = 0;
+	g_autofree DecideDecision *decisions =
+	    sim_decisions(g_hash_table_lookup(sim->central.disk.records, release), &n);
+	for (guint i = 0; i < util_trailers_count(wanted); i++) {
+		const char *key = util_trailers_key(wanted, i);
+		const char *value = util_trailers_value(wanted, i);
+		g_autoptr(Order) order =
+		    strcmp(key, "Order") == 0 ? order_parse(value, strlen(value), NULL) : NULL;
+		if (order && cancel_of(decisions, n, order->base))
+			leave_out(kept, order->base, "cancelled there");
+		else
+			util_trailers_add(kept, key, value);
+	}
+	return kept;
+}
+
+static void bundled(Sim *sim, gpointer who, gpointer data)
+{
+	Going *going = data;
+	g_autoptr(Plan) plan = NULL;
+	const SimTag *tag = going->job->tag;
+	(void)who;
+	if (!sim->central.up || going->run != sim->central.run)
+		return;
+	(void)plan_parse(tag->message, strlen(tag->message), &plan, NULL);
+	g_autoptr(UtilTrailers) ordered = without_cancelled(sim, tag->oid, going->ordered);
+	if (decide_orders(sim, tag->oid, version_of(sim, tag, plan), ordered))
+		end_job(sim, going->job);
+}
+
+void central_order(Sim *sim, SimJob *job)
 {
 	g_autoptr(Plan) plan = NULL;
+	const SimTag *tag = job->tag;
 	(void)plan_parse(tag->message, strlen(tag->message), &plan, NULL);
-	SimVersion *version = version_of(sim, tag, plan);
-	if (has_decision(sim, tag->oid, "ordered"))
-		return central_fan_out(sim, tag->oid, NULL);
+	const SimVersion *version = version_of(sim, tag, plan);
+	if (has_decision(sim, tag->oid, "ordered")) {
+		if (central_fan_out(sim, tag->oid, NULL))
+			end_job(sim, job);
+		return;
+	}
 	guint n = 0;
 	g_autofree DecideDecision *decisions =
 	    sim_decisions(g_hash_table_lookup(sim->central.disk.records, tag->oid), &n);
 	g_autoptr(DecideRelease) release = central_release(sim, tag->oid);
-	g_autoptr(UtilTrailers) ordered = util_trailers_new();
+	UtilTrailers *ordered = util_trailers_new();
 	util_trailers_add(ordered, "Version", version->version);
 	util_trailers_add(ordered, "Root", version->root);
 	for (guint i = 0; i < release->targets->len; i++) {
@@ -428,7 +474,12 @@ gboolean central_order(Sim *sim, const SimTag *tag)
 		else
 			order_target(sim, tag, release, target, version, ordered);
 	}
-	return decide_orders(sim, tag->oid, version, ordered);
+	Going *going = g_new0(Going, 1);
+	going->job = job;
+	going->run = sim->central.run;
+	going->ordered = ordered;
+	gint64 most_s = sim->options.growth ? 10 : sim_chance(sim, 200) ? HOUR : 60;
+	sim_at(sim, sim->now_utc + sim_between(sim, 0, most_s), bundled, NULL, going, going_free);
 }
 
 /* A base holds another tree: a revision that covers it. */

@@ -445,6 +445,9 @@ static gboolean make_ready(Road *road, gboolean before_done, gboolean *ret_ready
 	gboolean data_fits = plan_data(road);
 	*ret_ready = FALSE;
 	describe(road, app->current);
+	if (!tree_is_whole(app, road->tree, road->root))
+		sim_broken(app->base->sim, LAW_LAST_GOOD, "%s at %s: %s was staged, and is gone",
+			   app->name, app->base->name, road->tree);
 	if (!data_fits || !tree_is_whole(app, road->tree, road->root))
 		return note(road, "failed", data_fits ? "altered by hand" : "no unmigrate");
 	*ret_ready = TRUE;

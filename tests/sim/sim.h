@@ -347,7 +347,7 @@ void central_own_plan(Sim *sim, const char *app, const char *version, const char
 void central_settle(Sim *sim, const char *app, guint base);
 gboolean central_take(Sim *sim); /* hints and refs */
 gboolean central_reconcile(Sim *sim, const SimHint *hint);
-gboolean central_order(Sim *sim, const SimTag *tag);
+void central_order(Sim *sim, SimJob *job);
 gboolean central_revise(Sim *sim, const SimHint *want);
 void central_job_start(Sim *sim);
 
