@@ -77,6 +77,7 @@ static void add_at(Sim *sim, GString *text)
 		g_string_append(text, "Release-At: now\n");
 		return;
 	}
+	sim->planned_utc = utc;
 	guint kind = sim_below(sim, 3);
 	g_autoptr(GDateTime) time = g_date_time_new_from_unix_utc(utc + (kind < 2 ? 8 * HOUR : 0));
 	g_autofree char *shown =
@@ -170,6 +171,17 @@ static char *some_tag(Sim *sim, const char *app)
 
 /* ---- pushes ---- */
 
+/* Cut off from before central's word until after its time. */
+static void cut_for_hours(Sim *sim, gpointer who, gpointer data)
+{
+	SimBase *base = who;
+	(void)data;
+	if (sim->calm)
+		return;
+	base->line_down_until = MAX(base->line_down_until, sim->now_utc + 2 * HOUR);
+	sim_say(sim, base->name, "the line is cut for two hours");
+}
+
 static void act_push(Sim *sim)
 {
 	const char *app = some_app(sim);
@@ -177,6 +189,9 @@ static void act_push(Sim *sim)
 	g_autofree char *text =
 	    sim_chance(sim, 100) ? g_strdup("Only built\n") : plan_text(sim, NULL);
 	central_push(sim, app, name, text);
+	if (sim_chance(sim, 250) && sim->planned_utc > sim->now_utc)
+		sim_at(sim, sim->planned_utc - sim_between(sim, 60, 1500), cut_for_hours,
+		       some_base(sim), NULL, NULL);
 }
 
 static void act_plan_only(Sim *sim)

@@ -271,6 +271,7 @@ struct Sim {
 	GHashTable *resumed; /* apps, or "-", that somebody resumed anywhere */
 	GHashTable *sick;    /* roots that never become healthy */
 	guint next_version, next_oid;
+	gint64 planned_utc;                              /* of the plan that was written last */
 	GPtrArray *tags, *entries, *decisions, *reports; /* all there ever were, to be freed */
 	GPtrArray *releases; /* SimTag with a plan, in the order of pushing */
 	SimCounts counts;
