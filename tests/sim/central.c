@@ -112,11 +112,9 @@ DecideRelease *central_release(Sim *sim, const char *release)
 		const LedgerOrder *entry = g_hash_table_lookup(view->orders, release);
 		if (entry)
 			decide_target_order(target, entry->order);
-		for (guint r = 0; r < view->reports->len; r++) {
-			const Report *report = view->reports->pdata[r];
-			if (strcmp(report->release, release) == 0)
-				decide_target_report(target, report);
-		}
+		const GPtrArray *reports = g_hash_table_lookup(view->of, release);
+		for (guint r = 0; reports && r < reports->len; r++)
+			decide_target_report(target, reports->pdata[r]);
 	}
 	decide_release_sum_up(folded);
 	return folded;

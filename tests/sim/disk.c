@@ -20,13 +20,13 @@ SimEntry *sim_entry_new(Sim *sim, const SimEntry *parent, Order *order)
 	g_autoptr(GError) error = NULL;
 	SimEntry *entry = g_new0(SimEntry, 1);
 	order->seq = parent ? parent->entry.order->seq + 1 : 1;
-	entry->text = order_format(order);
-	entry->entry.order = order_parse(entry->text, strlen(entry->text), &error);
+	g_autofree char *text = order_format(order);
+	entry->entry.order = order_parse(text, strlen(text), &error);
 	entry->parent = parent;
 	g_ptr_array_add(sim->entries, entry);
 	if (!entry->entry.order) {
 		sim_broken(sim, LAW_TEXT, "an order that is written cannot be read: %s\n%s",
-			   error->message, entry->text);
+			   error->message, text);
 		entry->entry.order = order_copy(order);
 	}
 	sim_hex(sim, entry->entry.oid, 40);
@@ -253,6 +253,23 @@ void sim_view_clear(SimView *view)
 	g_clear_pointer(&view->cancels, g_hash_table_unref);
 	g_clear_pointer(&view->stops, g_hash_table_unref);
 	g_clear_pointer(&view->reports, g_ptr_array_unref);
+	g_clear_pointer(&view->of, g_hash_table_unref);
+}
+
+static void index_reports(SimView *view)
+{
+	g_clear_pointer(&view->of, g_hash_table_unref);
+	view->of =
+	    g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)g_ptr_array_unref);
+	for (guint i = 0; i < view->reports->len; i++) {
+		Report *report = view->reports->pdata[i];
+		GPtrArray *of = g_hash_table_lookup(view->of, report->release);
+		if (!of) {
+			of = g_ptr_array_new();
+			g_hash_table_insert(view->of, report->release, of);
+		}
+		g_ptr_array_add(of, report);
+	}
 }
 
 static void count_entries(SimView *view, const GPtrArray *entries)
@@ -294,6 +311,7 @@ const SimView *sim_view(Sim *sim, guint base)
 		view->reports_head = reports;
 		for (; reports; reports = reports->parent)
 			view->reports->pdata[--n] = reports->report;
+		index_reports(view);
 	}
 	return view;
 }

@@ -451,6 +451,8 @@ static void grow(Sim *sim, gpointer who, gpointer data)
 				       (first + 10 * i) % sim->bases->len);
 	g_string_append(text, left % 3 ? "\n" : "\nRelease-Gate: quorum 50%\n");
 	central_push(sim, sim->app_names->pdata[app], name, text->str);
+	if (left % 1000 == 0)
+		g_print("# %u releases to come\n", left);
 	if (left > 1)
 		sim_at(sim, sim->now_utc + GROWTH_STEP_S, grow, GUINT_TO_POINTER(left - 1), NULL,
 		       NULL);

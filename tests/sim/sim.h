@@ -77,7 +77,6 @@ void sim_broken(Sim *sim, SimLaw law, const char *format, ...) G_GNUC_PRINTF(3, 
 /* Chains: each knows what was there before it, so that a copy of the newest is a copy of all. */
 typedef struct SimEntry {
 	LedgerEntry entry; /* of a ledger: oid and order */
-	char *text;
 	const struct SimEntry *parent;
 } SimEntry;
 
@@ -146,6 +145,7 @@ typedef struct {
 	const SimReport *reports_head;
 	GHashTable *orders, *counts, *cancels, *stops;
 	GPtrArray *reports; /* const Report */
+	GHashTable *of;     /* release -> GPtrArray of its reports */
 } SimView;
 
 typedef struct {

@@ -235,7 +235,6 @@ static void entry_free(gpointer data)
 {
 	SimEntry *entry = data;
 	order_free(entry->entry.order);
-	g_free(entry->text);
 	g_free(entry);
 }
 
