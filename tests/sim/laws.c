@@ -29,7 +29,7 @@ static const struct {
     [LAW_STOP] = {"stop", "nothing activates while a stop is accepted, also not by hand"},
     [LAW_RESUME] = {"resume", "a stop ends only when somebody resumes it"},
     [LAW_HOLD] = {"hold", "nothing activates by itself while an operator holds it"},
-    [LAW_DATA] = {"data", "a version is never started on newer data than it was live on"},
+    [LAW_DATA] = {"data", "a version is never started on newer or older data than it was live on"},
     [LAW_DOWN] = {"down", "an app serves what its journal says, or it is down and that is said"},
     [LAW_WAKE] = {"wake", "a base that waits looks again before there is something to do"},
     [LAW_ENDS] = {"ends",
@@ -369,6 +369,8 @@ void laws_start(SimApp *app, const char *tree)
 	if (g_strcmp0(tree, app->current) != 0)
 		broken(app, LAW_TREE, "what is started is not what current shows");
 	gint64 knows = there ? GPOINTER_TO_INT(g_hash_table_lookup(app->knows, there->root)) : 0;
+	if (home > 0 && app->data < home)
+		broken(app, LAW_DATA, "on older data");
 	if (home > 0 && app->data > MAX(home, knows))
 		broken(app, LAW_DATA, tree);
 }
