@@ -105,6 +105,7 @@ gboolean decide_lacks(const DecideTold *told, const DecideHeld *held)
 	case ORDER_KIND_HEARTBEAT:
 	case ORDER_KIND_STOP:
 	case ORDER_KIND_RESUME:
+	case ORDER_KIND_KEYS:
 		break;
 	}
 	g_assert_not_reached();

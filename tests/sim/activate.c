@@ -226,6 +226,8 @@ static gboolean bookkeep(SimApp *app, const DecideStep *step)
 	case STEP_TOO_LATE:
 		app->base->sim->counts.too_late++;
 		return journal_event(app, order, "too-late", "after the commit point");
+	case STEP_REFUSE:
+		return journal_event(app, order, "refused", step->reason);
 	case STEP_SUPERSEDE:
 		return journal_event(app, order, "superseded", step->reason);
 	case STEP_MISS:
@@ -258,6 +260,7 @@ static gboolean take_step(SimApp *app, gboolean *activated, gboolean *ret_done,
 		return road_end_open(app);
 	case STEP_CANCEL:
 	case STEP_TOO_LATE:
+	case STEP_REFUSE:
 	case STEP_SUPERSEDE:
 	case STEP_MISS:
 		return bookkeep(app, &step);
