@@ -92,6 +92,13 @@ gboolean plan_item_check(const char *key, const char *value, const char *item, G
 /* "90s", "1h30m", at most a week. */
 gboolean plan_duration_parse(const char *key, const char *value, gint64 *ret_s, GError **error);
 
+/* UTC is at most 14 h off a clock; Pacific/Apia once left out 24 h; one to spare each way. */
+#define PLAN_WINDOW_S (26 * 3600)
+
+/* tzif.c: TRUE if a zone's file is sound. *ret_misread_from_utc: from when on GLib would follow a
+ * rule of the file's footer that it misreads; G_MAXINT64: never. */
+gboolean plan_tzif_check(const char *data, gsize len, gint64 *ret_misread_from_utc);
+
 /* zone.c: the zones of one folder, its list read once */
 
 typedef struct PlanZones PlanZones;

@@ -3,8 +3,6 @@
 
 #define LIST_MAX_BYTES (1024 * 1024)
 #define ZONE_FILE_MAX_BYTES (256 * 1024)
-/* UTC is at most 14 h off a clock; Pacific/Apia once left out 24 h; one to spare each way. */
-#define WINDOW_S (26 * 3600)
 
 struct PlanZones {
 	char *dir; /* absolute: GLib takes a relative name for one of its own folder */
@@ -17,74 +15,6 @@ typedef struct {
 	GTimeZone *tz;
 	gint64 misread_from_utc; /* G_MAXINT64: never */
 } Zone;
-
-/* The two forms of a POSIX zone rule with an explicit offset in summer. */
-#define RULE_NAME "(?:<[^>]*>|[A-Za-z]+)"
-#define RULE_OFFSET "([-+]?)([0-9]{1,3})(?::([0-9]{2}))?"
-
-static gint64 rule_offset_s(GMatchInfo *match, int group)
-{
-	g_autofree char *sign = g_match_info_fetch(match, group);
-	g_autofree char *hours = g_match_info_fetch(match, group + 1);
-	g_autofree char *minutes = g_match_info_fetch(match, group + 2);
-	gint64 s = g_ascii_strtoll(hours, NULL, 10) * 3600 +
-		   (minutes ? g_ascii_strtoll(minutes, NULL, 10) * 60 : 0);
-	return sign && sign[0] == '-' ? -s : s;
-}
-
-/* TRUE for a rule like Dublin's "IST-1GMT0,M10.5.0,M3.5.0/1", whose "summer" is behind its
- * standard time: GLib 2.74 is an hour off with those. */
-static gboolean rule_is_negative(const char *rule)
-{
-	g_autoptr(GRegex) regex =
-	    g_regex_new("^" RULE_NAME RULE_OFFSET RULE_NAME RULE_OFFSET ",", 0, 0, NULL);
-	g_autoptr(GMatchInfo) match = NULL;
-	g_assert(regex != NULL);
-	if (!g_regex_match(regex, rule, 0, &match))
-		return FALSE;
-	/* POSIX counts west of Greenwich as positive */
-	return rule_offset_s(match, 4) > rule_offset_s(match, 1);
-}
-
-static guint64 be_at(const guint8 *data, gsize bytes)
-{
-	guint64 value = 0;
-	for (gsize i = 0; i < bytes; i++)
-		value = value << 8 | data[i];
-	return value;
-}
-
-/* Bytes of one block of a TZif file (RFC 8536) behind its 44-byte header. */
-static guint64 tzif_block_bytes(const guint8 *header, guint time_bytes)
-{
-	guint64 isut = be_at(header + 20, 4), isstd = be_at(header + 24, 4);
-	guint64 leap = be_at(header + 28, 4), times = be_at(header + 32, 4);
-	guint64 types = be_at(header + 36, 4), chars = be_at(header + 40, 4);
-	return times * (time_bytes + 1) + types * 6 + chars + leap * (time_bytes + 4) + isstd +
-	       isut;
-}
-
-/* From when on GLib would follow a rule of the file's footer that it misreads. A file that is not
- * TZif 2 or later has no footer. */
-static gint64 find_misread(const char *data, gsize len)
-{
-	enum { HEADER = 44 };
-	const guint8 *bytes = (const guint8 *)data;
-	if (len < HEADER || memcmp(data, "TZif", 4) != 0 || data[4] < '2')
-		return G_MAXINT64;
-	guint64 second = HEADER + tzif_block_bytes(bytes, 4);
-	if (second + HEADER > len)
-		return G_MAXINT64;
-	guint64 footer = second + HEADER + tzif_block_bytes(bytes + second, 8);
-	guint64 times = be_at(bytes + second + 32, 4);
-	if (footer + 2 > len || data[footer] != '\n')
-		return G_MAXINT64;
-	if (!rule_is_negative(data + footer + 1))
-		return G_MAXINT64;
-	if (times == 0)
-		return G_MININT64;
-	return (gint64)be_at(bytes + second + HEADER + (times - 1) * 8, 8);
-}
 
 static void zone_free(gpointer data)
 {
@@ -100,10 +30,14 @@ static Zone *zone_open(PlanZones *zones, const char *name, GError **error)
 	if (zone)
 		return zone;
 	g_autofree char *path = g_build_filename(zones->dir, name, NULL);
-	g_autoptr(GTimeZone) tz = g_time_zone_new_identifier(path);
 	g_autofree char *data = NULL;
 	gsize len = 0;
-	if (!tz || !g_file_get_contents(path, &data, &len, NULL) || len > ZONE_FILE_MAX_BYTES) {
+	gint64 misread_from_utc = 0;
+	gboolean sound = g_file_get_contents(path, &data, &len, NULL) &&
+			 len <= ZONE_FILE_MAX_BYTES &&
+			 plan_tzif_check(data, len, &misread_from_utc);
+	g_autoptr(GTimeZone) tz = sound ? g_time_zone_new_identifier(path) : NULL;
+	if (!tz) {
 		util_error_set(
 		    error, TS_ERROR_REFUSED,
 		    "the time zone %s is listed in %s/tzdata.zi, but its file there is "
@@ -114,7 +48,7 @@ static Zone *zone_open(PlanZones *zones, const char *name, GError **error)
 	}
 	zone = g_new0(Zone, 1);
 	zone->tz = g_steal_pointer(&tz);
-	zone->misread_from_utc = find_misread(data, len);
+	zone->misread_from_utc = misread_from_utc;
 	g_hash_table_insert(zones->open, g_strdup(name), zone);
 	return zone;
 }
@@ -130,11 +64,12 @@ static void take_list(PlanZones *zones, const char *text)
 		if (!name || *name != ' ')
 			continue;
 		gsize len = strcspn(++name, " \n");
-		char *copy = g_strndup(name, len);
-		if (len == 0)
-			g_free(copy);
-		else if (g_hash_table_add(zones->names, copy))
-			g_ptr_array_add(zones->list, copy);
+		g_autofree char *copy = g_strndup(name, len);
+		/* once: adding it again would free the name that the list has */
+		if (len == 0 || g_hash_table_contains(zones->names, copy))
+			continue;
+		g_ptr_array_add(zones->list, copy);
+		g_hash_table_add(zones->names, g_steal_pointer(&copy));
 	}
 	g_ptr_array_add(zones->list, NULL);
 }
@@ -213,7 +148,7 @@ static gint64 interval_end(GTimeZone *tz, int interval, gint64 from, gint64 to)
 /* Walks the intervals around the time: it exists once in each whose own offset places it there. */
 static void find_instants(GTimeZone *tz, gint64 local_s, PlanInstants *ret_instants)
 {
-	gint64 start = local_s - WINDOW_S, end = local_s + WINDOW_S;
+	gint64 start = local_s - PLAN_WINDOW_S, end = local_s + PLAN_WINDOW_S;
 	int interval = g_time_zone_find_interval(tz, G_TIME_TYPE_UNIVERSAL, start);
 	int last = g_time_zone_find_interval(tz, G_TIME_TYPE_UNIVERSAL, end);
 	PlanInstants found = {0};
@@ -265,7 +200,7 @@ gboolean plan_zones_instants(PlanZones *zones, const char *name, const PlanLocal
 	if (!local_seconds(local, &local_s))
 		return util_error_set(error, TS_ERROR_REFUSED,
 				      "there is no such date or time in any zone");
-	if (local_s + WINDOW_S >= zone->misread_from_utc)
+	if (local_s + PLAN_WINDOW_S >= zone->misread_from_utc)
 		return util_error_set(error, TS_ERROR_REFUSED,
 				      "the clocks of %s cannot be told safely that far ahead; give "
 				      "the time in UTC, as 2040-01-01T02:00Z",

@@ -272,12 +272,17 @@ static void test_folder(void)
 	g_assert_nonnull(strstr(error->message, "install tzdata"));
 	g_clear_error(&error);
 
-	write_file(dir, "tzdata.zi",
-		   "# x\nR Z Hidden 1 -\nZ Mars 0 - M\nL Mars Phobos\nZ\nL x\nLx y\n");
+	write_file(
+	    dir, "tzdata.zi",
+	    "# x\nR Z Hidden 1 -\nZ Mars 0 - M\nL Mars Phobos\nZ\nL x\nLx y\nL Mars Phobos\n");
 	g_assert_true(plan_zone_check(dir, "Mars", NULL));
 	g_assert_true(plan_zone_check(dir, "Phobos", NULL));
 	g_assert_false(plan_zone_check(dir, "Hidden", NULL));
 	g_assert_false(plan_zone_check(dir, "x", NULL));
+	/* named twice in the list */
+	g_assert_false(plan_zone_check(dir, "Phobus", &error));
+	g_assert_nonnull(strstr(error->message, "did you mean Phobos?"));
+	g_clear_error(&error);
 	g_assert_false(plan_zone_to_utc(dir, "Mars", &local, &utc, &error));
 	g_assert_error(error, TS_ERROR, TS_ERROR_REFUSED);
 	g_assert_nonnull(strstr(error->message, "missing or damaged"));
@@ -305,6 +310,39 @@ static void test_folder(void)
 	g_assert_cmpint(g_unlink(file), ==, 0);
 	g_assert_cmpint(g_unlink(list), ==, 0);
 	g_assert_cmpint(g_rmdir(dir), ==, 0);
+}
+
+/* GLib would end the program, or read what is not there. */
+static void test_damaged(void)
+{
+	static const struct {
+		gsize at; /* of the byte that is changed; 0: the file is cut there instead */
+		guint8 byte;
+		gsize cut;
+	} damages[] = {{0, 0, 0},     {0, 0, 3},   {0, 0, 43},   {0, 0, 44},
+		       {0, 0, 600},   {0, 0, 900}, {0, 0, 2297}, {1, 'z', 0},
+		       {36, 0xff, 0}, {39, 99, 0}, {35, 0, 0},   {32, 0x7f, 0}};
+	g_autofree char *dir = g_dir_make_tmp("tagship-zone-XXXXXX", NULL);
+	g_autofree char *file = g_build_filename(dir, "Here", NULL);
+	g_autofree char *sound = NULL;
+	PlanLocal local = {2026, 12, 1, 2, 0, 0};
+	gint64 utc = 0;
+	gsize len = 0;
+	write_file(dir, "tzdata.zi", "Z Here 0 - H\n");
+	g_assert_true(g_file_get_contents(ZONES "/Europe/Berlin", &sound, &len, NULL));
+	for (guint i = 0; i < G_N_ELEMENTS(damages); i++) {
+		g_autofree char *data = g_memdup2(sound, len);
+		g_autoptr(GError) error = NULL;
+		gsize size = damages[i].at > 0 ? len : MIN(damages[i].cut, len - 1);
+		if (damages[i].at > 0)
+			data[damages[i].at] = (char)damages[i].byte;
+		g_assert_true(g_file_set_contents(file, data, (gssize)size, NULL));
+		g_test_message("row %u", i);
+		g_assert_false(plan_zone_to_utc(dir, "Here", &local, &utc, &error));
+		g_assert_error(error, TS_ERROR, TS_ERROR_REFUSED);
+		g_assert_nonnull(strstr(error->message, "missing or damaged"));
+	}
+	g_assert_true(util_fs_remove_tree(AT_FDCWD, dir, NULL));
 }
 
 static void test_alarm(void)
@@ -401,6 +439,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/plan/zone/format", test_format);
 	g_test_add_func("/plan/zone/names", test_names);
 	g_test_add_func("/plan/zone/folder", test_folder);
+	g_test_add_func("/plan/zone/damaged", test_damaged);
 	g_test_add_func("/plan/zone/alarm", test_alarm);
 	return g_test_run();
 }
