@@ -42,6 +42,18 @@ static gboolean rule_is_negative(const char *rule)
 	return rule_offset_s(match, 4) > rule_offset_s(match, 1);
 }
 
+/* What GLib asks of it as well, but by g_return_if_fail. None is fine. */
+static gboolean rule_is_sound(const char *rule)
+{
+	if (!*rule)
+		return TRUE;
+	/* not the name of a zone's file, which GLib would take, too */
+	if (!g_regex_match_simple("^" RULE_NAME RULE_OFFSET, rule, 0, 0))
+		return FALSE;
+	g_autoptr(GTimeZone) tz = g_time_zone_new_identifier(rule);
+	return tz != NULL;
+}
+
 static guint64 be_at(const guint8 *data, gsize bytes)
 {
 	guint64 value = 0;
@@ -113,6 +125,8 @@ gboolean plan_tzif_check(const char *data, gsize len, gint64 *ret_misread_from_u
 	if (!rule_end)
 		return FALSE;
 	g_autofree char *text = g_strndup((const char *)rule, (gsize)(rule_end - rule));
+	if (strlen(text) != (gsize)(rule_end - rule) || !rule_is_sound(text))
+		return FALSE;
 	if (rule_is_negative(text))
 		*ret_misread_from_utc =
 		    block.n_times > 0 ? time_at(&block, block.n_times - 1) : G_MININT64;
