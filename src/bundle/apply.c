@@ -376,15 +376,21 @@ static gboolean check_sums(const Apply *apply, guint64 memory_bytes, GError **er
 			 bundle_manifest_memory(apply->manifest) +
 			 bundle_list_memory(apply->old_list) + apply->changes->list_bytes;
 	guint64 segments = delta_changes_memory(apply->changes);
-	guint64 scratch = apply->old_list->scratch_bytes;
+	guint64 scratch = apply->old_list->scratch_bytes, together = 0;
 	for (guint i = apply->changes->count; i < apply->changes->items->len; i++) {
 		const DeltaItem *item = delta_changes_item(apply->changes, i);
 		scratch += item->source == DELTA_NEW ? item->entry.size : 0;
+		together += item->source == DELTA_TOGETHER ? item->entry.size : 0;
 	}
 	if (manifest_bytes(apply->manifest) != apply->info->decoded_bytes ||
 	    scratch > apply->info->scratch_bytes)
 		return util_error_set(error, TS_ERROR_CORRUPT,
 				      "bundle: header and change list differ in size");
+	/* their parts wait on disk, one at each depth */
+	if (together > BUNDLE_SCRATCH_BYTES_MAX)
+		return util_error_set(error, TS_ERROR_REFUSED,
+				      "bundle: archives in archives of %" G_GUINT64_FORMAT " bytes",
+				      together);
 	if (segments > memory_bytes || memory > memory_bytes - segments)
 		return util_error_set(error, TS_ERROR_REFUSED,
 				      "bundle: it needs more than the %" G_GUINT64_FORMAT

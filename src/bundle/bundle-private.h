@@ -180,9 +180,10 @@ typedef struct {
 	GByteArray *bytes;
 	int dirfd; /* where the file is made, if it comes to that */
 	int fd;
-	guint64 len;
+	guint64 len, max;
 } BundleSpool;
-void bundle_spool_init(BundleSpool *spool, int dirfd);
+/* More than max_bytes is CORRUPT. */
+void bundle_spool_init(BundleSpool *spool, int dirfd, guint64 max_bytes);
 void bundle_spool_clear(BundleSpool *spool);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(BundleSpool, bundle_spool_clear)
 gboolean bundle_spool_sink(gpointer user_data, const guint8 *data, gsize len, GError **error);

@@ -13,9 +13,10 @@ int bundle_scratch_file(int dirfd, GError **error)
 	return fd;
 }
 
-void bundle_spool_init(BundleSpool *spool, int dirfd)
+void bundle_spool_init(BundleSpool *spool, int dirfd, guint64 max_bytes)
 {
-	*spool = (BundleSpool){.bytes = g_byte_array_new(), .dirfd = dirfd, .fd = -1};
+	*spool =
+	    (BundleSpool){.bytes = g_byte_array_new(), .dirfd = dirfd, .fd = -1, .max = max_bytes};
 }
 
 void bundle_spool_clear(BundleSpool *spool)
@@ -30,6 +31,9 @@ void bundle_spool_clear(BundleSpool *spool)
 gboolean bundle_spool_sink(gpointer user_data, const guint8 *data, gsize len, GError **error)
 {
 	BundleSpool *spool = user_data;
+	if (len > spool->max - spool->len)
+		return util_error_set(error, TS_ERROR_CORRUPT,
+				      "a part is larger than the archive it is in");
 	if (spool->fd < 0 && spool->len + len <= BUNDLE_SPOOL_BYTES) {
 		g_byte_array_append(spool->bytes, data, (guint)len);
 		spool->len += len;

@@ -5,6 +5,7 @@
 /* Content on its way: counted, summed, passed on. */
 typedef struct {
 	DeltaFacts facts;
+	guint64 max;
 	BundleSink sink;
 	gpointer user_data;
 } Counted;
@@ -12,6 +13,9 @@ typedef struct {
 static gboolean counted_sink(gpointer user_data, const guint8 *data, gsize len, GError **error)
 {
 	Counted *counted = user_data;
+	if (len > counted->max - counted->facts.bytes)
+		return util_error_set(error, TS_ERROR_CORRUPT,
+				      "a part becomes larger than its size");
 	counted->facts.bytes += len;
 	counted->facts.crc = delta_crc32(counted->facts.crc, data, len);
 	return counted->sink(counted->user_data, data, len, error);
@@ -53,7 +57,8 @@ static gboolean pack(const BundleTogether *from, guint index, Counted *counted, 
 	if (!bundle_unpack_begin(&packing, delta_deflate_new(item->entry.way, error),
 				 bundle_spool_sink, spool, error))
 		return FALSE;
-	*counted = (Counted){.sink = bundle_unpack_sink, .user_data = &packing};
+	*counted =
+	    (Counted){.max = item->entry.size, .sink = bundle_unpack_sink, .user_data = &packing};
 	gboolean ok = give_content(from, index, counted_sink, counted, error);
 	return bundle_unpack_end(&packing, ok, error);
 }
@@ -61,7 +66,7 @@ static gboolean pack(const BundleTogether *from, guint index, Counted *counted, 
 /* It came packed: what it unpacks to must be known all the same. */
 static gboolean count_unpacked(const BundleSpool *spool, DeltaFacts *facts, GError **error)
 {
-	Counted counted = {.sink = nothing_sink};
+	Counted counted = {.max = G_MAXUINT64, .sink = nothing_sink};
 	BundleUnpack unpack;
 	gboolean ok =
 	    bundle_unpack_begin(&unpack, delta_inflate_new(), counted_sink, &counted, error);
@@ -78,7 +83,7 @@ static gboolean spool_part(const BundleTogether *from, guint index, DeltaPacking
 {
 	const DeltaItem *item = delta_changes_item(from->changes, index);
 	gboolean deflated = packing == DELTA_DEFLATED;
-	Counted counted = {.sink = bundle_spool_sink, .user_data = spool};
+	Counted counted = {.max = item->entry.size, .sink = bundle_spool_sink, .user_data = spool};
 	if (deflated && item->entry.way != 0) {
 		if (!pack(from, index, &counted, spool, error))
 			return FALSE;
@@ -112,7 +117,8 @@ static gboolean put_part(const BundleTogether *from, const DeltaTogether *togeth
 	}
 	g_auto(BundleSpool) spool = {0};
 	DeltaFacts facts;
-	bundle_spool_init(&spool, from->scratch_dirfd);
+	bundle_spool_init(&spool, from->scratch_dirfd,
+			  delta_changes_item(from->changes, together->item)->entry.size);
 	DeltaPacking packing = g_array_index(archive->members, DeltaMember, i).packing;
 	return spool_part(from, index, packing, &spool, &facts, error) &&
 	       put_head(archive, i, &facts, sink, user_data, error) &&

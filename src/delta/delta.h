@@ -179,6 +179,7 @@ typedef struct {
 typedef struct {
 	guint item;            /* which */
 	guint first, count;    /* its parts among the items */
+	guint depth;           /* of the reader: 0 for a file, 1 for a part of its, … */
 	DeltaArchive *archive; /* the writer's is borrowed, the reader's belongs to the changes */
 } DeltaTogether;
 

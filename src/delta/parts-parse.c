@@ -53,12 +53,13 @@ static gboolean get_basis(Parts *parts, DeltaItem *item)
 }
 
 /* An archive takes its number and waits for its form. */
-static gboolean add_together(Parts *parts, guint item)
+static gboolean add_together(Parts *parts, guint item, guint depth)
 {
-	DeltaTogether together = {.item = item};
+	DeltaTogether together = {.item = item, .depth = depth};
 	delta_changes_item(parts->changes, item)->from = parts->changes->archives->len;
 	g_array_append_val(parts->changes->archives, together);
-	return delta_parser_charge(parts->parser, 2 * sizeof together);
+	/* putting them together goes as deep */
+	return depth <= DELTA_DEPTH && delta_parser_charge(parts->parser, 2 * sizeof together);
 }
 
 static gboolean packed_copy(Parts *parts, DeltaItem *item, guint index)
@@ -116,7 +117,8 @@ static gboolean get_op(Parts *parts, DeltaItem *item)
 	}
 }
 
-static gboolean get_part(Parts *parts, const DeltaMember *member)
+/* depth: of the archive it is a part of */
+static gboolean get_part(Parts *parts, const DeltaMember *member, guint depth)
 {
 	DeltaReader *ops = &parts->columns[PARTS_OPS];
 	DeltaItem item = {.entry = {.path = "", .mode = 0644, .type = DELTA_FILE},
@@ -140,7 +142,8 @@ static gboolean get_part(Parts *parts, const DeltaMember *member)
 		return FALSE;
 	}
 	g_array_append_val(parts->changes->items, item);
-	return item.source != DELTA_TOGETHER || add_together(parts, parts->changes->items->len - 1);
+	return item.source != DELTA_TOGETHER ||
+	       add_together(parts, parts->changes->items->len - 1, depth + 1);
 }
 
 static gboolean get_archive(Parts *parts, guint number, GError **error)
@@ -156,6 +159,7 @@ static gboolean get_archive(Parts *parts, guint number, GError **error)
 		return FALSE;
 	forms->at += len;
 	DeltaTogether *together = &g_array_index(parts->changes->archives, DeltaTogether, number);
+	guint depth = together->depth;
 	together->archive = archive;
 	together->first = parts->changes->items->len;
 	together->count = archive->members->len;
@@ -165,7 +169,7 @@ static gboolean get_archive(Parts *parts, guint number, GError **error)
 				     (guint64)archive->members->len * 2 * sizeof(DeltaItem)))
 		return corrupt(error, "it is larger than the memory allowed");
 	for (guint i = 0; i < archive->members->len; i++)
-		if (!get_part(parts, &g_array_index(archive->members, DeltaMember, i)))
+		if (!get_part(parts, &g_array_index(archive->members, DeltaMember, i), depth))
 			return corrupt(error, "a part");
 	return TRUE;
 }
@@ -191,7 +195,7 @@ static gboolean parse(Parts *parts, const GByteArray *list, GError **error)
 		return FALSE;
 	for (guint i = 0; i < changes->count; i++)
 		if (delta_changes_item(changes, i)->source == DELTA_TOGETHER &&
-		    !add_together(parts, i))
+		    !add_together(parts, i, 0))
 			return corrupt(error, "it is larger than the memory allowed");
 	for (guint i = 0; i < changes->archives->len; i++)
 		if (!get_archive(parts, i, error))
