@@ -17,8 +17,10 @@ struct BundleReader {
 	guint8 *output;
 	DeltaBuffers buffers;
 	int fd;
-	guint64 offset; /* in the file */
-	guint64 left;   /* of the current entry */
+	guint64 offset;     /* in the file */
+	guint64 decoded;    /* bytes so far, … */
+	guint64 zeros_last; /* … of which so many at the end are zero */
+	guint64 left;       /* of the current entry */
 	guint64 entry_done;
 	gboolean file_ended; /* nothing more to read */
 	gboolean xz_ended;
@@ -42,6 +44,15 @@ static gboolean read_input(BundleReader *reader, GError **error)
 	return TRUE;
 }
 
+static void note_decoded(BundleReader *reader, gsize len)
+{
+	gsize zeros = 0;
+	while (zeros < len && reader->output[len - zeros - 1] == 0)
+		zeros++;
+	reader->decoded += len;
+	reader->zeros_last = zeros == len ? reader->zeros_last + len : zeros;
+}
+
 /* The next decoded bytes; 0 only after the very end of the stream. */
 static gssize read_decoded(BundleReader *reader, GError **error)
 {
@@ -58,6 +69,7 @@ static gssize read_decoded(BundleReader *reader, GError **error)
 			return -1;
 		}
 	}
+	note_decoded(reader, BUNDLE_CHUNK - reader->buffers.out_len);
 	return (gssize)(BUNDLE_CHUNK - reader->buffers.out_len);
 }
 
@@ -186,7 +198,8 @@ static gboolean read_entry(BundleReader *reader, ManifestEntry *entry, GError **
 			return TRUE;
 		return util_error_set(error, TS_ERROR_CORRUPT, "bundle: %s", inner->message);
 	}
-	g_autofree char *name = util_text_printable(reader->path ? reader->path : "", -1);
+	const char *path = reader->path ? reader->path : "";
+	g_autofree char *name = util_text_printable(path, (gssize)strnlen(path, 200));
 	return util_error_set(error, TS_ERROR_CORRUPT, "bundle: %s: %s", name, fault);
 }
 
@@ -290,21 +303,18 @@ gboolean bundle_reader_finish(BundleReader *reader, GError **error)
 	if (!end)
 		return util_error_set(error, TS_ERROR_CORRUPT,
 				      "bundle: there is more in it than it should have");
-	gsize padding = 0;
-	for (;;) {
-		gssize n = read_decoded(reader, error);
-		if (n < 0)
-			return FALSE;
-		padding += (gsize)n;
-		gboolean zeros = TRUE;
-		for (gssize i = 0; i < n; i++)
-			zeros = zeros && reader->output[i] == 0;
-		if (!zeros || padding > PADDING_MAX)
+	/* libarchive stops at the end of the tar, which may be within what it was given */
+	guint64 used = (guint64)archive_filter_bytes(reader->archive, 0);
+	gssize n = 0;
+	do {
+		guint64 after = reader->decoded - used;
+		if (after > reader->zeros_last || after > PADDING_MAX)
 			return util_error_set(error, TS_ERROR_CORRUPT,
 					      "bundle: bytes after the end of the archive");
-		if (n == 0)
-			break;
-	}
+		n = read_decoded(reader, error);
+	} while (n > 0);
+	if (n < 0)
+		return FALSE;
 	if (reader->buffers.in_len == 0 && !read_input(reader, error))
 		return FALSE;
 	return reader->buffers.in_len == 0 ||
