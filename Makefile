@@ -38,6 +38,8 @@ CPPFLAGS += -Isrc -D_GNU_SOURCE -DTAGSHIP_VERSION='"$(VERSION)"' -DTAGSHIP_LIBEX
 	-DG_LOG_DOMAIN='"tagship"' -DGLIB_VERSION_MAX_ALLOWED=GLIB_VERSION_2_74
 LDFLAGS ?= -pie -Wl,-z,relro,-z,now $(if $(SANITIZE),-fsanitize=$(SANITIZE)) $(if $(COV),--coverage)
 
+CPPFLAGS += $(if $(COV),-DTAGSHIP_COV='"$(abspath $(B))"')
+
 GLIB_CFLAGS := $(shell $(PKG_CONFIG) --cflags gio-unix-2.0)
 GLIB_LIBS := $(shell $(PKG_CONFIG) --libs gio-unix-2.0)
 ALL_CFLAGS := -std=gnu11 $(CFLAGS) $(WARN) $(WERROR) $(CPPFLAGS) $(GLIB_CFLAGS)
@@ -82,7 +84,8 @@ Q := $(if $(V),,@)
 say = @$(if $(V),:,echo "  $(1)")
 
 .PHONY: all faults help install uninstall check check-programs check-unit check-flow check-fuzz check-sweep check-sim check-real check-san \
-	fuzz fuzzers sim sweep sweep-trees sweep-releases lint demo demo-clean bench bench-road bench-bytes bench-line bench-activation clean format
+	bad-bundles coverage fuzz fuzzers sim sweep sweep-trees sweep-releases lint demo demo-clean bench bench-road bench-bytes bench-line \
+	bench-activation clean format
 .DELETE_ON_ERROR:
 .SECONDARY:
 all: $(BINS)
@@ -251,6 +254,17 @@ check-real: all ## the road with real release trees from npm, and real servers: 
 check-san: ## unit, flow and corpus tests under ASan and UBSan
 	$(MAKE) SAN=1 all
 	scripts/with-sanitizers $(MAKE) SAN=1 check-unit check-fuzz check-flow
+
+HOSTILE := $(filter $(B)/unit/stage/hostile-%,$(UNIT))
+bad-bundles: all $(HOSTILE) ## how many crafted bad bundles are refused whole
+	@count=0; for test in $(HOSTILE); do \
+		lines=$$(scripts/run-unit $$test) || { echo "$$lines"; exit 1; }; \
+		count=$$((count + $$(echo "$$lines" | grep -c '^ok .*/hostile/'))); \
+	done; tests/lib/figure figure-min bad-bundles $$count 72 bundles
+
+coverage: ## line coverage by unit, corpus and flow tests (gcov); COVERAGE_LINES=1 lists what nothing ran
+	$(MAKE) $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS)) COV=1 check-programs
+	scripts/coverage build-cov
 
 sweep: sweep-trees sweep-releases ## round trips: 10,000 generated trees, and releases from npm and Debian
 

@@ -93,6 +93,11 @@ gboolean stage_confine(const char *const *folders, char **ret_note, GError **err
 	for (guint i = 0; folders[i]; i++)
 		if (!allow_folder(ruleset_fd, folders[i], abi, error))
 			return FALSE;
+#ifdef TAGSHIP_COV
+	/* gcov writes its counts when the program ends */
+	if (!allow_folder(ruleset_fd, TAGSHIP_COV, abi, error))
+		return FALSE;
+#endif
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
 		return util_error_errno(error, errno, "no_new_privs");
 	if (syscall(SYS_landlock_restrict_self, ruleset_fd, 0) != 0)

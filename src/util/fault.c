@@ -5,6 +5,9 @@
 #include <errno.h>
 #include <signal.h>
 #include <unistd.h>
+#ifdef TAGSHIP_COV
+#include <gcov.h>
+#endif
 
 static int fault_counter;
 
@@ -38,6 +41,9 @@ int util_fault_point(const char *name)
 		return ENOSPC;
 	if (strcmp(equals + 1, "eio") == 0)
 		return EIO;
+#ifdef TAGSHIP_COV
+	__gcov_dump();
+#endif
 	(void)kill(getpid(), SIGKILL); /* cannot fail for oneself */
 	return EIO;
 }
