@@ -16,6 +16,11 @@
 #define INPUT_MAX 65536
 #define PATH_SIZE 4096
 
+static int ends_in_lock(const char *text, size_t len)
+{
+	return len >= 5 && memcmp(text + len - 5, ".lock", 5) == 0;
+}
+
 /* A branch whose name needs no judgement; pre-receive-judge knows the whole rule. */
 static int plain_branch(const char *ref, size_t len)
 {
@@ -33,20 +38,27 @@ static int plain_branch(const char *ref, size_t len)
 		if ((before == '/' || before == '.') &&
 		    (ref[i] == '.' || ref[i] == '/' || (before == '/' && ref[i] == '-')))
 			return 0;
+		if (ref[i] == '/' && ends_in_lock(ref, i))
+			return 0;
 	}
-	return ref[len - 1] != '.' && ref[len - 1] != '/' &&
-	       (len < 5 || memcmp(ref + len - 5, ".lock", 5) != 0);
+	return ref[len - 1] != '.' && ref[len - 1] != '/' && !ends_in_lock(ref, len);
 }
 
-/* The next line's ref; *ref is NULL where there is none. FALSE if the line is not whole. */
+/* The next line's ref; *ref is NULL where there is none. FALSE if the line is not whole, or has no
+ * three words: the ref is all after the second blank, as for the real hooks. */
 static int next_ref(const char **input, const char *end, const char **ref, size_t *len)
 {
 	const char *newline = memchr(*input, '\n', (size_t)(end - *input));
-	*ref = newline;
+	*ref = NULL;
 	if (!newline)
 		return *input == end;
-	while (*ref > *input && (*ref)[-1] != ' ')
-		(*ref)--;
+	*ref = *input;
+	for (int word = 0; word < 2; word++) {
+		*ref = memchr(*ref, ' ', (size_t)(newline - *ref));
+		if (!*ref)
+			return 0;
+		(*ref)++;
+	}
 	*len = (size_t)(newline - *ref);
 	*input = newline + 1;
 	return 1;
