@@ -71,8 +71,6 @@ void conf_table_clear(const ConfTable *table, gpointer object);
  * set, the others stand as comments. Each line begins with `indent`. */
 void conf_table_format(const ConfTable *table, gconstpointer object, const char *const *live,
 		       const char *indent, GString *text);
-/* As a libconfig string with its quotes. */
-char *conf_quote(const char *value);
 
 /* Reads FILE beneath dirfd and fills by it; a missing file is NOT_FOUND. */
 gboolean conf_table_load(const ConfTable *table, int dirfd, const char *file, gpointer object,

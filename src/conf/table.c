@@ -75,14 +75,6 @@ static void append_quoted(GString *text, const char *value)
 	g_string_append_c(text, '"');
 }
 
-char *conf_quote(const char *value)
-{
-	GString *text = g_string_new(NULL);
-
-	append_quoted(text, value);
-	return g_string_free(text, FALSE);
-}
-
 static void append_list(GString *text, char *const *list)
 {
 	g_string_append(text, "[ ");

@@ -129,52 +129,6 @@ gboolean repo_blob_write(Repo *repo, const void *data, gsize len, char ret_oid[R
 	return TRUE;
 }
 
-static gboolean stream_from_fd(Repo *repo, git_odb_stream *stream, int fd, guint64 size,
-			       GError **error)
-{
-	g_autofree char *chunk = g_malloc(CHUNK_BYTES);
-	guint64 done = 0;
-
-	while (done < size) {
-		gsize want = (gsize)MIN(size - done, (guint64)CHUNK_BYTES);
-		int code;
-
-		if (!util_fs_pread_full(fd, chunk, want, done, error))
-			return FALSE;
-		code = git_odb_stream_write(stream, chunk, want);
-		if (code < 0)
-			return repo_error(error, code, "cannot store a file in %s", repo->path);
-		done += want;
-	}
-	return TRUE;
-}
-
-gboolean repo_blob_write_fd(Repo *repo, int fd, char ret_oid[REPO_OID], GError **error)
-{
-	g_autoptr(git_odb) odb = NULL;
-	g_autoptr(git_odb_stream) stream = NULL;
-	struct stat st;
-	git_oid id;
-	int code;
-
-	if (fstat(fd, &st) < 0)
-		return util_error_errno(error, errno, "cannot look at the file to store");
-	if (!S_ISREG(st.st_mode))
-		return util_error_set(error, TS_ERROR_USAGE, "only regular files can be stored");
-	if (!odb_of(repo, &odb, error))
-		return FALSE;
-	code = git_odb_open_wstream(&stream, odb, (git_object_size_t)st.st_size, GIT_OBJECT_BLOB);
-	if (code < 0)
-		return repo_error(error, code, "cannot store a file in %s", repo->path);
-	if (!stream_from_fd(repo, stream, fd, (guint64)st.st_size, error))
-		return FALSE;
-	code = git_odb_stream_finalize_write(&id, stream);
-	if (code < 0)
-		return repo_error(error, code, "cannot store a file in %s", repo->path);
-	repo_oid_text(&id, ret_oid);
-	return TRUE;
-}
-
 /* A loose object can be streamed; libgit2 reads packed ones only whole. */
 static gboolean blob_stream_out(git_odb_stream *stream, guint64 size, int fd, UtilSha256 *sha,
 				GError **error)

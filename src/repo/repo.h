@@ -66,8 +66,6 @@ gboolean repo_peel_commit(Repo *repo, const char *oid, char ret_commit[REPO_OID]
 
 gboolean repo_blob_write(Repo *repo, const void *data, gsize len, char ret_oid[REPO_OID],
 			 GError **error);
-/* Streams a regular file, from its start to its end. */
-gboolean repo_blob_write_fd(Repo *repo, int fd, char ret_oid[REPO_OID], GError **error);
 /* Appends a blob to fd. Loose ones are streamed, packed ones are in memory once. */
 gboolean repo_blob_read_fd(Repo *repo, const char *oid, int fd,
 			   guint8 ret_sha256[UTIL_SHA256_BYTES], guint64 *ret_len, GError **error);

@@ -321,11 +321,3 @@ GPtrArray *store_job_list(int queue_dirfd, GError **error)
 	g_ptr_array_sort(jobs, compare_jobs);
 	return g_steal_pointer(&jobs);
 }
-
-gboolean store_job_remove(int queue_dirfd, const char *id, GError **error)
-{
-	if (!check_file_name("job", id, error))
-		return FALSE;
-	g_autofree char *path = g_strconcat("jobs/", id, NULL);
-	return util_fs_unlink(queue_dirfd, path, error);
-}

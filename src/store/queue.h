@@ -63,4 +63,3 @@ gboolean store_job_write(int queue_dirfd, const Job *job, GError **error);
 Job *store_job_read(int queue_dirfd, const char *id, GError **error);
 /* All jobs, oldest first (created_utc, then id). */
 GPtrArray *store_job_list(int queue_dirfd, GError **error);
-gboolean store_job_remove(int queue_dirfd, const char *id, GError **error);

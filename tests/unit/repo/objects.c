@@ -153,7 +153,7 @@ static void test_blob_fd(Fixture *f, gconstpointer data)
 		util_autofd int fd = temp_file(f, content, sizes[i]);
 		g_autofree char *expected = git(f->path, "hash-object", "../file", NULL);
 
-		g_assert_true(repo_blob_write_fd(f->repo, fd, entries[i].oid, &error));
+		g_assert_true(repo_blob_write(f->repo, content, sizes[i], entries[i].oid, &error));
 		g_assert_no_error(error);
 		g_assert_cmpstr(entries[i].oid, ==, expected);
 		assert_blob(f, entries[i].oid, content, sizes[i]);
@@ -164,17 +164,6 @@ static void test_blob_fd(Fixture *f, gconstpointer data)
 	g_free(git(f->path, "repack", "-adq", NULL));
 	for (gsize i = 0; i < G_N_ELEMENTS(sizes); i++)
 		assert_blob(f, entries[i].oid, content, sizes[i]);
-}
-
-static void test_blob_fd_refused(Fixture *f, gconstpointer data)
-{
-	g_autoptr(GError) error = NULL;
-	util_autofd int fd = util_fs_open_dir(AT_FDCWD, f->path, NULL);
-	char oid[REPO_OID];
-
-	(void)data;
-	g_assert_false(repo_blob_write_fd(f->repo, fd, oid, &error));
-	g_assert_error(error, TS_ERROR, TS_ERROR_USAGE);
 }
 
 static void test_tree(Fixture *f, gconstpointer data)
@@ -535,7 +524,6 @@ int main(int argc, char **argv)
 	ADD("/object/blob", test_blob);
 	ADD("/object/damaged", test_damaged);
 	ADD("/object/blob-fd", test_blob_fd);
-	ADD("/object/blob-fd/refused", test_blob_fd_refused);
 	ADD("/object/tree", test_tree);
 	ADD("/object/tag", test_tag);
 	ADD("/pack/all", test_pack);
