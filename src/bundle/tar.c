@@ -194,12 +194,25 @@ static const char *entry_fault(struct archive_entry *in)
 	return NULL;
 }
 
+/* libarchive stops at the end of the tar, which may be within what it was given. */
+static gboolean only_zeros_left(BundleTarReader *reader, GError **error)
+{
+	guint64 at = (guint64)archive_filter_bytes(reader->archive, 0);
+	gsize len = reader->size >= at ? (gsize)MIN(reader->size - at, INPUT_CHUNK) : 0;
+	if (!util_fs_pread_full(reader->fd, reader->input, len, at, error))
+		return FALSE;
+	gboolean zeros = TRUE;
+	for (gsize i = 0; i < len; i++)
+		zeros = zeros && reader->input[i] == 0;
+	return (zeros && at + len == reader->size) ||
+	       util_error_set(error, TS_ERROR_CORRUPT, "tar: bytes after its end");
+}
+
 static gboolean reader_end(BundleTarReader *reader, const char **ret_name, GError **error)
 {
 	*ret_name = NULL;
 	reader->ended = TRUE;
-	return reader->offset == reader->size ||
-	       util_error_set(error, TS_ERROR_CORRUPT, "tar: bytes after its end");
+	return only_zeros_left(reader, error);
 }
 
 gboolean bundle_tar_reader_next(BundleTarReader *reader, const char **ret_name, guint64 *ret_bytes,

@@ -156,6 +156,27 @@ static void test_cut_short(void)
 	}
 }
 
+/* Something between the end of the tar and zeros at the end of the file. */
+static void test_bytes_after(void)
+{
+	gsize len = 0;
+	g_autofree char *data = golden("export-orders-1.tar", &len);
+	g_autoptr(GError) error = NULL;
+	g_autofree char *longer = g_malloc0(len + 4096);
+	memcpy(longer, data, len);
+	util_autofd int padded = file_with(longer, len + 4096);
+	g_autoptr(ExportReader) fine = export_reader_new(padded, &error);
+	g_autofree char *members = fine ? read_all(fine, &error) : NULL;
+	g_assert_no_error(error);
+	g_assert_nonnull(members);
+	longer[len + 100] = 'x';
+	util_autofd int fd = file_with(longer, len + 4096);
+	g_autoptr(ExportReader) reader = export_reader_new(fd, &error);
+	g_autofree char *all = reader ? read_all(reader, &error) : NULL;
+	g_assert_null(all);
+	g_assert_error(error, TS_ERROR, TS_ERROR_CORRUPT);
+}
+
 #define HEAD_START "Tagship-Export: 1\nKind: orders\nSoftware: t\nBase: haikou\nIncarnation: 1\n"
 #define HEAD_ORDERS HEAD_START "Written: 2026-12-01T02:00:00Z\nFrom: -\nHead: " OID "\n"
 #define LEDGER "Member: ledger 10 " SHA "\n"
@@ -290,6 +311,7 @@ int main(int argc, char **argv)
 	g_test_add_data_func("/export/damaged-orders", "orders", test_damage);
 	g_test_add_data_func("/export/damaged-reports", "reports", test_damage);
 	g_test_add_func("/export/cut-short", test_cut_short);
+	g_test_add_func("/export/bytes-after", test_bytes_after);
 	g_test_add_func("/export/heads", test_heads);
 	g_test_add_func("/export/written", test_written);
 	g_test_add_func("/export/no-file", test_no_file);
