@@ -402,6 +402,29 @@ says 'with the command that puts it back' "git -C $W/shop.git update-ref refs/ta
 exits 'that command works' 0 sh -c "$(sed -n 's/.*Put it back: //p' "$W/out")"
 exits 'and doctor is content' 0 c doctor
 
+# ---- bundles by hand, and lists ----
+mkdir "$W/t1" "$W/t2"
+seq 1 500 > "$W/t1/kept"
+seq 1 400 > "$W/t1/changed"
+cp -p "$W/t1/kept" "$W/t2/kept"
+seq 2 401 > "$W/t2/changed"
+exits 'bundle make of two folders' 0 c bundle make "$W/t1" "$W/t2" "$W/hand"
+exits 'bundle show' 0 c bundle show "$W/hand" --old "$W/t1"
+says 'what changed' 'changed'
+exits 'bundle show --json' 0 c bundle show "$W/hand" --json
+ok 'is JSON' json_ok
+exits 'bundle apply' 0 c bundle apply "$W/t1" "$W/hand" "$W/t3"
+ok 'gives the new folder' diff -r "$W/t2" "$W/t3"
+exits 'to the wrong folder' 4 c bundle apply "$W/t2" "$W/hand" "$W/t4"
+head -c 200 "$W/hand" > "$W/half"
+exits 'half a bundle' 4 c bundle apply "$W/t1" "$W/half" "$W/t4"
+ok 'leave nothing behind' test ! -e "$W/t4"
+exits 'a codec that is not known' 2 c bundle make "$W/t1" "$W/t2" "$W/never" --codec zpaq
+exits 'base list' 0 c base list
+says 'names the base' 'Europe/Berlin'
+exits 'base list --json' 0 c base list --json
+ok 'is JSON' json_ok
+
 # ---- new hardware ----
 exits 'base key' 0 c base key berlin
 ok 'prints the key' grep -q '^ssh-ed25519 AAAA' "$W/out"

@@ -5,6 +5,10 @@
  * pause that doubles, at random around its length: a fleet that lost its central comes back spread
  * out.
  */
+#ifdef TAGSHIP_COV
+#include <gcov.h>
+#include <signal.h>
+#endif
 #include <malloc.h>
 #include <sys/stat.h>
 
@@ -223,6 +227,15 @@ static void watch_for_ever(Watch *watch)
 	}
 }
 
+#ifdef TAGSHIP_COV
+static void write_counts(int signo)
+{
+	__gcov_dump();
+	(void)signal(signo, SIG_DFL);
+	(void)raise(signo);
+}
+#endif
+
 int base_watch(Cmd *cmd, GError **error)
 {
 	if (!cmd_options(cmd, NULL, 0, 0, error))
@@ -235,6 +248,9 @@ int base_watch(Cmd *cmd, GError **error)
 		watch.poke_fd = base_poke_open(watch.base, error);
 	if (watch.poke_fd >= 0) {
 		reload(&watch);
+#ifdef TAGSHIP_COV
+		(void)signal(SIGTERM, write_counts);
+#endif
 		watch_for_ever(&watch); /* until a signal */
 	}
 	base_close(watch.base);
