@@ -7,6 +7,7 @@
 #define NOTE_DIR "tagship.d"
 #define NOTE_FILE NOTE_DIR "/settings"
 #define NOTE_MAX 65536
+#define LEFT_OVER_S (24 * 3600)
 
 /* "SIZE MTIME PATH": the file the branches were read from, as it was then. */
 static char *config_line(const char *state, const char *app, GError **error)
@@ -61,6 +62,7 @@ gboolean conf_note_write(int hooks_dirfd, const char *repo, const char *state,
 			return FALSE;
 	g_autofree char *text = util_trailers_format(lines);
 	return util_fs_mkdir(hooks_dirfd, NOTE_DIR, 0755, error) &&
+	       util_fs_sweep_tmp(hooks_dirfd, NOTE_DIR, LEFT_OVER_S, error) &&
 	       util_fs_write_file(hooks_dirfd, NOTE_FILE, text, strlen(text), 0644, error);
 }
 

@@ -78,7 +78,7 @@ static gboolean scratch_open(Central *central, Scratch *scratch, GError **error)
 	util_autofd int tmp = util_fs_open_dir(central->dirfd, "tmp", error);
 	if (tmp < 0)
 		return FALSE;
-	scratch->name = util_fs_mkdtemp(tmp, "bundle", error);
+	scratch->name = util_fs_mkdtemp(tmp, ".tmp-bundle", error);
 	if (!scratch->name)
 		return FALSE;
 	scratch->path = g_build_filename(central->path, "tmp", scratch->name, NULL);

@@ -134,12 +134,28 @@ static gboolean gc_repositories(Central *central, gboolean automatic, GError **e
 	return TRUE;
 }
 
+/* What killed programs left half-written, wherever they write. */
+static gboolean gc_left_over(Central *central, GError **error)
+{
+	static const char *const folders[] = {
+	    ".",        "apps.d",     "bases.d", "contacts",         "keys", "log", "queue",
+	    "queue/in", "queue/jobs", "sending", "bundles/by-roots", "tmp",  NULL};
+	g_auto(GStrv) apps = conf_app_names(central->dirfd, error);
+	gboolean ok = apps && util_fs_sweep_tmp_all(central->dirfd, folders, DAY_S, error);
+	for (guint i = 0; ok && apps[i]; i++) {
+		g_autofree char *work = g_build_filename("work", apps[i], NULL);
+		const char *const one[] = {work, NULL};
+		ok = util_fs_sweep_tmp_all(central->dirfd, one, DAY_S, error);
+	}
+	return ok;
+}
+
 static gboolean gc_files(Central *central, gboolean dry_run, GString *said, GError **error)
 {
 	return gc_bundles(central, dry_run, said, error) &&
 	       gc_logs(central, dry_run, said, error) &&
 	       gc_versions(central, dry_run, said, error) &&
-	       util_fs_sweep_tmp(central->dirfd, "tmp", 24 * 3600, error);
+	       (dry_run || gc_left_over(central, error));
 }
 
 gboolean publish_gc(Central *central, gboolean dry_run, GString *ret_said, GError **error)

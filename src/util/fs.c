@@ -394,6 +394,15 @@ gboolean util_fs_sweep_tmp(int dirfd, const char *path, gint64 age_s, GError **e
 	return ok;
 }
 
+gboolean util_fs_sweep_tmp_all(int dirfd, const char *const *paths, gint64 age_s, GError **error)
+{
+	for (guint i = 0; paths[i]; i++)
+		if (faccessat(dirfd, paths[i], F_OK, 0) == 0 &&
+		    !util_fs_sweep_tmp(dirfd, paths[i], age_s, error))
+			return FALSE;
+	return TRUE;
+}
+
 char *util_fs_mkdtemp(int dirfd, const char *prefix, GError **error)
 {
 	for (guint i = 0; i < 100; i++) {

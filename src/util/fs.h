@@ -80,6 +80,8 @@ char *util_fs_readlink(int dirfd, const char *path, GError **error);
 GPtrArray *util_fs_list(int dirfd, const char *path, GError **error);
 /* Removes left-over temporary files older than `age_s` in this one folder. */
 gboolean util_fs_sweep_tmp(int dirfd, const char *path, gint64 age_s, GError **error);
+/* The same in each of these folders (NULL-terminated) that is there. */
+gboolean util_fs_sweep_tmp_all(int dirfd, const char *const *paths, gint64 age_s, GError **error);
 /* Makes an unnamed-by-us unique folder "PREFIX-XXXXXX" beneath dirfd, returns its name. */
 char *util_fs_mkdtemp(int dirfd, const char *prefix, GError **error);
 /* Free bytes for an unprivileged writer. */

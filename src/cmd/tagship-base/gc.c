@@ -10,6 +10,7 @@
 #include "stage/stage.h"
 
 #define GONE ".tmp-gone-" /* as util_fs_sweep_tmp takes it */
+#define LEFT_OVER_S (24 * 3600)
 #define CLEAR_OF_ACTIVATION_S 60
 
 typedef struct {
@@ -261,6 +262,22 @@ static gboolean gc_logs(Gc *gc, const ConfBaseApp *app, GError **error)
 	return names != NULL;
 }
 
+/* What killed programs left half-written in ROOT and beside `current`. */
+static gboolean gc_left_over(Gc *gc, GError **error)
+{
+	static const char *const folders[] = {".",       "accepted", "journal", "log",   "nodes",
+					      "partial", "pending",  "poke",    "trees", NULL};
+	static const char *const here[] = {".", NULL};
+	const GPtrArray *apps = gc->base->conf->apps;
+	gboolean ok = util_fs_sweep_tmp_all(gc->base->dirfd, folders, LEFT_OVER_S, error);
+	for (guint i = 0; ok && i < apps->len; i++) {
+		const ConfBaseApp *app = g_ptr_array_index(apps, i);
+		util_autofd int fd = open(app->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		ok = fd < 0 || util_fs_sweep_tmp_all(fd, here, LEFT_OVER_S, error);
+	}
+	return ok;
+}
+
 static gboolean gc_all(Gc *gc, GError **error)
 {
 	/* staging must not build on a tree that we take away */
@@ -273,7 +290,8 @@ static gboolean gc_all(Gc *gc, GError **error)
 			return FALSE;
 	}
 	return base_nodes_keep(gc->base, gc->bundles, error) && gc_bundles(gc, error) &&
-	       gc_manifests(gc, error) && base_nodes_gc(gc->base, gc->dry_run, error);
+	       gc_manifests(gc, error) && base_nodes_gc(gc->base, gc->dry_run, error) &&
+	       (gc->dry_run || gc_left_over(gc, error));
 }
 
 /* by_itself: an activation that is near has the disk for itself. */
