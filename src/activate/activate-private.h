@@ -167,6 +167,10 @@ void activation_bridge_back(Activation *activation);
 void activation_bridge_reached(Activation *activation);
 
 /* undo.c */
+/* Before anything is stopped: makes the link that undo would need, for then the disk may be full.
+ */
+gboolean activation_way_back(Activation *activation, GError **error);
+void activation_way_back_done(Activation *activation);
 /* Back to what was there; journals rolled-back or down (for an operator's rollback: live or down).
  */
 gboolean activation_undo(Activation *activation, const char *reason, GError **error);

@@ -395,7 +395,9 @@ static gboolean end_with(Activation *a, gboolean ok, const char *reason, gboolea
 {
 	if (ret_reached)
 		*ret_reached = ok;
-	return ok ? reached(a, error) : activation_undo(a, reason, error);
+	gboolean told = ok ? reached(a, error) : activation_undo(a, reason, error);
+	activation_way_back_done(a);
+	return told;
 }
 
 gboolean activation_run(Activation *a, gboolean *ret_reached, GError **error)
@@ -412,7 +414,7 @@ gboolean activation_run(Activation *a, gboolean *ret_reached, GError **error)
 	a->intent_utc = util_clock_now_utc(a->app->spec.clock);
 	if (!journal_intent(a, error))
 		return FALSE;
-	if (!activate_move_tree(a->app, a->tree, &failed))
+	if (!activate_move_tree(a->app, a->tree, &failed) || !activation_way_back(a, &failed))
 		return never_switched(a, failed, error);
 	a->start_us = g_get_monotonic_time();
 	gboolean ok = go_forward(a, &reason);

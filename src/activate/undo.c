@@ -3,6 +3,8 @@
 
 #include "activate/activate-private.h"
 
+#define WAY_BACK ".tmp-current-back"
+
 gboolean activation_down(Activation *a, const char *reason, GError **error)
 {
 	g_autoptr(UtilTrailers) record = activation_record(a, "down");
@@ -87,14 +89,48 @@ static gboolean take_back_migration(Activation *a, const ActivationEnv *env, cha
 	return FALSE;
 }
 
+static gboolean link_is(Activation *a, const char *name, const char *target)
+{
+	g_autofree char *link = util_fs_readlink(a->app->app_dirfd, name, NULL);
+	return g_strcmp0(link, target) == 0;
+}
+
+gboolean activation_way_back(Activation *a, GError **error)
+{
+	int dirfd = a->app->app_dirfd;
+	return util_fs_unlink(dirfd, WAY_BACK, error) &&
+	       (!a->from.target || util_fs_symlink(dirfd, a->from.target, WAY_BACK, error));
+}
+
+void activation_way_back_done(Activation *a)
+{
+	(void)util_fs_unlink(a->app->app_dirfd, WAY_BACK, NULL); /* else gc sweeps it */
+}
+
+/* A renamed link needs no room. One of an earlier activation leads elsewhere. */
+static gboolean take_way_back(Activation *a)
+{
+	int dirfd = a->app->app_dirfd;
+	return link_is(a, WAY_BACK, a->from.target) &&
+	       util_fs_rename_durable(dirfd, WAY_BACK, dirfd, "current", NULL);
+}
+
 static gboolean switch_back(Activation *a, GError **error)
 {
+	g_autoptr(GError) failed = NULL;
 	int dirfd = a->app->app_dirfd;
 	if (!a->from.target)
 		return util_fs_unlink(dirfd, "current", error) && util_fs_fsync(dirfd, error);
-	g_autofree char *link = util_fs_readlink(dirfd, "current", NULL);
-	return g_strcmp0(link, a->from.target) == 0 ||
-	       util_fs_symlink_replace(dirfd, a->from.target, "current", error);
+	if (link_is(a, "current", a->from.target) || take_way_back(a) ||
+	    util_fs_symlink_replace(dirfd, a->from.target, "current", &failed))
+		return TRUE;
+	if (!link_is(a, "current", a->from.target)) {
+		g_propagate_error(error, g_steal_pointer(&failed));
+		return FALSE;
+	}
+	/* it is done, but not synced: no reason to leave the app down */
+	activation_note(a, "undo: %s", failed->message);
+	return TRUE;
 }
 
 void activation_look_at_old(Activation *a)
