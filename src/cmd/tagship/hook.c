@@ -8,9 +8,16 @@
 #include "cmd/tagship/tagship.h"
 
 #define CHAIN_DIR "tagship.d"
-#define PUSH_OPTIONS "receive.advertisePushOptions"
-#define PUSH_OPTIONS_BEFORE "tagship.pushOptionsBefore"
 #define UNSET "unset"
+
+/* git by itself does not sync what a push brings: after a power cut refs would name empty objects.
+ */
+static const struct {
+	const char *key, *value, *before;
+} settings[] = {
+    {"receive.advertisePushOptions", "true", "tagship.pushOptionsBefore"},
+    {"core.fsync", "all", "tagship.fsyncBefore"},
+};
 
 static const char *const hook_names[] = {"pre-receive", "post-receive", "reference-transaction"};
 
@@ -78,36 +85,46 @@ static gboolean install_one(Cmd *cmd, int dirfd, const char *name, GError **erro
 }
 
 /* The repository's own value is kept beside ours, for hook remove. */
-static gboolean set_push_options(Repo *repo, GError **error)
+static gboolean set_one(Repo *repo, const char *key, const char *value, const char *before_key,
+			GError **error)
 {
-	g_auto(GStrv) before = repo_config_get(repo, PUSH_OPTIONS, error);
-	g_auto(GStrv) saved = before ? repo_config_get(repo, PUSH_OPTIONS_BEFORE, error) : NULL;
+	g_auto(GStrv) before = repo_config_get(repo, key, error);
+	g_auto(GStrv) saved = before ? repo_config_get(repo, before_key, error) : NULL;
 	if (!saved)
 		return FALSE;
-	if (!saved[0] &&
-	    !repo_config_set(repo, PUSH_OPTIONS_BEFORE, before[0] ? before[0] : UNSET, error))
+	if (!saved[0] && !repo_config_set(repo, before_key, before[0] ? before[0] : UNSET, error))
 		return FALSE;
-	return repo_config_set(repo, PUSH_OPTIONS, "true", error);
+	return repo_config_set(repo, key, value, error);
 }
 
-static gboolean restore_push_options(Repo *repo, GError **error)
+static gboolean restore_one(Repo *repo, const char *key, const char *before_key, GError **error)
 {
-	g_auto(GStrv) saved = repo_config_get(repo, PUSH_OPTIONS_BEFORE, error);
+	g_auto(GStrv) saved = repo_config_get(repo, before_key, error);
 	if (!saved)
 		return FALSE;
 	if (!saved[0])
 		return TRUE;
-	gboolean ok = strcmp(saved[0], UNSET) == 0
-			  ? repo_config_unset(repo, PUSH_OPTIONS, error)
-			  : repo_config_set(repo, PUSH_OPTIONS, saved[0], error);
-	return ok && repo_config_unset(repo, PUSH_OPTIONS_BEFORE, error);
+	gboolean ok = strcmp(saved[0], UNSET) == 0 ? repo_config_unset(repo, key, error)
+						   : repo_config_set(repo, key, saved[0], error);
+	return ok && repo_config_unset(repo, before_key, error);
+}
+
+static gboolean restore_settings(Repo *repo, GError **error)
+{
+	for (guint i = 0; i < G_N_ELEMENTS(settings); i++)
+		if (!restore_one(repo, settings[i].key, settings[i].before, error))
+			return FALSE;
+	return TRUE;
 }
 
 static gboolean set_config(Central *central, Repo *repo, char **apps, GError **error)
 {
 	if (!repo_config_set(repo, "tagship.state", central->path, error) ||
-	    !set_push_options(repo, error) || !repo_config_unset(repo, "tagship.app", error))
+	    !repo_config_unset(repo, "tagship.app", error))
 		return FALSE;
+	for (guint i = 0; i < G_N_ELEMENTS(settings); i++)
+		if (!set_one(repo, settings[i].key, settings[i].value, settings[i].before, error))
+			return FALSE;
 	for (guint i = 0; apps[i]; i++)
 		if (!repo_config_add(repo, "tagship.app", apps[i], error))
 			return FALSE;
@@ -282,7 +299,7 @@ static int hook_remove(Cmd *cmd, GError **error)
 	if (!other && !remove_all(dir, error))
 		return 1;
 	if (!repo_config_unset(repo, "tagship.state", error) ||
-	    !repo_config_unset(repo, "tagship.app", error) || !restore_push_options(repo, error))
+	    !repo_config_unset(repo, "tagship.app", error) || !restore_settings(repo, error))
 		return 1;
 	if (other)
 		cmd_say(cmd, "%s is no longer tagship's; the hooks stay in %s: %s uses them, too",
