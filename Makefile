@@ -84,7 +84,7 @@ Q := $(if $(V),,@)
 say = @$(if $(V),:,echo "  $(1)")
 
 .PHONY: all faults help install uninstall check check-programs check-unit check-flow check-fuzz check-sweep check-sim check-real check-san \
-	bad-bundles coverage fuzz fuzzers sim sweep sweep-trees sweep-releases lint demo demo-clean bench bench-road bench-bytes bench-line \
+	bad-bundles coverage fault fuzz fuzzers sim sweep sweep-trees sweep-releases lint demo demo-clean bench bench-road bench-bytes bench-line \
 	bench-activation clean format
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -160,6 +160,18 @@ endef
 $(foreach p,$(PROGRAMS),$(eval $(call fault_rules,$(p))))
 faults: $(FAULT_PROGRAMS)
 
+# make fault: what it preloads, and what aims at a point. They are part of no program; the gates, which
+# are static, write nothing.
+FAULT_TOOLS := $(B)/fault/points.so $(B)/fault/aim
+$(B)/fault/points.so: tests/fault/points.c tests/fault/points.h
+	@mkdir -p $(@D)
+	$(call say,CC $<)
+	$(Q)$(CC) -std=gnu11 -O2 -g $(WARN) $(WERROR) -D_GNU_SOURCE -shared -fPIC -o $@ $<
+$(B)/fault/aim: tests/fault/aim.c tests/fault/points.h
+	@mkdir -p $(@D)
+	$(call say,CC $<)
+	$(Q)$(CC) -std=gnu11 -O2 -g $(WARN) $(WERROR) -D_GNU_SOURCE -o $@ $<
+
 # a unit test sees its room and what that room may see
 define unit_rules
 $$(B)/tests/unit/$(1)/%.o: ROOM_CFLAGS := $$(foreach p,$$(PKG_$(1)),$$(CFLAGS_$$(p)))
@@ -220,7 +232,7 @@ check: ## everything CI runs, under 6 minutes on 2 cores
 	$(MAKE) check-rooms check-unit check-fuzz check-sweep check-sim check-flow
 
 # so that they can be built in parallel before
-check-programs: all faults $(UNIT) $(REPLAYERS) $(B)/sweep/sweep-trees $(SIMULATORS)
+check-programs: all faults $(FAULT_TOOLS) $(UNIT) $(REPLAYERS) $(B)/sweep/sweep-trees $(SIMULATORS)
 
 check-rooms: ## rooms include and link only what src/rooms says
 	scripts/check-rooms $(B)
@@ -230,7 +242,7 @@ check-unit: $(UNIT) ## unit tests (g_test, TAP)
 
 # the longest first, or all wait for them at the end
 FLOW_LONG := $(addprefix tests/flow/,80-waves.sh 40-restart.sh 75-nodes.sh)
-check-flow: all faults ## end-to-end stories with real git, sshd and servers
+check-flow: all faults $(FAULT_TOOLS) ## end-to-end stories with real git, sshd and servers
 	TAGSHIP_BUILD=$(abspath $(B)) prove -j$(FLOW_JOBS) $(PROVE_FLAGS) --timer $(FLOW_LONG) \
 		$(filter-out $(FLOW_LONG),$(wildcard tests/flow/*.sh))
 
@@ -282,6 +294,9 @@ fuzz: ## every fuzz target for FUZZ_S seconds (600) by libFuzzer; FUZZ_KEEP=1 ke
 
 lint: ## clang-format, clang-tidy, cppcheck, shellcheck, man pages, units
 	scripts/lint
+
+fault: all $(FAULT_TOOLS) ## every fault point of the road: killed, ENOSPC, EIO, power cut (root, hours; FAULT="--every 10")
+	TAGSHIP_BUILD=$(abspath $(B)) JOBS=$(JOBS) tests/fault/faults $(FAULT)
 
 demo: ## installs what is missing, builds, runs the main job before your eyes
 	scripts/demo
