@@ -106,29 +106,16 @@ static gboolean gc_versions(Central *central, gboolean dry_run, GString *said, G
 	return apps != NULL;
 }
 
-static gboolean git_gc(const char *path, gboolean automatic, GError **error)
-{
-	const char *argv[] = {"git", "-C", path, "gc", "--quiet", automatic ? "--auto" : NULL,
-			      NULL};
-	g_autofree char *errors = NULL;
-	int status = 0;
-	if (!util_child_capture(argv, NULL, NULL, 3600, 65536, NULL, &errors, &status, error))
-		return FALSE;
-	return status == 0 ||
-	       util_error_set(error, TS_ERROR_FAILED, "git gc in %s: %s", path, g_strstrip(errors));
-}
-
 /* Old `seen` maps and many small packs. automatic: where git finds it worth while, and then it goes
  * on in the background. */
 static gboolean gc_repositories(Central *central, gboolean automatic, GError **error)
 {
 	g_auto(GStrv) bases = conf_peer_names(central->dirfd, error);
-	if (!bases || !git_gc(repo_path(library_repo(central->library)), automatic, error))
+	if (!bases || !repo_gc(library_repo(central->library), automatic, error))
 		return FALSE;
 	for (guint i = 0; bases[i]; i++) {
-		g_autofree char *name = g_strconcat(bases[i], ".git", NULL);
-		g_autofree char *path = g_build_filename(central->path, "ledger", name, NULL);
-		if (!git_gc(path, automatic, error))
+		g_autoptr(Repo) ledger = ledger_open(central->path, bases[i], error);
+		if (!ledger || !repo_gc(ledger, automatic, error))
 			return FALSE;
 	}
 	return TRUE;

@@ -15,6 +15,7 @@
 
 #define UPDATE_LOCK "tagship.lock"
 #define UPDATE_NOTE_BYTES 1024
+#define REF_DEPTH_MAX 16
 #define UPDATE_WAIT_MS 10000
 #define GIT_LOCK_TRIES 60
 #define GIT_LOCK_PAUSE_US 50000
@@ -28,6 +29,25 @@ static gboolean update_note(int fd, const char *name, GError **error)
 				      name);
 	return util_fs_pwrite_all(fd, note, sizeof note, 0, error) &&
 	       (!name || util_fs_fsync(fd, error));
+}
+
+static gboolean remove_locks(Repo *repo, const char *folder, guint depth, GError **error)
+{
+	g_autoptr(GPtrArray) names = util_fs_list(repo->dirfd, folder, error);
+
+	for (guint i = 0; names && i < names->len; i++) {
+		g_autofree char *path = g_build_filename(folder, names->pdata[i], NULL);
+		struct stat st;
+
+		if (fstatat(repo->dirfd, path, &st, AT_SYMLINK_NOFOLLOW) != 0)
+			continue; /* went meanwhile */
+		if (S_ISDIR(st.st_mode) && depth < REF_DEPTH_MAX
+			? !remove_locks(repo, path, depth + 1, error)
+			: g_str_has_suffix(path, ".lock") &&
+			      !util_fs_unlink(repo->dirfd, path, error))
+			return FALSE;
+	}
+	return names != NULL;
 }
 
 /* Removes the lock files that a killed writer noted. */
@@ -47,7 +67,10 @@ static gboolean update_recover(Repo *repo, int fd, GError **error)
 	if (!g_str_equal(note, "HEAD") && (!g_str_has_prefix(note, "refs/") || strstr(note, "..")))
 		return TRUE; /* not a note of ours */
 	lock = g_strconcat(note, ".lock", NULL);
-	return util_fs_unlink(repo->dirfd, lock, error) &&
+	return (g_str_equal(note, REPO_UPDATE_ALL)
+		    ? remove_locks(repo, "refs", 0, error) &&
+			  util_fs_unlink(repo->dirfd, "packed-refs.new", error)
+		    : util_fs_unlink(repo->dirfd, lock, error)) &&
 	       util_fs_unlink(repo->dirfd, "packed-refs.lock", error);
 }
 

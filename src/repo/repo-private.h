@@ -26,7 +26,8 @@ gboolean repo_type_from_git(git_object_t git_type, RepoType *ret_type);
 git_object_t repo_type_to_git(RepoType type);
 
 /* Between these two a ref, HEAD or packed-refs is written: one writer of ours at a time, and a
- * lock file that a killed one left behind is removed (ref.c). */
+ * lock file that a killed one left behind is removed (ref.c). REPO_UPDATE_ALL: any ref. */
+#define REPO_UPDATE_ALL "refs/"
 int repo_update_begin(Repo *repo, const char *name, GError **error);
 void repo_update_end(int fd);
 

@@ -169,6 +169,10 @@ typedef struct {
 } RepoFetchSpec;
 gboolean repo_fetch(Repo *repo, const RepoFetchSpec *spec, GError **error);
 
+/* What `git gc` does; automatic: where git finds it worth while, and then it may go on in the
+ * background. Only for repositories that nobody else writes. */
+gboolean repo_gc(Repo *repo, gboolean automatic, GError **error);
+
 /* Repository configuration (its own file only). get: all values, NULL-terminated, maybe
  * empty. */
 char **repo_config_get(Repo *repo, const char *key, GError **error);

@@ -280,6 +280,40 @@ static void test_ref_list(void)
 	g_assert_error(error, TS_ERROR, TS_ERROR_CORRUPT);
 }
 
+/* A `git pack-refs` of ours was killed: its locks may be anywhere. */
+static void test_stale_gc(void)
+{
+	static const char *const left[] = {"refs/heads/y.lock", "refs/seen/app/z.lock",
+					   "packed-refs.lock", "packed-refs.new"};
+	g_auto(TmpDir) dir = tmp_dir();
+	g_autoptr(GError) error = NULL;
+	g_autofree char *path = NULL;
+	g_autoptr(Repo) repo = make_repo(&dir, &path);
+	g_autofree char *note = g_build_filename(path, "tagship.lock", NULL);
+	g_autofree char *deep = g_build_filename(path, "refs/seen/app", NULL);
+	char one[REPO_OID], two[REPO_OID], now[REPO_OID];
+
+	make_commit(repo, "one\n", NULL, one);
+	make_commit(repo, "two\n", NULL, two);
+	g_assert_true(repo_ref_set(repo, "refs/heads/x", one, REPO_ZERO, &error));
+	g_assert_cmpint(g_mkdir_with_parents(deep, 0755), ==, 0);
+	write_text(note, "refs/");
+	for (gsize i = 0; i < G_N_ELEMENTS(left); i++) {
+		g_autofree char *file = g_build_filename(path, left[i], NULL);
+		write_text(file, "");
+	}
+	g_assert_true(repo_gc(repo, FALSE, &error));
+	g_assert_no_error(error);
+	for (gsize i = 0; i < G_N_ELEMENTS(left); i++) {
+		g_autofree char *file = g_build_filename(path, left[i], NULL);
+		g_assert_false(g_file_test(file, G_FILE_TEST_EXISTS));
+	}
+	g_assert_true(repo_ref_get(repo, "refs/heads/x", now, &error));
+	g_assert_cmpstr(now, ==, one);
+	g_assert_true(repo_ref_set(repo, "refs/heads/x", two, one, &error));
+	g_assert_no_error(error);
+}
+
 /* A writer of ours that was killed holding git's lock file. */
 static void test_stale_lock(void)
 {
@@ -421,6 +455,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/repo/ref/swap", test_ref_swap);
 	g_test_add_func("/repo/ref/refused", test_ref_refused);
 	g_test_add_func("/repo/ref/list", test_ref_list);
+	g_test_add_func("/repo/ref/stale-gc", test_stale_gc);
 	g_test_add_func("/repo/ref/stale-lock", test_stale_lock);
 	g_test_add_func("/repo/ref/killed", test_killed);
 	g_test_add_func("/repo/ref/race", test_swap_race);
