@@ -167,6 +167,9 @@ void activation_bridge_back(Activation *activation);
 void activation_bridge_reached(Activation *activation);
 
 /* undo.c */
+/* Journals that the old version serves, as before or again. */
+gboolean activation_rolled_back(Activation *activation, const char *reason, gint64 outage_ms,
+				GError **error);
 /* Before anything is stopped: makes the link that undo would need, for then the disk may be full.
  */
 gboolean activation_way_back(Activation *activation, GError **error);

@@ -372,6 +372,9 @@ static gboolean reached(Activation *a, GError **error)
 
 static gboolean never_switched(Activation *a, const GError *why, GError **error)
 {
+	/* the release that an operator wanted to leave has not failed */
+	if (a->back)
+		return activation_rolled_back(a, why->message, 0, error);
 	g_autoptr(UtilTrailers) record = activation_record(a, "failed");
 	util_trailers_add(record, "Reason", why->message);
 	if (a->detail->len)

@@ -147,8 +147,7 @@ void activation_look_at_old(Activation *a)
 		activation_note(a, "the old version: %s", altered->message);
 }
 
-/* The old version serves again. */
-static gboolean rolled_back(Activation *a, const char *reason, gint64 outage_ms, GError **error)
+gboolean activation_rolled_back(Activation *a, const char *reason, gint64 outage_ms, GError **error)
 {
 	/* an operator's rollback that did not work leaves the release as it was: live */
 	gboolean still_live = a->back && a->from.tree && a->from.root;
@@ -242,5 +241,5 @@ gboolean activation_undo(Activation *a, const char *reason, GError **error)
 		return down_because(a, reason, why, error);
 	gint64 outage_ms = activation_outage_ms(a);
 	activation_look_at_old(a);
-	return rolled_back(a, reason, outage_ms, error);
+	return activation_rolled_back(a, reason, outage_ms, error);
 }
