@@ -241,7 +241,7 @@ check-unit: $(UNIT) ## unit tests (g_test, TAP)
 	G_TEST_SRCDIR=$(CURDIR)/tests prove -j$(JOBS) $(PROVE_FLAGS) --exec scripts/run-unit $(UNIT)
 
 # the longest first, or all wait for them at the end
-FLOW_LONG := $(addprefix tests/flow/,80-waves.sh 40-restart.sh 75-nodes.sh)
+FLOW_LONG := $(addprefix tests/flow/,80-waves.sh 42-faults.sh 75-nodes.sh 40-restart.sh)
 check-flow: all faults $(FAULT_TOOLS) ## end-to-end stories with real git, sshd and servers
 	TAGSHIP_BUILD=$(abspath $(B)) prove -j$(FLOW_JOBS) $(PROVE_FLAGS) --timer $(FLOW_LONG) \
 		$(filter-out $(FLOW_LONG),$(wildcard tests/flow/*.sh))

@@ -4,7 +4,7 @@
 
 plain_names() { # ids, temporary names' numbers and times of day become letters
 	sed -E 's/[0-9]{8}T[0-9]{6}Z/TIME/g; s/[0-9a-f]{40,64}/HASH/g
-		s/(-|_git2_|tmp_obj_)[0-9a-zA-Z]{6,16}\b/\1X/g; s/\.[0-9]+\.log$/.N.log/'
+		s/(-|_git2_|tmp_obj_)[0-9a-zA-Z]{6,16}\b/\1X/g; s/\.[0-9]+\.log$/.N.log/; s/rollback-v2-[0-9a-zA-Z-]+/rollback-v2-X/'
 }
 
 # Files and folders but git's objects, its own leavings in the developers' repository, what only a
@@ -19,7 +19,7 @@ facts_files() {
 }
 
 # What a killed program may leave, if something takes it away when it is old.
-LITTER=('(' -name '.tmp-*' -o -name '*_git2_*' -o -name 'tmp_obj_*' -o -name '*.part' -o -path './central/tmp/*' ')')
+LITTER=('(' -name '.tmp-*' -o -name '*_git2_*' -o -name 'tmp_*' -path '*/objects/*' -o -name '*.part' -o -path './central/tmp/*' ')')
 litter() { (cd "$W" && find . -path ./lost+found -prune -o "${LITTER[@]}" -prune -print); }
 
 facts_base() {

@@ -138,7 +138,7 @@ next_release() { # STEP
 	whole_tree $NEXT
 }
 
-# What was left over goes away when it is a week old. Its change time is set from outside.
+# What was left over goes away when it is a month old. Its change time is set from outside.
 age_litter() { # OLD
 	local path
 	[ "$FS" = ext4 ] || return 0
@@ -146,7 +146,7 @@ age_litter() { # OLD
 	[ -s "$D/$JOB.litter" ] || return 0
 	detach
 	while read -r path; do
-		for field in ctime mtime; do echo "set_inode_field \"${path#.}\" $field @$(($(date +%s) - 7 * 86400))"; done
+		for field in ctime mtime; do echo "set_inode_field \"${path#.}\" $field @$(($(date +%s) - 30 * 86400))"; done
 	done < "$D/$JOB.litter" | debugfs -w -f - "$D/$JOB.img" > /dev/null 2>&1
 	attach
 	{ central gc && base gc && settle; } > "$D/$JOB.gc" 2>&1 || { broken 'gc fails'; cat "$D/$JOB.gc"; }
