@@ -43,7 +43,7 @@ char **repo_config_get(Repo *repo, const char *key, GError **error)
 	return g_strv_builder_end(values);
 }
 
-gboolean repo_config_unset(Repo *repo, const char *key, GError **error)
+static gboolean config_unset(Repo *repo, const char *key, GError **error)
 {
 	g_autoptr(git_config) config = config_own(repo, error);
 	int code;
@@ -58,17 +58,11 @@ gboolean repo_config_unset(Repo *repo, const char *key, GError **error)
 	return TRUE;
 }
 
-gboolean repo_config_set(Repo *repo, const char *key, const char *value, GError **error)
+static gboolean config_set(Repo *repo, const char *key, const char *value, GError **error)
 {
-	g_auto(GStrv) now = repo_config_get(repo, key, error);
-	g_autoptr(git_config) config = NULL;
+	g_autoptr(git_config) config = config_own(repo, error);
 	int code;
 
-	if (!now)
-		return FALSE;
-	if (g_strv_length(now) > 1 && !repo_config_unset(repo, key, error))
-		return FALSE;
-	config = config_own(repo, error);
 	if (!config)
 		return FALSE;
 	code = git_config_set_string(config, key, value);
@@ -76,6 +70,33 @@ gboolean repo_config_set(Repo *repo, const char *key, const char *value, GError 
 		return repo_error(error, code, "cannot set %s in the configuration of %s", key,
 				  repo->path);
 	return TRUE;
+}
+
+gboolean repo_config_unset(Repo *repo, const char *key, GError **error)
+{
+	int fd = repo_update_begin(repo, REPO_UPDATE_CONFIG, error);
+	gboolean ok = fd >= 0 && config_unset(repo, key, error);
+
+	if (fd >= 0)
+		repo_update_end(fd);
+	return ok;
+}
+
+gboolean repo_config_set(Repo *repo, const char *key, const char *value, GError **error)
+{
+	g_auto(GStrv) now = repo_config_get(repo, key, error);
+	gboolean ok;
+	int fd;
+
+	if (!now)
+		return FALSE;
+	fd = repo_update_begin(repo, REPO_UPDATE_CONFIG, error);
+	if (fd < 0)
+		return FALSE;
+	ok = (g_strv_length(now) <= 1 || config_unset(repo, key, error)) &&
+	     config_set(repo, key, value, error);
+	repo_update_end(fd);
+	return ok;
 }
 
 /* By git itself: libgit2 1.5 leaks for each value that its regular expression does not match. */
@@ -100,6 +121,8 @@ static gboolean config_add_by_git(Repo *repo, const char *key, const char *value
 gboolean repo_config_add(Repo *repo, const char *key, const char *value, GError **error)
 {
 	g_auto(GStrv) now = repo_config_get(repo, key, error);
+	gboolean ok;
+	int fd;
 
 	if (!now)
 		return FALSE;
@@ -107,5 +130,9 @@ gboolean repo_config_add(Repo *repo, const char *key, const char *value, GError 
 		return repo_config_set(repo, key, value, error);
 	if (g_strv_contains((const char *const *)now, value))
 		return TRUE;
-	return config_add_by_git(repo, key, value, error);
+	fd = repo_update_begin(repo, REPO_UPDATE_CONFIG, error);
+	ok = fd >= 0 && config_add_by_git(repo, key, value, error);
+	if (fd >= 0)
+		repo_update_end(fd);
+	return ok;
 }

@@ -64,7 +64,8 @@ static gboolean update_recover(Repo *repo, int fd, GError **error)
 		return FALSE;
 	if (!note[0])
 		return TRUE;
-	if (!g_str_equal(note, "HEAD") && (!g_str_has_prefix(note, "refs/") || strstr(note, "..")))
+	if (!g_str_equal(note, "HEAD") && !g_str_equal(note, REPO_UPDATE_CONFIG) &&
+	    (!g_str_has_prefix(note, "refs/") || strstr(note, "..")))
 		return TRUE; /* not a note of ours */
 	lock = g_strconcat(note, ".lock", NULL);
 	return (g_str_equal(note, REPO_UPDATE_ALL)

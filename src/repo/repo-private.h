@@ -25,9 +25,11 @@ void repo_oid_text(const git_oid *oid, char ret_hex[REPO_OID]);
 gboolean repo_type_from_git(git_object_t git_type, RepoType *ret_type);
 git_object_t repo_type_to_git(RepoType type);
 
-/* Between these two a ref, HEAD or packed-refs is written: one writer of ours at a time, and a
- * lock file that a killed one left behind is removed (ref.c). REPO_UPDATE_ALL: any ref. */
+/* Between these two a ref, HEAD, packed-refs or the configuration is written: one writer of ours at
+ * a time, and a lock file that a killed one left behind is removed (ref.c). REPO_UPDATE_ALL: any
+ * ref. */
 #define REPO_UPDATE_ALL "refs/"
+#define REPO_UPDATE_CONFIG "config"
 int repo_update_begin(Repo *repo, const char *name, GError **error);
 void repo_update_end(int fd);
 

@@ -184,14 +184,28 @@ static gboolean setting_is(git_config *config, const char *key, const char *valu
 	return is;
 }
 
-static gboolean repo_configure(Repo *repo, GError **error)
+static gboolean configure(Repo *repo, git_config *own, GError **error)
 {
 	/* core.fsync is the last: where it is set, all is */
 	static const char *const settings[][2] = {
 	    {"core.logAllRefUpdates", "false"}, {"gc.auto", "0"}, {"core.fsync", "all"}};
+
+	for (gsize i = 0; i < G_N_ELEMENTS(settings); i++) {
+		int code = git_config_set_string(own, settings[i][0], settings[i][1]);
+
+		if (code < 0)
+			return repo_error(error, code, "cannot set %s in %s", settings[i][0],
+					  repo->path);
+	}
+	return util_fs_syncfs(repo->dirfd, error);
+}
+
+static gboolean repo_configure(Repo *repo, GError **error)
+{
 	g_autoptr(git_config) config = NULL;
 	g_autoptr(git_config) own = NULL;
-	int code = git_repository_config(&config, repo->git);
+	gboolean ok;
+	int fd, code = git_repository_config(&config, repo->git);
 
 	if (code >= 0)
 		code = git_config_open_level(&own, config, GIT_CONFIG_LEVEL_LOCAL);
@@ -199,13 +213,12 @@ static gboolean repo_configure(Repo *repo, GError **error)
 		return repo_error(error, code, "cannot read the configuration of %s", repo->path);
 	if (setting_is(own, "core.fsync", "all"))
 		return TRUE;
-	for (gsize i = 0; i < G_N_ELEMENTS(settings); i++) {
-		code = git_config_set_string(own, settings[i][0], settings[i][1]);
-		if (code < 0)
-			return repo_error(error, code, "cannot set %s in %s", settings[i][0],
-					  repo->path);
-	}
-	return util_fs_syncfs(repo->dirfd, error);
+	fd = repo_update_begin(repo, REPO_UPDATE_CONFIG, error);
+	if (fd < 0)
+		return FALSE;
+	ok = configure(repo, own, error);
+	repo_update_end(fd);
+	return ok;
 }
 
 static void sweep_folder(Repo *repo, const char *folder)
@@ -227,6 +240,21 @@ static void sweep_folder(Repo *repo, const char *folder)
 	}
 }
 
+/* What one that was killed at it locked. Nobody else writes: there is no repository yet. */
+static gboolean remove_init_locks(const char *path, GError **error)
+{
+	static const char *const locks[] = {"config.lock", "HEAD.lock"};
+	util_autofd int dirfd = -1;
+
+	if (access(path, F_OK) < 0)
+		return TRUE;
+	dirfd = util_fs_open_dir(AT_FDCWD, path, error);
+	for (gsize i = 0; dirfd >= 0 && i < G_N_ELEMENTS(locks); i++)
+		if (!util_fs_unlink(dirfd, locks[i], error))
+			return FALSE;
+	return dirfd >= 0;
+}
+
 static gboolean repo_init(const char *path, GError **error)
 {
 	git_repository_init_options options;
@@ -238,6 +266,8 @@ static gboolean repo_init(const char *path, GError **error)
 	options.flags = GIT_REPOSITORY_INIT_BARE | GIT_REPOSITORY_INIT_MKPATH;
 	options.mode = GIT_REPOSITORY_INIT_SHARED_UMASK;
 	options.initial_head = "main";
+	if (!remove_init_locks(path, error))
+		return FALSE;
 	library_begin();
 	code = git_repository_init_ext(&git, path, &options);
 	if (code < 0)

@@ -314,6 +314,30 @@ static void test_stale_gc(void)
 	g_assert_no_error(error);
 }
 
+/* Killed while it configured a repository that it had made, or had not yet. */
+static void test_stale_config(void)
+{
+	g_auto(TmpDir) dir = tmp_dir();
+	g_autoptr(GError) error = NULL;
+	g_autofree char *path = NULL;
+	g_autoptr(Repo) repo = make_repo(&dir, &path);
+	g_autofree char *note = g_build_filename(path, "tagship.lock", NULL);
+	g_autofree char *lock = g_build_filename(path, "config.lock", NULL);
+	g_autofree char *head = g_build_filename(path, "HEAD", NULL);
+
+	write_text(note, "config");
+	write_text(lock, "");
+	g_assert_true(repo_config_unset(repo, "core.fsync", &error));
+	g_assert_no_error(error);
+	g_clear_pointer(&repo, repo_free);
+	g_assert_cmpint(unlink(head), ==, 0);
+	write_text(lock, "");
+	repo = repo_create(path, &error);
+	g_assert_no_error(error);
+	g_assert_nonnull(repo);
+	g_assert_false(g_file_test(lock, G_FILE_TEST_EXISTS));
+}
+
 /* A writer of ours that was killed holding git's lock file. */
 static void test_stale_lock(void)
 {
@@ -456,6 +480,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/repo/ref/refused", test_ref_refused);
 	g_test_add_func("/repo/ref/list", test_ref_list);
 	g_test_add_func("/repo/ref/stale-gc", test_stale_gc);
+	g_test_add_func("/repo/ref/stale-config", test_stale_config);
 	g_test_add_func("/repo/ref/stale-lock", test_stale_lock);
 	g_test_add_func("/repo/ref/killed", test_killed);
 	g_test_add_func("/repo/ref/race", test_swap_race);
