@@ -7,11 +7,11 @@ plain_names() { # ids, temporary names' numbers and times of day become letters
 		s/(-|_git2_|tmp_obj_)[0-9a-zA-Z]{6,16}\b/\1X/g; s/\.[0-9]+\.log$/.N.log/; s/rollback-v2-[0-9a-zA-Z-]+/rollback-v2-X/'
 }
 
-# Files and folders but git's objects, its own leavings in the developers' repository, what only a
-# gc takes away, and how often a command was run. Litter is looked at by itself.
+# Files and folders but what git keeps as it likes, what only a gc takes away, and what tells how often
+# a command was run. Litter is looked at by itself.
 facts_files() {
-	(cd "$W" && find . -path './*/objects/??' -prune -o -path './*/objects/pack/pack-*' -prune -o \
-		-path './shop.git/objects/tmp_objdir-*' -prune -o -path './base/root/partial/*' -prune -o \
+	(cd "$W" && find . -path './*.git/objects/*' -prune -o -path './*.git/refs/*' -prune -o \
+		-path './*.git/packed-refs' -prune -o -path './*.git/info/refs' -prune -o -path './base/root/partial/*' -prune -o \
 		-path './base/root/log/shop/*' -prune -o -path './central/log/*' -prune -o -path './central/work/*' -prune -o \
 		-path './*/hooks/*.sample' -prune -o -name lost+found -prune -o -name .aim-commit -prune -o \
 		"${LITTER[@]}" -prune -o -print) |
@@ -20,7 +20,7 @@ facts_files() {
 
 # What a killed program may leave, if something takes it away when it is old.
 LITTER=('(' -name '.tmp-*' -o -name '*_git2_*' -o -name 'tmp_*' -path '*/objects/*' -o -name '*.part' -o -path './central/tmp/*' ')')
-litter() { (cd "$W" && find . -path ./lost+found -prune -o "${LITTER[@]}" -prune -print); }
+litter() { (cd "$W" && find . -path ./lost+found -prune -o -path ./shop.git/objects -prune -o "${LITTER[@]}" -prune -print); }
 
 facts_base() {
 	base status --json | grep -E '"(live_version|held|stopped|down|maintenance|version|state)"' | sed 's/^ */base /'
@@ -44,7 +44,10 @@ facts_central() {
 facts_git() {
 	local git_dir
 	for git_dir in "$STATE/library.git" "$STATE/ledger/berlin.git" "$ROOT/mirror.git" "$REPO"; do
-		[ ! -d "$git_dir" ] || git -C "$git_dir" fsck --strict --no-dangling --no-progress 2>&1 | sed 's/^/git /'
+		[ -d "$git_dir" ] || continue
+		git -C "$git_dir" fsck --strict --no-dangling --no-progress 2>&1 | sed 's/^/git /'
+		git -C "$git_dir" for-each-ref --format="ref ${git_dir##*/} %(refname)" | plain_names
+		find "$git_dir" -name '*.lock' ! -name tagship.lock | sed "s,^$W,lock ,"
 	done
 }
 
