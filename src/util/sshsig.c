@@ -22,14 +22,36 @@ static gboolean keygen(const char *const *argv, GBytes *input, GBytes **ret_outp
 	return TRUE;
 }
 
+/* ssh-keygen syncs nothing. */
+static gboolean sync_file(const char *path, GError **error)
+{
+	util_autofd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return util_error_errno(error, errno, "%s", path);
+	return util_fs_fsync(fd, error);
+}
+
 gboolean util_sshsig_keygen(const char *path, const char *comment, GError **error)
 {
 	if (g_file_test(path, G_FILE_TEST_EXISTS))
 		return util_error_set(error, TS_ERROR_EXISTS, "%s: this key is there already",
 				      path);
+	g_autofree char *dir = g_path_get_dirname(path), *name = g_path_get_basename(path);
+	g_autofree char *tmp = g_strdup_printf("%s/.tmp-%s-%08x", dir, name, g_random_int());
+	g_autofree char *tmp_pub = g_strconcat(tmp, ".pub", NULL);
+	g_autofree char *pub = g_strconcat(path, ".pub", NULL);
 	const char *argv[] = {"ssh-keygen", "-q",    "-t", "ed25519", "-N", "",
-			      "-C",         comment, "-f", path,      NULL};
-	return keygen(argv, NULL, NULL, error);
+			      "-C",         comment, "-f", tmp,       NULL};
+	/* the private half last: where it is, all is */
+	gboolean ok = keygen(argv, NULL, NULL, error) && sync_file(tmp_pub, error) &&
+		      sync_file(tmp, error) &&
+		      util_fs_rename(AT_FDCWD, tmp_pub, AT_FDCWD, pub, error) &&
+		      util_fs_rename_durable(AT_FDCWD, tmp, AT_FDCWD, path, error);
+	if (!ok) {
+		(void)util_fs_unlink(AT_FDCWD, tmp, NULL); /* else it is swept */
+		(void)util_fs_unlink(AT_FDCWD, tmp_pub, NULL);
+	}
+	return ok;
 }
 
 char *util_sshsig_public_key(const char *path, GError **error)
