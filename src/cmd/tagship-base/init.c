@@ -5,6 +5,8 @@
 #include "ledger/ledger.h"
 #include "wire/wire.h"
 
+#define CONF_MAX (1024 * 1024)
+
 typedef struct {
 	char *node; /* NULL, or: a server of the base's site */
 	char *upstream;
@@ -122,7 +124,13 @@ static gboolean write_conf(int dirfd, const char *name, const Join *join, GError
 	g_autofree char *text =
 	    conf_base_template(name, join->node, join->upstream, central, recovery, host);
 	g_autoptr(GError) failed = NULL;
+	g_autofree char *there = NULL;
 	if (util_fs_create_file(dirfd, "base.cfg", text, strlen(text), 0644, &failed))
+		return TRUE;
+	/* an init that was killed before it printed its line is repeated */
+	if (g_error_matches(failed, TS_ERROR, TS_ERROR_EXISTS) &&
+	    util_fs_read_file(dirfd, "base.cfg", CONF_MAX, &there, NULL, NULL) &&
+	    strcmp(there, text) == 0)
 		return TRUE;
 	if (g_error_matches(failed, TS_ERROR, TS_ERROR_EXISTS))
 		return util_error_set(
@@ -133,8 +141,14 @@ static gboolean write_conf(int dirfd, const char *name, const Join *join, GError
 	return FALSE;
 }
 
-static gboolean make_base(const char *root, const char *name, const Join *join, char **ret_key,
-			  GError **error)
+static gboolean write_incarnation(int dirfd, gint incarnation, GError **error)
+{
+	g_autofree char *text = g_strdup_printf("%d\n", MAX(incarnation, 1));
+	return util_fs_write_file(dirfd, "incarnation", text, strlen(text), 0644, error);
+}
+
+static gboolean make_base(const char *root, const char *name, const Join *join, gint incarnation,
+			  char **ret_key, GError **error)
 {
 	g_autofree char *comment = g_strdup_printf("tagship base %s", name);
 	g_autofree char *key_path = g_build_filename(root, "key", NULL);
@@ -147,16 +161,13 @@ static gboolean make_base(const char *root, const char *name, const Join *join, 
 	    !util_sshsig_keygen(key_path, comment, error))
 		return FALSE;
 	*ret_key = util_sshsig_public_key(key_path, error);
+	if (!*ret_key)
+		return FALSE;
 	/* base.cfg last, because it is the mark of a complete base */
-	return *ret_key && setup_mirror(root, dirfd, name, join, error) &&
+	gboolean complete = faccessat(dirfd, "base.cfg", F_OK, 0) == 0;
+	return (complete || (setup_mirror(root, dirfd, name, join, error) &&
+			     write_incarnation(dirfd, incarnation, error))) &&
 	       write_conf(dirfd, name, join, error);
-}
-
-static gboolean write_incarnation(const char *root, gint incarnation, GError **error)
-{
-	g_autofree char *path = g_build_filename(root, "incarnation", NULL);
-	g_autofree char *text = g_strdup_printf("%d\n", MAX(incarnation, 1));
-	return util_fs_write_file(AT_FDCWD, path, text, strlen(text), 0644, error);
 }
 
 int base_init(Cmd *cmd, GError **error)
@@ -186,8 +197,7 @@ int base_init(Cmd *cmd, GError **error)
 	gboolean ok = util_name_check("base", name, error) &&
 		      (!node || util_name_check("node", node, error)) &&
 		      join_parse(line, &join, error) &&
-		      make_base(cmd->dir, name, &join, &key, error) &&
-		      write_incarnation(cmd->dir, incarnation, error);
+		      make_base(cmd->dir, name, &join, incarnation, &key, error);
 	join_clear(&join);
 	if (!ok)
 		return 1;
