@@ -103,7 +103,7 @@ retry_failed() { # a job that an error ended waits for an order to try again
 	central log --json | grep -B1 '"state" : "failed"' | sed -n 's/.*"job" : "\(.*\)".*/\1/p' |
 		while read -r job; do central retry "$job" 2>&1 && central worker --once; done
 }
-go_on() { # STEP: whoever was interrupted does it again, or needs not
+go_on() { # STEP STATUS: whoever was interrupted does it again, or needs not
 	local old end
 	read -r old end <<< "$(versions "$1")"
 	case $1 in
@@ -115,7 +115,8 @@ go_on() { # STEP: whoever was interrupted does it again, or needs not
 	# a killed git leaves its locks, and says at the next try that a human must remove them
 	case $1 in push-* | withdraw) find "$REPO" -name '*.lock' -delete ;; esac
 	before "$1"
-	step "$1" > "$D/$JOB.again" 2>&1 || { echo "again: exit $?"; cat "$D/$JOB.again"; }
+	[ "$2" = 0 ] && [ "$1" = enrol ] || # its line is there
+		step "$1" > "$D/$JOB.again" 2>&1 || { echo "again: exit $?"; cat "$D/$JOB.again"; }
 	case $1 in worker-*) retry_failed ;; esac
 	for later in $(later_steps "$1"); do
 		before "$later"
@@ -203,7 +204,7 @@ run() { # STEP POINT FAULT COUNT: what is broken, on standard output
 	back) whole_tree "$old" "$end" ;;
 	*) whole_tree "$old" ;;
 	esac
-	go_on "$step"
+	go_on "$step" "$status"
 	rest "$step"
 	next_release "$step"
 	facts > "$D/$JOB.facts" 2>&1
