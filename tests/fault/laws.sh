@@ -162,7 +162,7 @@ compare() { # STEP BASELINE FACTS
 	activate-*)
 		other='^.(base "state" : "(live|rolled-back|failed)"'
 		other+="|report berlin: shop v${1#*-} (live|rolled-back|failed), order"
-		other+="| +[0-9]+ file ./base/(app/releases/v${1#*-}-X|root/trees/HASH)"
+		other+="| +[0-9]+ file ./base/(app/releases/v${1#*-}-X|app/bridge|root/trees/HASH)"
 		other+='|central "(last_state|last_version|live_version)")'
 		;;
 	esac
@@ -171,9 +171,24 @@ compare() { # STEP BASELINE FACTS
 
 # ---- one run ----
 
+# What is right after a step: made by the first that asks.
+baseline() { # STEP
+	local later
+	[ ! -e "$D/facts-$1" ] || return 0
+	restore "$1" || return
+	before "$1" > /dev/null 2>&1
+	step "$1" > /dev/null 2>&1
+	for later in $(later_steps "$1"); do before "$later" && step "$later" > /dev/null 2>&1; done
+	rest "$1"
+	next_release "$1"
+	facts > "$D/$JOB.facts" 2>&1
+	mv "$D/$JOB.facts" "$D/facts-$1"
+}
+
 run() { # STEP POINT FAULT COUNT: what is broken, on standard output
 	local step=$1 point=$2 fault=$3 old end status reached hung options=()
 	read -r old end <<< "$(versions "$step")"
+	{ flock 9 && baseline "$step"; } 9> "$D/lock-$step"
 	restore "$step" || { broken 'no world'; return; }
 	[ "$fault" != cut ] || options=(--image "$D/$JOB.img" --copy "$D/$JOB.cut")
 	[ "$fault" != cut ] || [ $(($4 % 2)) = 0 ] || options+=(--commit)

@@ -74,6 +74,9 @@ base_configure() {
 		apps = ( {
 		  name = "shop";
 		  dir = "$APPDIR";
+		  bridge = "1h";
+		  migrate = [ "/bin/true" ];
+		  unmigrate = [ "/bin/true" ];
 		  stop = [ "/bin/rm", "-f", "$W/base/up" ];
 		  start = [ "/bin/cp", "$APPDIR/current/version.txt", "$W/base/up" ];
 		  health = [ "/bin/sh", "-c", "cd $APPDIR/current && test -e healthz && cmp version.txt $W/base/up" ];
