@@ -6,7 +6,7 @@
 
 #define GC_S 3600
 #define GC_OUTPUT_MAX 65536
-#define GC_LOOSE "6700" /* objects, git's own measure */
+#define GC_AUTO "gc.auto=6700" /* git's own measure; it is off in our files: only we start it */
 
 static gboolean run_git(Repo *repo, const char *const *argv, GError **error)
 {
@@ -38,17 +38,10 @@ static gboolean pack_refs(Repo *repo, GError **error)
 
 gboolean repo_gc(Repo *repo, gboolean automatic, GError **error)
 {
-	const char *const argv[] = {"git",
-				    "-C",
-				    repo->path,
-				    "-c",
-				    "gc.packRefs=false",
-				    "-c",
-				    "gc.auto=" GC_LOOSE, /* off in its file: only we start it */
-				    "gc",
-				    "--quiet",
-				    automatic ? "--auto" : NULL,
-				    NULL};
+	const char *const argv[] = {
+	    "git", "-C",    repo->path, "-c",      "gc.packRefs=false",
+	    "-c",  GC_AUTO, "gc",       "--quiet", automatic ? "--auto" : NULL,
+	    NULL};
 
 	return pack_refs(repo, error) && run_git(repo, argv, error);
 }
