@@ -32,6 +32,8 @@
 
 #include "points.h"
 
+#define PROCESSES_MAX 4096
+
 typedef struct {
 	const char *points, *map, *root, *at, *fault, *image, *copy, *list, *result;
 	int commit, deadline_s;
@@ -103,6 +105,23 @@ static PointsFault fault_of(const char *name)
 	die(name);
 }
 
+/* LABEL:INSTANCE:NUMBER */
+static void parse_point(const char *at, PointsMap *map)
+{
+	const char *colon = strchr(at, ':');
+	char *end = NULL;
+	size_t len = colon ? (size_t)(colon - at) : sizeof map->aim_label;
+	if (len < sizeof map->aim_label) {
+		memcpy(map->aim_label, at, len);
+		map->aim_instance = (uint32_t)strtoul(colon + 1, &end, 10);
+		map->aim_number = end && *end == ':' ? (uint32_t)strtoul(end + 1, &end, 10) : 0;
+	}
+	if (map->aim_number > 0 && end && *end == '\0')
+		return;
+	errno = EINVAL;
+	die(at);
+}
+
 static PointsMap *map_new(const Options *o)
 {
 	struct stat st;
@@ -116,11 +135,7 @@ static PointsMap *map_new(const Options *o)
 	map->dev = st.st_dev;
 	(void)snprintf(map->root, sizeof map->root, "%s", o->root);
 	if (o->at) {
-		if (sscanf(o->at, "%47[^:]:%u:%u", map->aim_label, &map->aim_instance,
-			   &map->aim_number) != 3) {
-			errno = EINVAL;
-			die(o->at);
-		}
+		parse_point(o->at, map);
 		map->fault = fault_of(o->fault);
 	}
 	map->magic = POINTS_MAGIC;
@@ -133,36 +148,43 @@ static void sleep_ms(long ms)
 	(void)nanosleep(&pause, NULL); /* woken early: the caller looks again */
 }
 
+/* "PID (NAME) STATE PARENT …"; 0 for a zombie, and for what is no process. */
+static pid_t parent_of(const char *pid)
+{
+	char path[300], text[512] = "";
+	(void)snprintf(path, sizeof path, "/proc/%s/stat", pid);
+	int fd = pid[0] > '9' ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	const char *end = read(fd, text, sizeof text - 1) > 0 ? strrchr(text, ')') : NULL;
+	(void)close(fd);
+	return end && strlen(end) > 4 && end[2] != 'Z' ? (pid_t)strtol(end + 4, NULL, 10) : 0;
+}
+
 /* Sends every process below us a signal; returns how many there are. Orphans are ours: we are their
  * reaper. */
 static int signal_all(int sig)
 {
-	struct {
+	static struct {
 		pid_t pid, parent;
-	} seen[4096];
-	pid_t below[4096] = {getpid()};
+	} seen[PROCESSES_MAX];
+	static pid_t below[PROCESSES_MAX];
 	int n = 0, all = 1;
 	DIR *proc = opendir("/proc");
 	struct dirent *entry = NULL;
-	while (proc && n < 4096 && (entry = readdir(proc))) {
-		char path[300], text[512] = "", state = 0;
-		(void)snprintf(path, sizeof path, "/proc/%s/stat", entry->d_name);
-		int fd = entry->d_name[0] > '9' ? -1 : open(path, O_RDONLY | O_CLOEXEC);
-		if (fd < 0)
-			continue;
-		const char *end = read(fd, text, sizeof text - 1) > 0 ? strrchr(text, ')') : NULL;
-		(void)close(fd);
-		if (!end || sscanf(end + 1, " %c %d", &state, &seen[n].parent) != 2 || state == 'Z')
-			continue;
-		seen[n++].pid = (pid_t)strtol(entry->d_name, NULL, 10);
+	below[0] = getpid();
+	while (proc && n < PROCESSES_MAX && (entry = readdir(proc))) {
+		seen[n].parent = parent_of(entry->d_name);
+		seen[n].pid = (pid_t)strtol(entry->d_name, NULL, 10);
+		n += seen[n].parent > 0;
 	}
 	if (proc)
 		(void)closedir(proc);
 	for (int at = 0; at < all; at++)
-		for (int i = 0; i < n && all < 4096; i++)
+		for (int i = 0; i < n && all < PROCESSES_MAX; i++)
 			if (seen[i].parent == below[at])
 				below[all++] = seen[i].pid;
-	for (int i = 1; sig && i < all; i++)
+	for (int i = 1; i < all; i++)
 		(void)kill(below[i], sig);
 	return all - 1;
 }
@@ -171,6 +193,10 @@ static int signal_all(int sig)
 static void copy_image(const char *from_path, const char *to_path)
 {
 	struct stat st;
+	if (!from_path || !to_path) {
+		errno = EINVAL;
+		die("cut wants --image and --copy");
+	}
 	int from = open(from_path, O_RDONLY | O_CLOEXEC);
 	int to = open(to_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (from < 0 || to < 0 || fstat(from, &st) != 0 || ftruncate(to, st.st_size) != 0)
@@ -198,6 +224,7 @@ static void copy_image(const char *from_path, const char *to_path)
 /* The power goes: what reached the device is what there is. */
 static void cut(const Options *o)
 {
+	(void)signal_all(SIGSTOP); /* nobody writes on while it is copied */
 	if (o->commit) {
 		char path[4096];
 		(void)snprintf(path, sizeof path, "%s/.aim-commit", o->root);
@@ -243,12 +270,12 @@ static int wait_all(const Options *o, PointsMap *map, pid_t child, int *ret_stat
 
 static void write_list(const Options *o, PointsMap *map)
 {
-	FILE *list = fopen(o->list, "w");
+	FILE *list = fopen(o->list, "we");
 	unsigned n = atomic_load(&map->records);
 	if (!list)
 		die(o->list);
 	if (n > POINTS_RECORDS)
-		fprintf(stderr, "aim: %u points, %u fit\n", n, POINTS_RECORDS);
+		fprintf(stderr, "aim: %u points, %d fit\n", n, POINTS_RECORDS);
 	for (unsigned i = 0; i < n && i < POINTS_RECORDS; i++)
 		fprintf(list, "%s\n", map->texts[i]);
 	if (fclose(list) != 0)
@@ -276,7 +303,7 @@ int main(int argc, char **argv)
 	int hung = wait_all(&o, map, child, &status);
 	if (o.list)
 		write_list(&o, map);
-	FILE *result = o.result ? fopen(o.result, "w") : NULL;
+	FILE *result = o.result ? fopen(o.result, "we") : NULL;
 	if (!result)
 		return status; /* nobody asks for more */
 	fprintf(result, "%d %u %d\n", status, atomic_load(&map->reached), hung);
