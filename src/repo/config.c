@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /* A repository's own configuration file. */
+#include <errno.h>
+#include <unistd.h>
+
 #include "repo/repo-private.h"
 
+#define CONFIG "config"
+#define CONFIG_LOCK CONFIG ".lock"
+#define CONFIG_MAX (16 * 1024 * 1024)
 #define MATCH_ALL ".*"
 #define CHILD_DEADLINE_S 30
 #define CHILD_OUTPUT_BYTES 4096
@@ -43,67 +49,106 @@ char **repo_config_get(Repo *repo, const char *key, GError **error)
 	return g_strv_builder_end(values);
 }
 
-static gboolean config_unset(Repo *repo, const char *key, GError **error)
+/* An edit that has been locked: git's own lock file, which becomes the configuration. libgit2 and
+ * git would rename it without a sync, and a power cut would leave the file empty. */
+typedef struct {
+	Repo *repo;
+	int fd; /* of repo_update_begin */
+	char *path;
+	git_config *config; /* the lock file's */
+} Edit;
+
+static void edit_clear(Edit *edit)
 {
-	g_autoptr(git_config) config = config_own(repo, error);
+	g_clear_pointer(&edit->config, git_config_free);
+	g_free(edit->path);
+	if (edit->fd >= 0)
+		repo_update_end(edit->fd);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Edit, edit_clear)
+
+static gboolean edit_lock(Edit *edit, GError **error)
+{
+	Repo *repo = edit->repo;
+	g_autoptr(GError) failed = NULL;
+	g_autofree char *text = NULL;
+	struct stat st;
+	gsize len = 0;
+
+	if (fstatat(repo->dirfd, CONFIG, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return util_error_errno(error, errno, CONFIG);
+	/* libgit2 locks what it edits, the lock file, once more */
+	if (!util_fs_read_file(repo->dirfd, CONFIG, CONFIG_MAX, &text, &len, error) ||
+	    !util_fs_unlink(repo->dirfd, CONFIG_LOCK ".lock", error))
+		return FALSE;
+	if (util_fs_create_file(repo->dirfd, CONFIG_LOCK, text, len, st.st_mode & 0777, &failed))
+		return TRUE;
+	if (g_error_matches(failed, TS_ERROR, TS_ERROR_EXISTS))
+		return util_error_set(error, TS_ERROR_AGAIN,
+				      "git writes it now, or was killed at it: see " CONFIG_LOCK);
+	g_propagate_error(error, g_steal_pointer(&failed));
+	return FALSE;
+}
+
+static gboolean edit_begin(Edit *edit, GError **error)
+{
 	int code;
 
-	if (!config)
+	edit->fd = repo_update_begin(edit->repo, REPO_UPDATE_CONFIG, error);
+	if (edit->fd < 0)
 		return FALSE;
-	code = git_config_delete_multivar(config, key, MATCH_ALL);
+	if (!edit_lock(edit, error)) {
+		g_prefix_error(error, "the configuration of %s: ", edit->repo->path);
+		return FALSE;
+	}
+	edit->path = g_build_filename(edit->repo->path, CONFIG_LOCK, NULL);
+	code = git_config_open_ondisk(&edit->config, edit->path);
+	return code >= 0 || repo_error(error, code, "cannot read %s", edit->path);
+}
+
+/* ok: the edit is to stay. */
+static gboolean edit_end(Edit *edit, gboolean ok, GError **error)
+{
+	int dirfd = edit->repo->dirfd;
+	util_autofd int file = -1;
+
+	if (!edit->path)
+		return FALSE;
+	if (ok) {
+		file = openat(dirfd, CONFIG_LOCK, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+		ok = file >= 0 ? util_fs_fsync(file, error)
+			       : util_error_errno(error, errno, "%s", edit->path);
+	}
+	if (ok && util_fs_rename_durable(dirfd, CONFIG_LOCK, dirfd, CONFIG, error))
+		return TRUE;
+	(void)util_fs_unlink(dirfd, CONFIG_LOCK, NULL); /* the first error is the one to tell */
+	return FALSE;
+}
+
+static gboolean edit_unset(Edit *edit, const char *key, GError **error)
+{
+	int code = git_config_delete_multivar(edit->config, key, MATCH_ALL);
+
 	if (code < 0 && code != GIT_ENOTFOUND)
 		return repo_error(error, code, "cannot remove %s from the configuration of %s", key,
-				  repo->path);
+				  edit->repo->path);
 	git_error_clear();
 	return TRUE;
 }
 
-static gboolean config_set(Repo *repo, const char *key, const char *value, GError **error)
+static gboolean edit_set(Edit *edit, const char *key, const char *value, GError **error)
 {
-	g_autoptr(git_config) config = config_own(repo, error);
-	int code;
+	int code = git_config_set_string(edit->config, key, value);
 
-	if (!config)
-		return FALSE;
-	code = git_config_set_string(config, key, value);
-	if (code < 0)
-		return repo_error(error, code, "cannot set %s in the configuration of %s", key,
-				  repo->path);
-	return TRUE;
-}
-
-gboolean repo_config_unset(Repo *repo, const char *key, GError **error)
-{
-	int fd = repo_update_begin(repo, REPO_UPDATE_CONFIG, error);
-	gboolean ok = fd >= 0 && config_unset(repo, key, error);
-
-	if (fd >= 0)
-		repo_update_end(fd);
-	return ok;
-}
-
-gboolean repo_config_set(Repo *repo, const char *key, const char *value, GError **error)
-{
-	g_auto(GStrv) now = repo_config_get(repo, key, error);
-	gboolean ok;
-	int fd;
-
-	if (!now)
-		return FALSE;
-	fd = repo_update_begin(repo, REPO_UPDATE_CONFIG, error);
-	if (fd < 0)
-		return FALSE;
-	ok = (g_strv_length(now) <= 1 || config_unset(repo, key, error)) &&
-	     config_set(repo, key, value, error);
-	repo_update_end(fd);
-	return ok;
+	return code >= 0 || repo_error(error, code, "cannot set %s in the configuration of %s", key,
+				       edit->repo->path);
 }
 
 /* By git itself: libgit2 1.5 leaks for each value that its regular expression does not match. */
-static gboolean config_add_by_git(Repo *repo, const char *key, const char *value, GError **error)
+static gboolean edit_add(Edit *edit, const char *key, const char *value, GError **error)
 {
-	g_autofree char *file = g_build_filename(repo->path, "config", NULL);
-	const char *argv[] = {"git", "config", "--file", file, "--add", key, value, NULL};
+	const char *argv[] = {"git", "config", "--file", edit->path, "--add", key, value, NULL};
 	g_autoptr(GBytes) output = NULL;
 	g_autofree char *errors = NULL;
 	int status = 0;
@@ -114,15 +159,40 @@ static gboolean config_add_by_git(Repo *repo, const char *key, const char *value
 	if (status != 0)
 		return util_error_set(error, TS_ERROR_FAILED,
 				      "cannot add to %s in the configuration of %s: %s", key,
-				      repo->path, g_strchomp(errors));
+				      edit->repo->path, g_strchomp(errors));
 	return TRUE;
+}
+
+gboolean repo_config_unset(Repo *repo, const char *key, GError **error)
+{
+	g_auto(Edit) edit = {.repo = repo, .fd = -1};
+	g_auto(GStrv) now = repo_config_get(repo, key, error);
+
+	if (!now || !now[0])
+		return now != NULL;
+	return edit_end(&edit, edit_begin(&edit, error) && edit_unset(&edit, key, error), error);
+}
+
+gboolean repo_config_set(Repo *repo, const char *key, const char *value, GError **error)
+{
+	g_auto(Edit) edit = {.repo = repo, .fd = -1};
+	g_auto(GStrv) now = repo_config_get(repo, key, error);
+
+	if (!now)
+		return FALSE;
+	if (g_strv_length(now) == 1 && strcmp(now[0], value) == 0)
+		return TRUE;
+	return edit_end(&edit,
+			edit_begin(&edit, error) &&
+			    (g_strv_length(now) <= 1 || edit_unset(&edit, key, error)) &&
+			    edit_set(&edit, key, value, error),
+			error);
 }
 
 gboolean repo_config_add(Repo *repo, const char *key, const char *value, GError **error)
 {
+	g_auto(Edit) edit = {.repo = repo, .fd = -1};
 	g_auto(GStrv) now = repo_config_get(repo, key, error);
-	gboolean ok;
-	int fd;
 
 	if (!now)
 		return FALSE;
@@ -130,9 +200,6 @@ gboolean repo_config_add(Repo *repo, const char *key, const char *value, GError 
 		return repo_config_set(repo, key, value, error);
 	if (g_strv_contains((const char *const *)now, value))
 		return TRUE;
-	fd = repo_update_begin(repo, REPO_UPDATE_CONFIG, error);
-	ok = fd >= 0 && config_add_by_git(repo, key, value, error);
-	if (fd >= 0)
-		repo_update_end(fd);
-	return ok;
+	return edit_end(&edit, edit_begin(&edit, error) && edit_add(&edit, key, value, error),
+			error);
 }

@@ -174,51 +174,18 @@ Repo *repo_open_in_hook(GError **error)
 	return repo_take(git, TRUE, error);
 }
 
-static gboolean setting_is(git_config *config, const char *key, const char *value)
-{
-	g_auto(git_buf) now = GIT_BUF_INIT;
-	gboolean is =
-	    git_config_get_string_buf(&now, config, key) == 0 && g_str_equal(now.ptr, value);
-
-	git_error_clear();
-	return is;
-}
-
-static gboolean configure(Repo *repo, git_config *own, GError **error)
-{
-	/* core.fsync is the last: where it is set, all is */
-	static const char *const settings[][2] = {
-	    {"core.logAllRefUpdates", "false"}, {"gc.auto", "0"}, {"core.fsync", "all"}};
-
-	for (gsize i = 0; i < G_N_ELEMENTS(settings); i++) {
-		int code = git_config_set_string(own, settings[i][0], settings[i][1]);
-
-		if (code < 0)
-			return repo_error(error, code, "cannot set %s in %s", settings[i][0],
-					  repo->path);
-	}
-	return util_fs_syncfs(repo->dirfd, error);
-}
-
+/* core.fsync is the last: where it is set, all is, and all is on the disk. */
 static gboolean repo_configure(Repo *repo, GError **error)
 {
-	g_autoptr(git_config) config = NULL;
-	g_autoptr(git_config) own = NULL;
-	gboolean ok;
-	int fd, code = git_repository_config(&config, repo->git);
+	g_auto(GStrv) fsync_is = repo_config_get(repo, "core.fsync", error);
 
-	if (code >= 0)
-		code = git_config_open_level(&own, config, GIT_CONFIG_LEVEL_LOCAL);
-	if (code < 0)
-		return repo_error(error, code, "cannot read the configuration of %s", repo->path);
-	if (setting_is(own, "core.fsync", "all"))
-		return TRUE;
-	fd = repo_update_begin(repo, REPO_UPDATE_CONFIG, error);
-	if (fd < 0)
+	if (!fsync_is)
 		return FALSE;
-	ok = configure(repo, own, error);
-	repo_update_end(fd);
-	return ok;
+	return g_strcmp0(fsync_is[0], "all") == 0 ||
+	       (repo_config_set(repo, "core.logAllRefUpdates", "false", error) &&
+		repo_config_set(repo, "gc.auto", "0", error) &&
+		util_fs_syncfs(repo->dirfd, error) &&
+		repo_config_set(repo, "core.fsync", "all", error));
 }
 
 static void sweep_folder(Repo *repo, const char *folder)
@@ -240,18 +207,26 @@ static void sweep_folder(Repo *repo, const char *folder)
 	}
 }
 
-/* What one that was killed at it locked. Nobody else writes: there is no repository yet. */
-static gboolean remove_init_locks(const char *path, GError **error)
+/* libgit2 makes these by a lock and a rename, and syncs neither: after a crash the lock may be
+ * left, or nothing be in the file. Nobody else writes, for it is no repository yet. */
+static gboolean clear_half_made(const char *path, gboolean locks_only, GError **error)
 {
-	static const char *const locks[] = {"config.lock", "HEAD.lock"};
+	static const char *const files[] = {"config", "HEAD"};
 	util_autofd int dirfd = -1;
 
 	if (access(path, F_OK) < 0)
 		return TRUE;
 	dirfd = util_fs_open_dir(AT_FDCWD, path, error);
-	for (gsize i = 0; dirfd >= 0 && i < G_N_ELEMENTS(locks); i++)
-		if (!util_fs_unlink(dirfd, locks[i], error))
+	for (gsize i = 0; dirfd >= 0 && i < G_N_ELEMENTS(files); i++) {
+		g_autofree char *lock = g_strconcat(files[i], ".lock", NULL);
+		struct stat st;
+		gboolean empty =
+		    !locks_only && fstatat(dirfd, files[i], &st, 0) == 0 && st.st_size == 0;
+
+		if (!util_fs_unlink(dirfd, lock, error) ||
+		    (empty && !util_fs_unlink(dirfd, files[i], error)))
 			return FALSE;
+	}
 	return dirfd >= 0;
 }
 
@@ -266,7 +241,7 @@ static gboolean repo_init(const char *path, GError **error)
 	options.flags = GIT_REPOSITORY_INIT_BARE | GIT_REPOSITORY_INIT_MKPATH;
 	options.mode = GIT_REPOSITORY_INIT_SHARED_UMASK;
 	options.initial_head = "main";
-	if (!remove_init_locks(path, error))
+	if (!clear_half_made(path, FALSE, error))
 		return FALSE;
 	library_begin();
 	code = git_repository_init_ext(&git, path, &options);
@@ -274,7 +249,7 @@ static gboolean repo_init(const char *path, GError **error)
 		(void)repo_error(error, code, "cannot make the repository %s", path);
 	git_repository_free(git);
 	(void)git_libgit2_shutdown(); /* the count of library_begin */
-	return code >= 0;
+	return code >= 0 && clear_half_made(path, TRUE, error);
 }
 
 /* A crash may have left anything between an empty folder and a whole repository. */
@@ -284,8 +259,9 @@ static gboolean repo_is_whole(const char *path)
 
 	for (gsize i = 0; i < G_N_ELEMENTS(parts); i++) {
 		g_autofree char *part = g_build_filename(path, parts[i], NULL);
+		struct stat st;
 
-		if (access(part, F_OK) < 0)
+		if (stat(part, &st) < 0 || (S_ISREG(st.st_mode) && st.st_size == 0))
 			return FALSE;
 	}
 	return TRUE;

@@ -323,18 +323,28 @@ static void test_stale_config(void)
 	g_autoptr(Repo) repo = make_repo(&dir, &path);
 	g_autofree char *note = g_build_filename(path, "tagship.lock", NULL);
 	g_autofree char *lock = g_build_filename(path, "config.lock", NULL);
+	g_autofree char *twice = g_build_filename(path, "config.lock.lock", NULL);
 	g_autofree char *head = g_build_filename(path, "HEAD", NULL);
 
 	write_text(note, "config");
 	write_text(lock, "");
+	write_text(twice, "");
 	g_assert_true(repo_config_unset(repo, "core.fsync", &error));
 	g_assert_no_error(error);
 	g_clear_pointer(&repo, repo_free);
-	g_assert_cmpint(unlink(head), ==, 0);
+	write_text(head, ""); /* the power went before anything was synced */
 	write_text(lock, "");
 	repo = repo_create(path, &error);
 	g_assert_no_error(error);
 	g_assert_nonnull(repo);
+	/* that of git itself is respected */
+	write_text(lock, "");
+	g_assert_false(repo_config_set(repo, "core.fsync", "none", &error));
+	g_assert_error(error, TS_ERROR, TS_ERROR_AGAIN);
+	g_clear_error(&error);
+	g_assert_cmpint(unlink(lock), ==, 0);
+	g_assert_true(repo_config_set(repo, "core.fsync", "none", &error));
+	g_assert_no_error(error);
 	g_assert_false(g_file_test(lock, G_FILE_TEST_EXISTS));
 }
 
