@@ -47,7 +47,7 @@ facts_git() {
 		[ -d "$git_dir" ] || continue
 		git -C "$git_dir" fsck --strict --no-dangling --no-progress 2>&1 | sed 's/^/git /'
 		git -C "$git_dir" for-each-ref --format="ref ${git_dir##*/} %(refname)" | plain_names
-		find "$git_dir" -name '*.lock' ! -name tagship.lock | sed "s,^$W,lock ,"
+		find "$git_dir" -path '*/objects/*' -prune -o -name '*.lock' ! -name tagship.lock -print | sed "s,^$W,lock ,"
 	done
 }
 

@@ -113,7 +113,7 @@ go_on() { # STEP STATUS: whoever was interrupted does it again, or needs not
 		;;
 	esac
 	# a killed git leaves its locks, and says at the next try that a human must remove them
-	case $1 in push-* | withdraw) find "$REPO" -name '*.lock' -delete ;; esac
+	case $1 in push-* | withdraw) find "$REPO" -name '*.lock' ! -name tagship.lock -delete ;; esac
 	before "$1"
 	[ "$2" = 0 ] && [ "$1" = enrol ] || # its line is there
 		step "$1" > "$D/$JOB.again" 2>&1 || { echo "again: exit $?"; cat "$D/$JOB.again"; }
@@ -208,7 +208,7 @@ run() { # STEP POINT FAULT COUNT: what is broken, on standard output
 		;;
 	kill) ;;
 	*)
-		[ "$status" -lt 126 ] || broken "it ends with status $status"
+		[ "$status" -lt 126 ] || [[ $status-$point == 128-git-* ]] || broken "it ends with status $status"
 		# git says what it could not write, but not always why
 		[ "$status" = 0 ] || grep -qE 'No space left|Input/output error' "$D/$JOB.out" ||
 			[[ $point == git-* && -s $D/$JOB.out ]] || echo "UNSAID: status $status"
