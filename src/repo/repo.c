@@ -181,8 +181,10 @@ static gboolean repo_configure(Repo *repo, GError **error)
 
 	if (!fsync_is)
 		return FALSE;
+	/* the lock is of whoever made the repository and was killed before it was removed */
 	return g_strcmp0(fsync_is[0], "all") == 0 ||
-	       (repo_config_set(repo, "core.logAllRefUpdates", "false", error) &&
+	       (util_fs_unlink(repo->dirfd, "HEAD.lock", error) &&
+		repo_config_set(repo, "core.logAllRefUpdates", "false", error) &&
 		repo_config_set(repo, "gc.auto", "0", error) &&
 		util_fs_syncfs(repo->dirfd, error) &&
 		repo_config_set(repo, "core.fsync", "all", error));
@@ -199,7 +201,8 @@ static void sweep_folder(Repo *repo, const char *folder)
 		struct stat st;
 
 		if (!strstr(name, "_git2_") ||
-		    (!g_str_has_prefix(name, "pack_") && !g_str_has_prefix(name, "tmp_object_")))
+		    (!g_str_has_prefix(name, "pack_") && !g_str_has_prefix(name, "tmp_object_") &&
+		     !g_str_has_prefix(name, "_git2_")))
 			continue;
 		if (fstatat(repo->dirfd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 		    S_ISREG(st.st_mode) && st.st_mtime < now - SWEEP_AGE_S)
@@ -209,7 +212,7 @@ static void sweep_folder(Repo *repo, const char *folder)
 
 /* libgit2 makes these by a lock and a rename, and syncs neither: after a crash the lock may be
  * left, or nothing be in the file. Nobody else writes, for it is no repository yet. */
-static gboolean clear_half_made(const char *path, gboolean locks_only, GError **error)
+static gboolean clear_half_made(const char *path, GError **error)
 {
 	static const char *const files[] = {"config", "HEAD"};
 	util_autofd int dirfd = -1;
@@ -220,8 +223,7 @@ static gboolean clear_half_made(const char *path, gboolean locks_only, GError **
 	for (gsize i = 0; dirfd >= 0 && i < G_N_ELEMENTS(files); i++) {
 		g_autofree char *lock = g_strconcat(files[i], ".lock", NULL);
 		struct stat st;
-		gboolean empty =
-		    !locks_only && fstatat(dirfd, files[i], &st, 0) == 0 && st.st_size == 0;
+		gboolean empty = fstatat(dirfd, files[i], &st, 0) == 0 && st.st_size == 0;
 
 		if (!util_fs_unlink(dirfd, lock, error) ||
 		    (empty && !util_fs_unlink(dirfd, files[i], error)))
@@ -241,7 +243,7 @@ static gboolean repo_init(const char *path, GError **error)
 	options.flags = GIT_REPOSITORY_INIT_BARE | GIT_REPOSITORY_INIT_MKPATH;
 	options.mode = GIT_REPOSITORY_INIT_SHARED_UMASK;
 	options.initial_head = "main";
-	if (!clear_half_made(path, FALSE, error))
+	if (!clear_half_made(path, error))
 		return FALSE;
 	library_begin();
 	code = git_repository_init_ext(&git, path, &options);
@@ -249,7 +251,7 @@ static gboolean repo_init(const char *path, GError **error)
 		(void)repo_error(error, code, "cannot make the repository %s", path);
 	git_repository_free(git);
 	(void)git_libgit2_shutdown(); /* the count of library_begin */
-	return code >= 0 && clear_half_made(path, TRUE, error);
+	return code >= 0;
 }
 
 /* A crash may have left anything between an empty folder and a whole repository. */
@@ -276,6 +278,8 @@ Repo *repo_create(const char *path, GError **error)
 	repo = repo_open(path, error);
 	if (!repo || !repo_configure(repo, error))
 		return NULL;
+	sweep_folder(repo, ".");
+	(void)util_fs_sweep_tmp(repo->dirfd, ".", SWEEP_AGE_S, NULL); /* only litter stays */
 	sweep_folder(repo, "objects");
 	sweep_folder(repo, "objects/pack");
 	return g_steal_pointer(&repo);
