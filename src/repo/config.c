@@ -73,6 +73,7 @@ static gboolean edit_lock(Edit *edit, GError **error)
 	Repo *repo = edit->repo;
 	g_autoptr(GError) failed = NULL;
 	g_autofree char *text = NULL;
+	util_autofd int fd = -1;
 	struct stat st;
 	gsize len = 0;
 
@@ -82,8 +83,12 @@ static gboolean edit_lock(Edit *edit, GError **error)
 	if (!util_fs_read_file(repo->dirfd, CONFIG, CONFIG_MAX, &text, &len, error) ||
 	    !util_fs_unlink(repo->dirfd, CONFIG_LOCK ".lock", error))
 		return FALSE;
-	if (util_fs_create_file(repo->dirfd, CONFIG_LOCK, text, len, st.st_mode & 0777, &failed))
-		return TRUE;
+	fd = util_fs_open_beneath(repo->dirfd, CONFIG_LOCK, O_WRONLY | O_CREAT | O_EXCL,
+				  st.st_mode & 0777, &failed);
+	if (fd >= 0) {
+		edit->path = g_build_filename(repo->path, CONFIG_LOCK, NULL);
+		return util_fs_write_all(fd, text, len, error);
+	}
 	if (g_error_matches(failed, TS_ERROR, TS_ERROR_EXISTS))
 		return util_error_set(error, TS_ERROR_AGAIN,
 				      "git writes it now, or was killed at it: see " CONFIG_LOCK);
@@ -102,7 +107,6 @@ static gboolean edit_begin(Edit *edit, GError **error)
 		g_prefix_error(error, "the configuration of %s: ", edit->repo->path);
 		return FALSE;
 	}
-	edit->path = g_build_filename(edit->repo->path, CONFIG_LOCK, NULL);
 	code = git_config_open_ondisk(&edit->config, edit->path);
 	return code >= 0 || repo_error(error, code, "cannot read %s", edit->path);
 }
