@@ -178,14 +178,20 @@ static char *blob_of(const char *text)
 	return g_strdup(g_checksum_get_string(sum));
 }
 
-static gboolean write_note(const char *repo, GHashTable *have, const char *commit, const char *text,
+static gboolean write_note(Repo *repo, GHashTable *have, const char *commit, const char *text,
 			   GError **error)
 {
 	const char *const add[] = {"notes", NOTES_OPTION, "add", "-f", "-F", "-", commit, NULL};
 	g_autofree char *blob = blob_of(text);
 	g_autoptr(GBytes) input = g_bytes_new(text, strlen(text));
-	return g_strcmp0(g_hash_table_lookup(have, commit), blob) == 0 ||
-	       git(repo, add, input, NULL, error);
+	if (g_strcmp0(g_hash_table_lookup(have, commit), blob) == 0)
+		return TRUE;
+	int guard = repo_ref_guard(repo, NOTES, error);
+	if (guard < 0)
+		return FALSE;
+	gboolean ok = git(repo_path(repo), add, input, NULL, error);
+	repo_ref_unguard(guard, ok);
+	return ok;
 }
 
 static void text_free(gpointer data)
@@ -230,7 +236,7 @@ gboolean publish_notes_write(Central *central, const char *app_name, GError **er
 		g_autoptr(GError) failed = NULL;
 		/* a tag that was deleted, and its commit with it */
 		if (!repo_object_exists(repo, commit) ||
-		    write_note(app->repo, have, commit, ((GString *)text)->str, &failed))
+		    write_note(repo, have, commit, ((GString *)text)->str, &failed))
 			continue;
 		if (!first)
 			first = g_steal_pointer(&failed);

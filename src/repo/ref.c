@@ -16,6 +16,7 @@
 #define UPDATE_LOCK "tagship.lock"
 #define UPDATE_NOTE_BYTES 1024
 #define REF_DEPTH_MAX 16
+#define NOTES "refs/notes/"
 #define UPDATE_WAIT_MS 10000
 #define GIT_LOCK_TRIES 60
 #define GIT_LOCK_PAUSE_US 50000
@@ -68,6 +69,8 @@ static gboolean update_recover(Repo *repo, int fd, GError **error)
 	    (!g_str_has_prefix(note, "refs/") || strstr(note, "..")))
 		return TRUE; /* not a note of ours */
 	lock = g_strconcat(note, ".lock", NULL);
+	if (g_str_has_prefix(note, NOTES)) /* written by git, in a repository of others */
+		return util_fs_unlink(repo->dirfd, lock, error);
 	return (g_str_equal(note, REPO_UPDATE_ALL)
 		    ? remove_locks(repo, "refs", 0, error) &&
 			  util_fs_unlink(repo->dirfd, "packed-refs.new", error)
@@ -99,6 +102,19 @@ void repo_update_end(int fd)
 {
 	(void)update_note(fd, NULL, NULL); /* a note that stays names a lock that is gone */
 	(void)close(fd);                   /* lets go; the note needs no sync */
+}
+
+int repo_ref_guard(Repo *repo, const char *name, GError **error)
+{
+	return repo_update_begin(repo, name, error);
+}
+
+void repo_ref_unguard(int fd, gboolean done)
+{
+	if (done)
+		repo_update_end(fd);
+	else
+		(void)close(fd); /* the note stays for whoever writes next */
 }
 
 static void repo_ref_free(gpointer data)

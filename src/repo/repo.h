@@ -169,6 +169,11 @@ typedef struct {
 } RepoFetchSpec;
 gboolean repo_fetch(Repo *repo, const RepoFetchSpec *spec, GError **error);
 
+/* Around a git of ours that writes this ref: what it leaves locked when it is killed, the next one
+ * takes away. done: it has ended well. */
+int repo_ref_guard(Repo *repo, const char *name, GError **error);
+void repo_ref_unguard(int fd, gboolean done);
+
 /* What `git gc` does; automatic: where git finds it worth while, and then it may go on in the
  * background. Only for repositories that nobody else writes. */
 gboolean repo_gc(Repo *repo, gboolean automatic, GError **error);

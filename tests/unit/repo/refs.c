@@ -314,6 +314,35 @@ static void test_stale_gc(void)
 	g_assert_no_error(error);
 }
 
+/* A `git notes` of ours was killed in a repository of others. */
+static void test_stale_note(void)
+{
+	g_auto(TmpDir) dir = tmp_dir();
+	g_autoptr(GError) error = NULL;
+	g_autofree char *path = NULL;
+	g_autoptr(Repo) repo = make_repo(&dir, &path);
+	g_autofree char *notes = g_build_filename(path, "refs/notes", NULL);
+	g_autofree char *lock = g_build_filename(notes, "releases.lock", NULL);
+	g_autofree char *foreign = g_build_filename(path, "packed-refs.lock", NULL);
+	int fd = repo_ref_guard(repo, "refs/notes/releases", &error);
+
+	g_assert_no_error(error);
+	g_assert_cmpint(g_mkdir_with_parents(notes, 0755), ==, 0);
+	write_text(lock, "");
+	write_text(foreign, "");
+	repo_ref_unguard(fd, FALSE);
+	fd = repo_ref_guard(repo, "refs/notes/releases", &error);
+	g_assert_no_error(error);
+	g_assert_false(g_file_test(lock, G_FILE_TEST_EXISTS));
+	g_assert_true(g_file_test(foreign, G_FILE_TEST_EXISTS));
+	write_text(lock, "");
+	repo_ref_unguard(fd, TRUE);
+	fd = repo_ref_guard(repo, "refs/notes/releases", &error);
+	g_assert_no_error(error);
+	g_assert_true(g_file_test(lock, G_FILE_TEST_EXISTS));
+	repo_ref_unguard(fd, TRUE);
+}
+
 /* Killed while it configured a repository that it had made, or had not yet. */
 static void test_stale_config(void)
 {
@@ -490,6 +519,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/repo/ref/refused", test_ref_refused);
 	g_test_add_func("/repo/ref/list", test_ref_list);
 	g_test_add_func("/repo/ref/stale-gc", test_stale_gc);
+	g_test_add_func("/repo/ref/stale-note", test_stale_note);
 	g_test_add_func("/repo/ref/stale-config", test_stale_config);
 	g_test_add_func("/repo/ref/stale-lock", test_stale_lock);
 	g_test_add_func("/repo/ref/killed", test_killed);
