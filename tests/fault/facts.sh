@@ -3,8 +3,8 @@
 # road that is right: times, ids and counters are taken out. Source it after world.sh.
 
 plain_names() { # ids, temporary names' numbers and times of day become letters
-	sed -E 's/[0-9]{8}T[0-9]{6}Z/TIME/g; s/[0-9a-f]{40,64}/HASH/g
-		s/(-|_git2_|tmp_obj_)[0-9a-zA-Z]{6,16}\b/\1X/g; s/\.[0-9]+\.log$/.N.log/; s/rollback-v2-[0-9a-zA-Z-]+/rollback-v2-X/'
+	sed -E 's/rollback-v2-[0-9a-f-]+/rollback-v2-X/; s/[0-9]{8}T[0-9]{6}Z/TIME/g; s/[0-9a-f]{40,64}/HASH/g
+		s/(-|_git2_|tmp_obj_)[0-9a-zA-Z]{6,16}\b/\1X/g; s/\.[0-9]+\.log$/.N.log/'
 }
 
 # Files and folders but what git keeps as it likes, what only a gc takes away, and what tells how often

@@ -63,8 +63,10 @@ static const Central *get_central(const FuzzWorld *world)
 				   .base = "haikou",
 				   .base_key = make_key(world, "base"),
 				   .incarnation = 1,
-				   .central_key = make_key(world, "central"),
+				   .own_key = make_key(world, "central"),
 				   .clock = util_clock_fake_new(NOW)};
+	const char *const own[] = {central.spec.own_key, NULL};
+	central.spec.own_keys = trust_keys_new(own, NULL); /* as long as the target */
 	central.ledger = ledger_create(world->path, "haikou", NULL);
 	g_assert(central.ledger);
 	order_something(world, &central);
