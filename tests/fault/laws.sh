@@ -61,7 +61,7 @@ STEP_IN_WORLD="BUILD='$BUILD'; . '$TOP/tests/fault/world.sh'; step"
 attach() { mount -o "loop,noatime$([ "$FS" != ext4 ] || echo ,noauto_da_alloc,commit=300)" "$D/$JOB.img" "$W"; }
 detach() { umount "$W"; }
 restore() { # STEP: as before it
-	detach 2>/dev/null
+	detach 2>/dev/null || ! mountpoint -q "$W" || umount -l "$W" || return
 	cp --sparse=always "$D/before-$1.img" "$D/$JOB.img" && attach
 }
 snapshot() { # STEP
