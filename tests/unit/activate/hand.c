@@ -117,6 +117,33 @@ static void test_rolled_back(World *world, gconstpointer data)
 	assert_serving(world, "one");
 }
 
+/* The link that undo needs cannot be made: nothing begins, and what serves has not failed. */
+static void test_no_way_back(World *world, gconstpointer data)
+{
+	static const char taken[] = "app/.tmp-current-back";
+	(void)data;
+	world_v1_live(world);
+	world_release(world, "v2", "two", NOON);
+	world_due(world);
+	g_assert_cmpstr(world_state(world, "v2"), ==, "live");
+	g_assert_true(util_fs_mkdir(world->dirfd, taken, 0755, NULL));
+	g_autoptr(GError) error = NULL;
+	g_autoptr(ActivateApp) app = world_open(world);
+	g_assert_false(activate_rollback(app, "bob", &error));
+	g_clear_pointer(&app, activate_close);
+	assert_serving(world, "two");
+	g_assert_cmpstr(world_state(world, "v2"), ==, "live");
+	world_release(world, "v3", "three", NOON);
+	world_due(world);
+	g_assert_cmpstr(world_state(world, "v3"), ==, "failed");
+	assert_serving(world, "two");
+	g_assert_true(util_fs_remove_tree(world->dirfd, taken, NULL));
+	app = world_open(world);
+	g_clear_error(&error);
+	g_assert_true(activate_rollback(app, "bob", &error));
+	assert_serving(world, "one");
+}
+
 /* `before` failing, an altered or missing tree: refused, and the order stays as it was. */
 static void test_stays(World *world, gconstpointer data)
 {
@@ -389,6 +416,7 @@ int main(int argc, char **argv)
 	ADD("staged", test_staged);
 	ADD("missed", test_missed);
 	ADD("rolled-back", test_rolled_back);
+	ADD("no-way-back", test_no_way_back);
 	ADD("stays", test_stays);
 	ADD("down", test_down);
 	ADD("down-again", test_down_again);
