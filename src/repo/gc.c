@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: ISC */
 /* Housekeeping by git itself, so that one killed at it does not lock the repository for ever. */
-#include <unistd.h>
-
 #include "repo/repo-private.h"
 
 #define GC_S 3600
@@ -20,20 +18,14 @@ static gboolean run_git(Repo *repo, const char *const *argv, GError **error)
 					     g_strstrip(errors));
 }
 
-/* The one part that takes locks. Its note stays where it failed, for whoever writes next. */
+/* The one part that takes locks. Its note stays: whoever writes next looks for those that are left,
+ * for git calls it success where it could not remove one. */
 static gboolean pack_refs(Repo *repo, GError **error)
 {
 	const char *const argv[] = {"git", "-C", repo->path, "pack-refs", "--all", NULL};
-	int fd = repo_update_begin(repo, REPO_UPDATE_ALL, error);
+	util_autofd int fd = repo_update_begin(repo, REPO_UPDATE_ALL, error);
 
-	if (fd < 0)
-		return FALSE;
-	if (run_git(repo, argv, error)) {
-		repo_update_end(fd);
-		return TRUE;
-	}
-	(void)close(fd); /* lets go */
-	return FALSE;
+	return fd >= 0 && run_git(repo, argv, error);
 }
 
 gboolean repo_gc(Repo *repo, gboolean automatic, GError **error)
