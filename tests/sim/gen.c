@@ -441,7 +441,7 @@ static void grow(Sim *sim, gpointer who, gpointer data)
 	g_autoptr(GString) text = g_string_new("A change\n\nRelease-At: ");
 	(void)data;
 	g_autoptr(GDateTime) time =
-	    g_date_time_new_from_unix_utc(sim->now_utc + sim_between(sim, HOUR, 3 * HOUR));
+	    g_date_time_new_from_unix_utc(sim->now_utc + sim_between(sim, HOUR / 3, HOUR));
 	g_autofree char *at = g_date_time_format(time, "%Y-%m-%dT%H:%M:%SZ");
 	g_string_append_printf(text, "%s\nRelease-To: ", at);
 	/* those that run it: every tenth base */
@@ -449,7 +449,7 @@ static void grow(Sim *sim, gpointer who, gpointer data)
 	for (guint i = 0; i < GROWTH_TARGETS; i++)
 		g_string_append_printf(text, "%sbase%u", i ? ", " : "",
 				       (first + 10 * i) % sim->bases->len);
-	g_string_append(text, left % 3 ? "\n" : "\nRelease-Gate: quorum 50%\n");
+	g_string_append(text, left % 10 ? "\n" : "\nRelease-Gate: quorum 50%\n");
 	central_push(sim, sim->app_names->pdata[app], name, text->str);
 	if (left % 1000 == 0)
 		g_print("# %u releases to come\n", left);
