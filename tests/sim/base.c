@@ -568,6 +568,9 @@ static void central_gets_report(Sim *sim, gpointer who, gpointer data)
 		sim_say(sim, "central", "report of %s: %s", base->name, said->key);
 		central_add_hint(sim, sim_hint_new(HINT_REPORT));
 	}
+	g_autofree char *before = there ? report_format(there->report) : NULL;
+	if (before && strcmp(before, said->text) != 0)
+		sim_broken(sim, LAW_REPORT, "%s of %s has two texts", said->key, base->name);
 	Said *receipt = copy_said(said);
 	sim_send(sim, base, base_gets_receipt, base, receipt, copy_said, said_free);
 }

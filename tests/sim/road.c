@@ -604,7 +604,12 @@ gboolean road_end_open(SimApp *app)
 gboolean road_after(SimApp *app)
 {
 	const DecideOrder *owed = NULL;
-	while ((owed = decide_app_owes_after(app->state))) {
+	for (guint i = 0; (owed = decide_app_owes_after(app->state)); i++) {
+		if (i > decide_app_orders(app->state)->len)
+			sim_broken(app->base->sim, LAW_ENDS, "%s at %s: `after` has no end",
+				   app->name, app->base->name);
+		if (app->base->sim->broken)
+			return FALSE;
 		g_autoptr(UtilTrailers) record = app_event("after", owed->order, NULL);
 		if (!base_lives(app->base) || !app_record(app, record))
 			return FALSE;
