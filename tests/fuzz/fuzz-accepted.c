@@ -19,7 +19,7 @@ static void try_accepted(const char *text, gsize len)
 		return;
 	g_assert((stop.seq > 0) == (stop.reason != NULL));
 	g_autofree char *again = accepted_format(orders, &stop);
-	/* format 1 is written anew as 2, which then stays */
+	/* older formats are written anew as 3, which then stays */
 	if (g_str_has_prefix(text, "tagship-accepted 3\n")) {
 		check_same(text, len, again);
 		return;
@@ -36,7 +36,7 @@ int LLVMFuzzerTestOneInput(const guint8 *data, gsize size)
 		return 0;
 	}
 	g_autoptr(GString) file = g_string_new("tagship-accepted 3\nstop 0 -\n");
-	g_string_append_printf(file, "order %" G_GSIZE_FORMAT " 0 - - -\n", size - 1);
+	g_string_append_printf(file, "order %" G_GSIZE_FORMAT " 0 - - - - -\n", size - 1);
 	g_string_append_len(file, copy + 1, (gssize)size - 1);
 	try_accepted(file->str, file->len);
 	return 0;
