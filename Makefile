@@ -52,6 +52,7 @@ PKG_repo := libgit2
 PKG_wire := libssh2
 PKG_bundle := libarchive
 PKG_util := libcrypto
+PKG_confine := libseccomp
 PKG_status := json-glib-1.0
 $(foreach p,$(sort $(foreach r,$(ROOMS),$(PKG_$(r)))),\
   $(eval CFLAGS_$(p) := $(shell $(PKG_CONFIG) --cflags $(p) 2>/dev/null))\

@@ -37,6 +37,12 @@ typedef struct {
 	const UtilProgress *progress;
 } StageSpec;
 
+/* Confines this process, once, before any thread, to what stage_run of this spec needs: it reads
+ * the app's trees and the bundles, writes pre-release trees and ROOT/trees, makes folders of the
+ * app, and neither starts programs nor opens sockets. ROOT and the app's folders must be there.
+ * *ret_note: what the kernel lacks for that, or NULL (see confine.h). */
+gboolean stage_confine(const StageSpec *spec, char **ret_note, GError **error);
+
 typedef struct {
 	char *tree; /* folder name, in pre-release or (held) in releases */
 	char *how;  /* "held", "delta from v1.3.0-…", "plain" */

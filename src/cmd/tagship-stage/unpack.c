@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include "cmd/tagship-stage/unpack.h"
-#include "stage/confine.h"
 
 #define RESULT_MAX_BYTES ((gsize)1024 * 1024)
 #define PROGRESS_EVERY_US (2 * G_USEC_PER_SEC)
@@ -42,12 +41,10 @@ static Order *find_order(const ActivateSpec *spec, const char *release, GError *
 static gboolean unpack(const ActivateSpec *spec, const char *release, UtilTrailers *result,
 		       GError **error)
 {
-	const char *const folders[] = {spec->root_path, spec->app->dir, NULL};
-	g_autofree char *note = NULL;
+	g_autofree char *lack = NULL;
 	g_autoptr(Order) order = find_order(spec, release, error);
-	if (!order || !stage_confine(folders, &note, error))
+	if (!order)
 		return FALSE;
-	util_trailers_add(result, "Note", note);
 	Teller teller = {spec->app->name, order->version, g_get_monotonic_time()};
 	UtilProgress progress = {.report = tell, .user_data = &teller};
 	StageSpec stage = {.root_path = spec->root_path,
@@ -58,6 +55,11 @@ static gboolean unpack(const ActivateSpec *spec, const char *release, UtilTraile
 			   .min_free_bytes = (guint64)spec->conf->min_free_mb * 1000000,
 			   .progress = &progress};
 	g_autoptr(StageResult) staged = NULL;
+	if (!stage_confine(&stage, &lack, error))
+		return FALSE;
+	g_autofree char *note =
+	    lack ? g_strconcat("unpacking is less confined than it could be: ", lack, NULL) : NULL;
+	util_trailers_add(result, "Note", note);
 	if (!stage_run(&stage, &staged, error))
 		return FALSE;
 	util_trailers_add(result, "Tree", staged->tree);

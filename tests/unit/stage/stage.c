@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/statvfs.h>
 
-#include "stage/confine.h"
 #include "world.h"
 
 static void test_names(void)
@@ -441,46 +441,96 @@ static void test_no_app_folder(World *world, gconstpointer data)
 	g_assert_nonnull(strstr(error->message, "base.cfg"));
 }
 
-/* In a child, since it cannot be undone: 0 if writing is possible beneath the folder only. */
-static int confined_child(const World *world)
+/* Whether a confined process can read a file of the world. */
+static gboolean reads(const World *world, const char *path)
 {
-	const char *const allowed[] = {world->root_path, NULL};
-	g_autofree char *note = NULL;
-	if (!stage_confine(allowed, &note, NULL))
-		return 10;
+	return util_fs_read_file(world->dirfd, path, 1000, (char *[]){NULL}, NULL, NULL);
+}
+
+static gboolean writes(const World *world, const char *path)
+{
+	return util_fs_write_file(world->dirfd, path, "x", 1, 0644, NULL);
+}
+
+/* In a child, since it cannot be undone. */
+static void confined_child(const World *world, const char *tree)
+{
+	g_autofree char *note = NULL, *live = NULL, *mark = NULL;
+	StageSpec spec = make_spec(world);
+	g_autoptr(StageResult) result = NULL;
+	g_autoptr(GError) error = NULL;
+	gboolean confined = stage_confine(&spec, &note, &error);
+	g_assert_no_error(error);
+	g_assert_true(confined);
 	if (note)
-		return 77; /* this kernel has no Landlock */
-	if (!util_fs_write_file(world->root_dirfd, "inside", "x", 1, 0644, NULL))
-		return 11;
-	if (!util_fs_rename(world->root_dirfd, "inside", world->root_dirfd, "trees/moved", NULL))
-		return 12;
-	if (util_fs_write_file(world->dirfd, "outside", "x", 1, 0644, NULL))
-		return 13;
-	if (util_fs_unlink(world->dirfd, "victim", NULL))
-		return 14;
-	if (open("/dev/full", O_WRONLY | O_CLOEXEC) >= 0)
-		return 15;
-	if (mkfifoat(world->root_dirfd, "fifo", 0600) == 0)
-		return 16;
-	if (open("/etc/passwd", O_RDONLY | O_CLOEXEC) < 0)
-		return 17;
-	return 0;
+		_exit(77);
+	/* it does its work */
+	(void)stage_run(&spec, &result, &error);
+	g_assert_no_error(error);
+	g_assert_true(g_str_has_prefix(result->how, "delta from v1-"));
+	live = g_strdup_printf("app/releases/%s/index.html", tree);
+	mark = g_strdup_printf("app/releases/%s/mark", tree);
+	g_assert_true(reads(world, live));
+	/* and nothing else */
+	g_assert_false(reads(world, "root/key"));
+	g_assert_false(reads(world, "root/journal/shop"));
+	g_assert_false(reads(world, "app/shared/secret"));
+	g_assert_false(reads(world, "victim"));
+	g_assert_cmpint(open("/etc/ssh/sshd_config", O_RDONLY | O_CLOEXEC), <, 0);
+	g_assert_false(writes(world, "root/inside"));
+	g_assert_false(writes(world, "root/journal/shop"));
+	g_assert_false(writes(world, "root/partial/more"));
+	g_assert_false(writes(world, "app/current"));
+	g_assert_false(writes(world, "outside"));
+	g_assert_cmpint(writes(world, mark), ==, world->app.hard_links);
+	g_assert_false(util_fs_unlink(world->dirfd, "victim", NULL));
+	g_assert_cmpint(mkfifoat(world->dirfd, "app/pre-release/fifo", 0600), !=, 0);
+	g_assert_cmpint(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), <, 0);
+	g_assert_cmpint(execl("/bin/true", "true", NULL), <, 0);
+	_exit(0);
+}
+
+static void confined(World *world, gboolean hard_links)
+{
+	g_autofree char *tree = NULL;
+	g_autofree char *v1 = v1_live(world, &tree);
+	g_autoptr(BundleInfo) info = NULL;
+	g_autofree char *v2 = v2_ordered(world, &info);
+	world->app.hard_links = hard_links;
+	g_assert_true(util_fs_mkdir(world->root_dirfd, "journal", 0755, NULL));
+	g_assert_true(util_fs_mkdir(world->dirfd, "app/shared", 0755, NULL));
+	put(world, "root/key", "x");
+	put(world, "root/journal/shop", "x");
+	put(world, "app/shared/secret", "x");
+	put(world, "victim", "x");
+	pid_t pid = fork();
+	if (pid == 0)
+		confined_child(world, tree);
+	int status = 0;
+	g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+		g_test_skip("this kernel lacks Landlock or seccomp");
+	else
+		g_assert_cmpint(status, ==, 0);
 }
 
 static void test_confined(World *world, gconstpointer data)
 {
 	(void)data;
-	put(world, "victim", "x");
-	pid_t pid = fork();
-	if (pid == 0)
-		_exit(confined_child(world));
-	int status = 0;
-	g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
-	g_assert_true(WIFEXITED(status));
-	if (WEXITSTATUS(status) == 77)
-		g_test_skip("no Landlock in this kernel");
-	else
-		g_assert_cmpint(WEXITSTATUS(status), ==, 0);
+	confined(world, FALSE);
+}
+
+static void test_confined_links(World *world, gconstpointer data)
+{
+	(void)data;
+	confined(world, TRUE);
+	g_autofree char *path = g_build_filename(world->app_path, "pre-release", NULL);
+	g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+	const char *name = g_dir_read_name(dir);
+	struct stat st;
+	if (name)
+		g_assert_cmpuint(link_count(world, "pre-release", name, "lib/large.txt", &st), ==,
+				 2);
 }
 
 /* What all versions share is made once, and never touched again. */
@@ -528,6 +578,7 @@ int main(int argc, char **argv)
 #define ADD(name, function) g_test_add("/stage/" name, World, NULL, setup, function, teardown)
 	ADD("shared", test_shared);
 	ADD("confined", test_confined);
+	ADD("confined-links", test_confined_links);
 	ADD("plain-then-delta", test_plain_then_delta);
 	ADD("hard-links", test_hard_links);
 	ADD("renew", test_renew);
