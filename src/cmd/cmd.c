@@ -51,16 +51,19 @@ static char *state_dir(const CmdProgram *program, const char *given)
 	return g_canonicalize_filename(dir, NULL);
 }
 
-static int run_command(Cmd *cmd)
+int cmd_error_print(const Cmd *cmd, const GError *error)
 {
-	g_autoptr(GError) error = NULL;
-	int status = cmd->entry->run(cmd, &error);
-	if (!error)
-		return status;
 	const char *prefix = g_str_has_prefix(error->message, "usage:") ? "" : ": ";
 	g_printerr("%s %s%s%s\n", cmd->program->name, cmd->entry->name, *prefix ? prefix : "\n",
 		   error->message);
 	return util_error_exit_status(error);
+}
+
+static int run_command(Cmd *cmd)
+{
+	g_autoptr(GError) error = NULL;
+	int status = cmd->entry->run(cmd, &error);
+	return error ? cmd_error_print(cmd, error) : status;
 }
 
 /* Options before the subcommand. Returns the index of the subcommand, or -1 - status. */

@@ -74,6 +74,9 @@ char *cmd_join_text(const char *url, const char *central_key, const char *host_k
 /* Who runs this: SUDO_USER, LOGNAME or the account's name; caller frees. */
 char *cmd_who(void);
 
+/* The error of this subcommand, on stderr; its exit status. */
+int cmd_error_print(const Cmd *cmd, const GError *error);
+
 /* Prints unless -q. */
 void cmd_say(const Cmd *cmd, const char *format, ...) G_GNUC_PRINTF(2, 3);
 void cmd_print_json(JsonBuilder *builder);

@@ -207,3 +207,54 @@ gboolean repo_config_add(Repo *repo, const char *key, const char *value, GError 
 	return edit_end(&edit, edit_begin(&edit, error) && edit_add(&edit, key, value, error),
 			error);
 }
+
+typedef int (*FindConfig)(git_buf *ret_path);
+
+/* A relative name is meant from the folder of the file that includes it. */
+static void add_included(GStrvBuilder *files, const char *folder, const char *value)
+{
+	g_auto(git_buf) path = GIT_BUF_INIT;
+
+	if (git_config_parse_path(&path, value) < 0) /* with "~/" */
+		return;
+	g_autofree char *full = g_canonicalize_filename(path.ptr, folder ? folder : "/");
+	g_strv_builder_add(files, full);
+}
+
+static void add_includes(GStrvBuilder *files, const char *folder)
+{
+	g_autoptr(git_config) config = NULL;
+	g_autoptr(git_config_iterator) iterator = NULL;
+	git_config_entry *entry = NULL;
+
+	/* damaged: whoever opens a repository is told */
+	if (git_config_open_default(&config) < 0 ||
+	    git_config_iterator_glob_new(&iterator, config, "^include(if\\..*)?\\.path$") < 0)
+		return;
+	while (git_config_next(&entry, iterator) == 0)
+		if (entry->value)
+			add_included(files, folder, entry->value);
+}
+
+char **repo_config_files(void)
+{
+	static const FindConfig finds[] = {git_config_find_system, git_config_find_programdata,
+					   git_config_find_xdg, git_config_find_global};
+	g_autoptr(GStrvBuilder) files = g_strv_builder_new();
+	g_autofree char *folder = NULL;
+
+	(void)git_libgit2_init(); /* counts its callers; cannot fail once the process runs */
+	for (gsize i = 0; i < G_N_ELEMENTS(finds); i++) {
+		g_auto(git_buf) path = GIT_BUF_INIT;
+
+		if (finds[i](&path) < 0)
+			continue;
+		g_strv_builder_add(files, path.ptr);
+		g_free(folder);
+		folder = g_path_get_dirname(path.ptr); /* of the last, which is the account's own */
+	}
+	add_includes(files, folder);
+	git_error_clear();
+	(void)git_libgit2_shutdown(); /* the count of git_libgit2_init */
+	return g_strv_builder_end(files);
+}

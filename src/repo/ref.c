@@ -13,7 +13,6 @@
 
 #include "repo/repo-private.h"
 
-#define UPDATE_LOCK "tagship.lock"
 #define UPDATE_NOTE_BYTES 1024
 #define REF_DEPTH_MAX 16
 #define NOTES "refs/notes/"
@@ -59,7 +58,7 @@ static gboolean update_recover(Repo *repo, int fd, GError **error)
 	gsize got = 0;
 
 	if (lseek(fd, 0, SEEK_SET) < 0)
-		return util_error_errno(error, errno, "cannot read " UPDATE_LOCK " in %s",
+		return util_error_errno(error, errno, "cannot read " REPO_UPDATE_LOCK " in %s",
 					repo->path);
 	if (!util_fs_read_full(fd, note, UPDATE_NOTE_BYTES, &got, error))
 		return FALSE;
@@ -90,7 +89,7 @@ int repo_update_begin(Repo *repo, const char *name, GError **error)
 		    repo->path);
 		return -1;
 	}
-	fd = util_fs_lock(repo->dirfd, UPDATE_LOCK, UPDATE_WAIT_MS, error);
+	fd = util_fs_lock(repo->dirfd, REPO_UPDATE_LOCK, UPDATE_WAIT_MS, error);
 	if (fd < 0 || !update_recover(repo, fd, error) || !update_note(fd, name, error)) {
 		g_prefix_error(error, "cannot update %s in %s: ", name, repo->path);
 		return -1;

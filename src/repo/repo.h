@@ -20,6 +20,10 @@
 
 #include "util/util.h"
 
+/* In the git folder; locked by who changes refs. Beside objects/ and refs/ it is all that is
+ * written once a repository is made. */
+#define REPO_UPDATE_LOCK "tagship.lock"
+
 #define REPO_OID 41
 #define REPO_ZERO "0000000000000000000000000000000000000000"
 
@@ -185,3 +189,6 @@ gboolean repo_config_set(Repo *repo, const char *key, const char *value, GError 
 /* Adds one value of many, if it is not there. */
 gboolean repo_config_add(Repo *repo, const char *key, const char *value, GError **error);
 gboolean repo_config_unset(Repo *repo, const char *key, GError **error);
+/* Files that git's configuration of this account and machine is in, with those that it includes (by
+ * a relative name: beside the account's own); whoever opens a repository reads them. */
+char **repo_config_files(void);

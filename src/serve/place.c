@@ -109,7 +109,7 @@ static gboolean node_show(Repo *ledger, GError **error)
 	return FALSE;
 }
 
-const ServePlace *serve_place(const Serve *serve)
+const ServePlace *serve_place_of(const ServeSpec *spec)
 {
 	static const ServePlace central = {.orders = LEDGER_ORDERS,
 					   .bundles = "bundles",
@@ -126,5 +126,10 @@ const ServePlace *serve_place(const Serve *serve)
 					.want = node_want,
 					.report = node_report,
 					.show = node_show};
-	return serve->spec->node ? &node : &central;
+	return spec->node ? &node : &central;
+}
+
+const ServePlace *serve_place(const Serve *serve)
+{
+	return serve_place_of(serve->spec);
 }

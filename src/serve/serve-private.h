@@ -31,6 +31,7 @@ typedef struct {
 			   GError **error);
 	gboolean (*show)(Repo *ledger, GError **error); /* before git looks; or NULL */
 } ServePlace;
+const ServePlace *serve_place_of(const ServeSpec *spec);
 const ServePlace *serve_place(const Serve *serve);
 
 /* Each answers its verb; FALSE with error, before or after serve->replied. */

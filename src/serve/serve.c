@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: ISC */
+#include <errno.h>
+
 #include "serve/serve-private.h"
 
 #define HINTS_MAX 1000 /* waiting; more means that no worker runs */
@@ -66,6 +68,16 @@ gboolean serve_hint(Serve *serve, const char *kind, UtilTrailers *hint, GError *
 		     : store_hint_put(queue_dirfd, kind, hint, error);
 }
 
+static int open_state(const ServeSpec *spec, GError **error)
+{
+	if (spec->state_dirfd <= 0)
+		return util_fs_open_dir(AT_FDCWD, spec->state_path, error);
+	int fd = fcntl(spec->state_dirfd, F_DUPFD_CLOEXEC, 3);
+	if (fd < 0)
+		util_error_errno(error, errno, "folder %s", spec->state_path);
+	return fd;
+}
+
 static gboolean answer(Serve *serve, const char *verb_line, GError **error)
 {
 	WireRequest request;
@@ -73,7 +85,7 @@ static gboolean answer(Serve *serve, const char *verb_line, GError **error)
 		return FALSE;
 	if (!util_name_check("base", serve->spec->base, error))
 		return FALSE;
-	serve->state_dirfd = util_fs_open_dir(AT_FDCWD, serve->spec->state_path, error);
+	serve->state_dirfd = open_state(serve->spec, error);
 	return serve->state_dirfd >= 0 && answers[request.verb](serve, &request, error);
 }
 

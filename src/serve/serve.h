@@ -34,7 +34,14 @@ typedef struct {
 	const TrustKeys *own_keys;
 	const char *own_key;
 	UtilClock *clock;
+	int state_dirfd; /* opened before confinement; 0: serve_verb opens it */
 } ServeSpec;
+
+/* Confines this process, once, before any thread, to what serve_verb of this spec needs (see
+ * confine.h): it reads the base's own ledger and the bundles, writes objects, refs, contacts and
+ * hints, runs git and ssh-keygen, and reaches neither private keys nor other bases' ledgers nor the
+ * network. Makes the folders, and a ledger, that the verb might make. */
+gboolean serve_confine(const ServeSpec *spec, const char *verb_line, GError **error);
 
 /* Answers the verb line on the stream; upload-pack execs git on descriptors 0 and 1 and does not
  * return on success. An error reply was sent already when FALSE comes back (for the log and exit

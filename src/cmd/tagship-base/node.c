@@ -3,12 +3,12 @@
  * The servers of this base's site: their enrolment, and the other end of their line. They speak to
  * this base as it speaks to central.
  */
+#include "cmd/serve.h"
 #include "cmd/tagship-base/base.h"
 #include "cmd/tagship-base/nodes.h"
 #include "cmd/tagship-base/poke.h"
-#include "serve/serve.h"
 
-#define IDLE_TIMEOUT_MS (120 * 1000)
+#define EXIT_AGAIN 5 /* of a verb that is answered with TS_ERROR_AGAIN */
 
 static int node_add(Cmd *cmd, GError **error)
 {
@@ -101,6 +101,20 @@ int base_node(Cmd *cmd, GError **error)
 	return cmd_verb(cmd, verbs, error);
 }
 
+typedef struct {
+	const Base *base;
+	const char *verb;
+} Served;
+
+/* Our own pull fetches what the node lacks, and tells what it did. */
+static void poke_pull(int status, gpointer user_data)
+{
+	const Served *served = user_data;
+	if (status == EXIT_AGAIN || (status == 0 && strcmp(served->verb, "report") == 0 &&
+				     base_nodes_have_news(served->base)))
+		base_poke(served->base);
+}
+
 int base_serve(Cmd *cmd, GError **error)
 {
 	if (!cmd_options(cmd, NULL, 1, 1, error))
@@ -120,18 +134,11 @@ int base_serve(Cmd *cmd, GError **error)
 			  .base = base->conf->name,
 			  .node = cmd->argv[1],
 			  .base_key = key,
-			  .clock = base->clock};
-	g_autoptr(UtilStream) stream =
-	    util_stream_from_fds(STDIN_FILENO, STDOUT_FILENO, IDLE_TIMEOUT_MS);
-	g_autoptr(GError) failed = NULL;
-	gboolean ok = serve_verb(&spec, verb, stream, &failed);
-	/* our own pull fetches what the node lacks, and tells what it did */
-	if (g_error_matches(failed, TS_ERROR, TS_ERROR_AGAIN) ||
-	    (ok && strcmp(verb, "report") == 0 && base_nodes_have_news(base)))
-		base_poke(base);
-	if (!ok)
-		g_propagate_error(error, g_steal_pointer(&failed));
-	return ok ? 0 : 1;
+			  .clock = base->clock,
+			  .state_dirfd = base->dirfd};
+	Served about = {base, verb};
+	CmdServed served = {poke_pull, &about};
+	return cmd_serve_verb(cmd, &spec, verb, &served, error);
 }
 
 int base_authorized_keys(Cmd *cmd, GError **error)

@@ -2,15 +2,22 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "cmd/serve.h"
 #include "cmd/tagship/tagship.h"
-#include "serve/serve.h"
 
-#define IDLE_TIMEOUT_MS (120 * 1000)
+typedef struct {
+	const Cmd *cmd;
+	int state_dirfd;
+} Served;
 
 /* A verb may have left a hint, releases wait for central's word, or a ledger is owed something;
  * where hooks start the worker, so do we. */
-static void poke_worker(const Cmd *cmd, int state_dirfd)
+static void poke_worker(int status, gpointer user_data)
 {
+	const Served *served = user_data;
+	const Cmd *cmd = served->cmd;
+	int state_dirfd = served->state_dirfd;
+	(void)status; /* a refused verb tells no less of what waits */
 	g_autoptr(ConfCentral) conf = NULL;
 	g_autoptr(GError) error = NULL;
 	if (faccessat(state_dirfd, "queue/wake", F_OK, 0) != 0 &&
@@ -76,12 +83,11 @@ int cmd_serve(Cmd *cmd, GError **error)
 			  .base = peer->name,
 			  .base_key = peer->key,
 			  .incarnation = peer->incarnation,
-			  .clock = util_clock_system()};
-	g_autoptr(UtilStream) stream =
-	    util_stream_from_fds(STDIN_FILENO, STDOUT_FILENO, IDLE_TIMEOUT_MS);
-	gboolean ok = serve_verb(&spec, verb, stream, error);
-	poke_worker(cmd, state);
-	return ok ? 0 : 1;
+			  .clock = util_clock_system(),
+			  .state_dirfd = state};
+	Served about = {cmd, state};
+	CmdServed served = {poke_worker, &about};
+	return cmd_serve_verb(cmd, &spec, verb, &served, error);
 }
 
 int cmd_authorized_keys(Cmd *cmd, GError **error)

@@ -216,7 +216,12 @@ G_GNUC_UNUSED static Call call_as(const World *world, const char *base, const ch
 		close(pair[0]);
 		close(pair[1]);
 		UtilStream *stream = util_stream_from_fds(0, 1, 5000);
-		gboolean ok = serve_verb(&spec, verb_line, stream, &error);
+		spec.state_dirfd = dup(world->dirfd);
+		/* as the programs do */
+		gboolean confined = serve_confine(&spec, verb_line, &error);
+		gboolean ok = confined && serve_verb(&spec, verb_line, stream, &error);
+		if (!confined)
+			(void)wire_reply_error(stream, error, NULL);
 		util_stream_free(stream);
 		_exit(leaked() ? 99 : ok ? 0 : 10 + error->code);
 	}
