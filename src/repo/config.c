@@ -243,7 +243,8 @@ char **repo_config_files(void)
 	g_autoptr(GStrvBuilder) files = g_strv_builder_new();
 	g_autofree char *folder = NULL;
 
-	(void)git_libgit2_init(); /* counts its callers; cannot fail once the process runs */
+	/* stays: it takes milliseconds, and who asks goes on to open a repository */
+	(void)git_libgit2_init();
 	for (gsize i = 0; i < G_N_ELEMENTS(finds); i++) {
 		g_auto(git_buf) path = GIT_BUF_INIT;
 
@@ -255,6 +256,5 @@ char **repo_config_files(void)
 	}
 	add_includes(files, folder);
 	git_error_clear();
-	(void)git_libgit2_shutdown(); /* the count of git_libgit2_init */
 	return g_strv_builder_end(files);
 }

@@ -52,12 +52,14 @@ static gboolean make_folders(const ServeSpec *spec, GError **error)
 			       util_fs_mkdir(state_dirfd, "sending", 0750, error)));
 }
 
-static gboolean make_ledger(const ServeSpec *spec, const char *verb_line, const char *path,
+/* The lock comes last in the making of a ledger: with it, all is there. */
+static gboolean make_ledger(const ServeSpec *spec, const WireRequest *request, const char *path,
 			    GError **error)
 {
-	WireRequest request;
-	if (!spec->node && wire_request_parse(verb_line, strlen(verb_line), &request, NULL) &&
-	    (request.verb == WIRE_WATCH || request.verb == WIRE_GIVE)) {
+	g_autofree char *lock_path = g_build_filename(path, REPO_UPDATE_LOCK, NULL);
+	if (g_file_test(lock_path, G_FILE_TEST_EXISTS))
+		return TRUE;
+	if (!spec->node && (request->verb == WIRE_WATCH || request->verb == WIRE_GIVE)) {
 		g_autoptr(Repo) made = ledger_create(spec->state_path, spec->base, error);
 		if (!made)
 			return FALSE;
@@ -71,19 +73,29 @@ static gboolean make_ledger(const ServeSpec *spec, const char *verb_line, const 
 	return lock >= 0;
 }
 
+static void add_settings(Rules *rules)
+{
+	g_auto(GStrv) settings = repo_config_files();
+	for (guint i = 0; settings[i] && i < SETTINGS_MAX; i++)
+		add(rules, CONFINE_READ, settings[i], NULL);
+}
+
 gboolean serve_confine(const ServeSpec *spec, const char *verb_line, GError **error)
 {
 	Rules rules = {.paths = g_ptr_array_new_with_free_func(g_free)};
 	g_autoptr(GPtrArray) paths = rules.paths;
-	g_auto(GStrv) settings = repo_config_files();
 	g_autofree char *ledger = serve_place_of(spec)->path(spec);
-	if (!util_name_check("base", spec->base, error) || !make_folders(spec, error) ||
-	    !make_ledger(spec, verb_line, ledger, error))
+	WireRequest request;
+	if (!util_name_check("base", spec->base, error))
 		return FALSE;
-	add_ledger(&rules, ledger);
-	add_state(&rules, spec);
-	for (guint i = 0; settings[i] && i < SETTINGS_MAX; i++)
-		add(&rules, CONFINE_READ, settings[i], NULL);
+	/* for what is no verb, an answer is all that is needed */
+	if (wire_request_parse(verb_line, strlen(verb_line), &request, NULL)) {
+		if (!make_folders(spec, error) || !make_ledger(spec, &request, ledger, error))
+			return FALSE;
+		add_settings(&rules);
+		add_ledger(&rules, ledger);
+		add_state(&rules, spec);
+	}
 	const ConfineSpec confine = {
 	    .rules = rules.rules, .programs = TRUE, .unix_sockets = !confine_account_is_local()};
 	return confine_self(&confine, NULL, error);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* The verb "watch": tells each new head of this base's orders, for as long as the base listens. */
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <sys/inotify.h>
 #include <unistd.h>
@@ -81,6 +82,7 @@ gboolean serve_watch(Serve *serve, const WireRequest *request, GError **error)
 	if (!ledger || !watch_branches(serve, &fd, error) || !serve_ok(serve, -1, error))
 		return FALSE;
 	g_strlcpy(told, request->head, sizeof told);
+	(void)malloc_trim(0); /* what it took to come so far is not needed to wait */
 	while (!over) {
 		if (!read_head(serve, ledger, head, error))
 			return FALSE;
