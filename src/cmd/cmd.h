@@ -118,6 +118,8 @@ typedef struct {
 } CmdDoctor;
 /* Prints "ok" or "BAD" and the text; a bad one says what to do. */
 void cmd_finding(CmdDoctor *doctor, gboolean good, const char *format, ...) G_GNUC_PRINTF(3, 4);
+/* What the kernel has to confine `what` ("unpacking"), and what it lacks. */
+void cmd_check_confinement(CmdDoctor *doctor, const char *what);
 /* Exit status for monitoring: 1 with error if anything is bad. */
 int cmd_doctor_end(const CmdDoctor *doctor, GError **error);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "cmd/cmd.h"
+#include "confine/confine.h"
 
 void cmd_finding(CmdDoctor *doctor, gboolean good, const char *format, ...)
 {
@@ -18,4 +19,18 @@ int cmd_doctor_end(const CmdDoctor *doctor, GError **error)
 		util_error_set(error, TS_ERROR_FAILED, "%u finding%s", doctor->bad,
 			       doctor->bad == 1 ? "" : "s");
 	return doctor->bad ? 1 : 0;
+}
+
+void cmd_check_confinement(CmdDoctor *doctor, const char *what)
+{
+	ConfineKernel kernel = {0};
+	confine_probe(&kernel);
+	g_autofree char *lack = confine_lack(&kernel);
+	if (lack)
+		/* nobody is paged for what only another kernel mends */
+		cmd_finding(doctor, TRUE, "%s: less confined than it could be: this kernel has %s",
+			    what, lack);
+	else
+		cmd_finding(doctor, TRUE, "%s: confined by Landlock (ABI %u) and seccomp", what,
+			    kernel.landlock_abi);
 }

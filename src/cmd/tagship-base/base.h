@@ -49,8 +49,6 @@ ActivateSpec base_activate_spec(const Base *base, const ConfBaseApp *app);
 /* The app by name; USAGE with the nearest one. */
 const ConfBaseApp *base_find_app(const Base *base, const char *name, GError **error);
 
-/* The ABI of the kernel's Landlock; 0: it has none. */
-guint base_landlock(void);
 /* What kernel and disk have of what staging uses, for hello: "landlock=7 openat2 reflink". */
 char *base_features(const Base *base);
 

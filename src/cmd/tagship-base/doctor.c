@@ -153,13 +153,6 @@ static void check_app(CmdDoctor *doctor, const Base *base, const ConfBaseApp *ap
 			    app->name, reason ? reason : "");
 }
 
-static void check_landlock(CmdDoctor *doctor)
-{
-	cmd_finding(doctor, TRUE, "Landlock: %s",
-		    base_landlock() > 0 ? "confines staging"
-					: "this kernel has none; staging runs without");
-}
-
 static void check_nodes(CmdDoctor *doctor, const Base *base)
 {
 	g_autoptr(GError) error = NULL;
@@ -189,7 +182,7 @@ int base_doctor(Cmd *cmd, GError **error)
 	check_trust(&doctor, base);
 	check_contact(&doctor, base);
 	check_disk(&doctor, base);
-	check_landlock(&doctor);
+	cmd_check_confinement(&doctor, "unpacking, and serving nodes");
 	if (base->conf->apps->len == 0)
 		cmd_finding(&doctor, FALSE, "no app in %s/base.cfg; add one", base->root);
 	for (guint i = 0; i < base->conf->apps->len; i++)

@@ -3,16 +3,10 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "cmd/tagship-base/base.h"
-
-guint base_landlock(void)
-{
-	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, 1U /* VERSION */);
-	return abi > 0 ? (guint)abi : 0;
-}
+#include "confine/confine.h"
 
 /* Where the first app's trees are. */
 static gboolean reflinks(const Base *base)
@@ -28,10 +22,11 @@ static gboolean reflinks(const Base *base)
 char *base_features(const Base *base)
 {
 	g_autoptr(GString) text = g_string_new(NULL);
-	guint landlock = base_landlock();
+	ConfineKernel kernel = {0};
+	confine_probe(&kernel);
 	util_autofd int beneath = util_fs_open_beneath(base->dirfd, "base.cfg", O_RDONLY, 0, NULL);
-	if (landlock > 0)
-		g_string_append_printf(text, "landlock=%u ", landlock);
+	if (kernel.landlock_abi > 0)
+		g_string_append_printf(text, "landlock=%u ", kernel.landlock_abi);
 	if (beneath >= 0)
 		g_string_append(text, "openat2 ");
 	if (reflinks(base))

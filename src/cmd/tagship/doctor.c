@@ -4,6 +4,7 @@
 
 #include "status/status.h"
 #include "cmd/tagship/tagship.h"
+#include "confine/confine.h"
 
 #define RELEASES_LOOKED_AT 200 /* of an app, the newest */
 #define WATCHES_SPARE 20       /* of other programs of this account */
@@ -251,6 +252,12 @@ static gboolean check_all(CmdDoctor *doctor, Central *central, GError **error)
 	check_key(doctor, central, key);
 	check_recovery(doctor, central);
 	check_bwrap(doctor, central, apps);
+	cmd_check_confinement(doctor, "serving bases");
+	if (!confine_account_is_local())
+		cmd_finding(doctor, TRUE,
+			    "serving bases: this account is not in /etc/passwd, so what answers "
+			    "may ask the machine's own services who it is; a line there for it "
+			    "would close that");
 	check_disk(doctor, central);
 	check_watches(doctor, g_strv_length(bases));
 	check_worker(doctor, central);
