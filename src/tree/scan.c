@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: ISC */
+#include <sys/xattr.h>
+
 #include "tree/tree-private.h"
 
 static gboolean refuse(const TreeNode *node, const char *why, GError **error)
@@ -98,6 +100,21 @@ static gboolean hash_manifest(int dirfd, Manifest *manifest, const UtilProgress 
 	return TRUE;
 }
 
+/* A release carries none: the file would come without what somebody gave it on purpose. */
+static gboolean check_capabilities(int dirfd, const GArray *nodes, GError **error)
+{
+	for (guint i = 0; i < nodes->len; i++) {
+		const TreeNode *node = &g_array_index(nodes, TreeNode, i);
+		if (!S_ISREG(node->st.st_mode))
+			continue;
+		/* there is no lgetxattrat in the C libraries we build with */
+		g_autofree char *path = g_strdup_printf("/proc/self/fd/%d/%s", dirfd, node->path);
+		if (lgetxattr(path, "security.capability", NULL, 0) > 0)
+			return refuse(node, "files with capabilities cannot be released", error);
+	}
+	return TRUE;
+}
+
 Manifest *tree_scan(int dirfd, const TreeScan *options, GError **error)
 {
 	static const TreeScan strict = {0};
@@ -105,7 +122,8 @@ Manifest *tree_scan(int dirfd, const TreeScan *options, GError **error)
 		options = &strict;
 	g_autoptr(GArray) nodes = tree_walk(dirfd, options->skip, TRUE, error);
 	g_autoptr(Manifest) manifest = nodes ? manifest_from_nodes(nodes, options, error) : NULL;
-	if (!manifest || !hash_manifest(dirfd, manifest, options->progress, error))
+	if (!manifest || !check_capabilities(dirfd, nodes, error) ||
+	    !hash_manifest(dirfd, manifest, options->progress, error))
 		return NULL;
 	return g_steal_pointer(&manifest);
 }

@@ -14,8 +14,8 @@ typedef struct {
 	const UtilProgress *progress; /* may be NULL */
 	/* FALSE (strictest): modes must be exactly those of a manifest and mtimes are taken as they
 	 * are. TRUE: modes become 0644, 0755 (any execute bit) and 0755 for folders. Files with
-	 * set-uid or set-gid bits, special files and links out of the tree are refused by name in
-	 * both. */
+	 * set-uid or set-gid bits or capabilities, special files and links out of the tree are
+	 * refused by name in both. */
 	gboolean normalize;
 	const char *const *skip; /* top-level names left out, NULL-terminated; may be NULL */
 } TreeScan;

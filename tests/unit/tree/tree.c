@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/xattr.h>
 
 #include "files.h"
 
@@ -105,6 +106,29 @@ static void test_special_files(void)
 		util_autofd int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 		g_assert_cmpint(bind(sock, (struct sockaddr *)&address, sizeof address), ==, 0);
 		scan_fails(&folder, normalize == 1, "sock: a socket");
+	}
+}
+
+/* Only root can make these. */
+static void test_root_files(void)
+{
+	/* struct vfs_cap_data of version 2: CAP_NET_BIND_SERVICE, permitted and effective */
+	static const guint8 capability[20] = {1, 0, 0, 2, 0, 4};
+	for (guint normalize = 0; normalize < 2; normalize++) {
+		g_auto(Folder) folder = folder_new();
+		put_bytes(&folder, "server", "x", 1, 0755);
+		g_autofree char *path = g_build_filename(folder.path, "server", NULL);
+		if (mknodat(folder.fd, "null", S_IFCHR | 0644, 0x103) != 0 ||
+		    setxattr(path, "security.capability", capability, sizeof capability, 0) != 0) {
+			g_test_skip("not allowed here");
+			return;
+		}
+		scan_fails(&folder, normalize == 1, "null: a device");
+		g_assert_cmpint(unlinkat(folder.fd, "null", 0), ==, 0);
+		scan_fails(&folder, normalize == 1, "server: files with capabilities");
+		g_assert_cmpint(removexattr(path, "security.capability"), ==, 0);
+		g_autoptr(Manifest) manifest = scan_normal(&folder);
+		g_assert_cmpuint(manifest_count(manifest), ==, 1);
 	}
 }
 
@@ -639,6 +663,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/tree/scan-empty", test_scan_empty);
 	g_test_add_func("/tree/modes", test_modes);
 	g_test_add_func("/tree/special-files", test_special_files);
+	g_test_add_func("/tree/root-files", test_root_files);
 	g_test_add_func("/tree/limits", test_limits);
 	g_test_add_func("/tree/skip", test_skip);
 	g_test_add_func("/tree/hard-links", test_hard_links);
