@@ -47,13 +47,15 @@ char *confine_lack(const ConfineKernel *kernel)
 
 gboolean confine_account_is_local(void)
 {
+	struct passwd entry, *found = NULL;
+	char buffer[4096];
 	FILE *passwd = fopen("/etc/passwd", "re");
-	gboolean found = FALSE;
-	for (const struct passwd *entry = NULL; passwd && (entry = fgetpwent(passwd)) && !found;)
-		found = entry->pw_uid == getuid();
+	gboolean local = FALSE;
+	while (passwd && !local && fgetpwent_r(passwd, &entry, buffer, sizeof buffer, &found) == 0)
+		local = found->pw_uid == getuid();
 	if (passwd)
 		(void)fclose(passwd); /* was only read */
-	return found;
+	return local;
 }
 
 static gboolean moves_files(const ConfineSpec *spec)

@@ -150,10 +150,22 @@ static gboolean allow_system(int ruleset_fd, const ConfineSpec *spec, guint abi,
 	return TRUE;
 }
 
+#ifdef __SANITIZE_ADDRESS__
+/* Reports, and the list of what is none (scripts/with-sanitizers). */
+static gboolean allow_reports(int ruleset_fd, guint abi, GError **error)
+{
+	const ConfineRule rule = {g_getenv("TAGSHIP_SANITIZER_DIR"), CONFINE_READ | CONFINE_WRITE};
+	return !rule.path || allow_rule(ruleset_fd, &rule, abi, error);
+}
+#else
+#define allow_reports(ruleset_fd, abi, error) TRUE
+#endif
+
 gboolean confine_landlock(const ConfineSpec *spec, guint abi, GError **error)
 {
 	util_autofd int ruleset_fd = make_ruleset(abi, error);
-	if (ruleset_fd < 0 || !allow_system(ruleset_fd, spec, abi, error))
+	if (ruleset_fd < 0 || !allow_system(ruleset_fd, spec, abi, error) ||
+	    !allow_reports(ruleset_fd, abi, error))
 		return FALSE;
 	for (const ConfineRule *rule = spec->rules; rule && rule->path; rule++)
 		if (!allow_rule(ruleset_fd, rule, abi, error))

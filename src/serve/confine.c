@@ -76,7 +76,7 @@ static gboolean make_ledger(const ServeSpec *spec, const WireRequest *request, c
 static void add_settings(Rules *rules)
 {
 	g_auto(GStrv) settings = repo_config_files();
-	for (guint i = 0; settings[i] && i < SETTINGS_MAX; i++)
+	for (guint i = 0; i < SETTINGS_MAX && settings[i]; i++)
 		add(rules, CONFINE_READ, settings[i], NULL);
 }
 
