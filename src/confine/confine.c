@@ -47,7 +47,7 @@ char *confine_lack(const ConfineKernel *kernel)
 
 gboolean confine_account_is_local(void)
 {
-	struct passwd entry, *found = NULL;
+	struct passwd entry = {0}, *found = NULL;
 	char buffer[4096];
 	FILE *passwd = fopen("/etc/passwd", "re");
 	gboolean local = FALSE;

@@ -221,6 +221,13 @@ static void add_included(GStrvBuilder *files, const char *folder, const char *va
 	g_strv_builder_add(files, full);
 }
 
+static gboolean includes(const git_config_entry *entry)
+{
+	return g_str_equal(entry->name, "include.path") ||
+	       (g_str_has_prefix(entry->name, "includeif.") &&
+		g_str_has_suffix(entry->name, ".path"));
+}
+
 static void add_includes(GStrvBuilder *files, const char *folder)
 {
 	g_autoptr(git_config) config = NULL;
@@ -228,11 +235,11 @@ static void add_includes(GStrvBuilder *files, const char *folder)
 	git_config_entry *entry = NULL;
 
 	/* damaged: whoever opens a repository is told */
-	if (git_config_open_default(&config) < 0 ||
-	    git_config_iterator_glob_new(&iterator, config, "^include(if\\..*)?\\.path$") < 0)
+	if (git_config_open_default(&config) < 0 || git_config_iterator_new(&iterator, config) < 0)
 		return;
+	/* not by a pattern: libgit2 1.5 leaks for each name that does not match */
 	while (git_config_next(&entry, iterator) == 0)
-		if (entry->value)
+		if (entry->value && includes(entry))
 			add_included(files, folder, entry->value);
 }
 
