@@ -88,8 +88,9 @@ TrustChange *trust_change_new(const char *text, const char *signature, GError **
 void trust_change_free(TrustChange *change);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TrustChange, trust_change_free)
 
-#define TRUST_HISTORY "keys/history" /* in STATE: trailer text, "Statement" and "Signature" pairs \
-				      */
+#define TRUST_HISTORY                                                               \
+	"keys/history" /* in STATE: trailer text, "Statement" and "Signature" pairs \
+			*/
 #define TRUST_HISTORY_MAX (1024 * 1024)
 /* Array of TrustChange, oldest first; NULL text: none. */
 GPtrArray *trust_history_parse(const char *text, gsize len, GError **error);

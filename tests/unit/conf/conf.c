@@ -621,22 +621,20 @@ static void test_base_template(Folder *folder, gconstpointer data)
 	static const char *const keys[] = {KEY, KEY2, NULL};
 	(void)data;
 	g_autoptr(GError) error = NULL;
-	g_autofree char *text =
-	    conf_base_template("haikou", NULL, "ssh://t@c:2222", keys, NULL, keys);
-	g_autofree char *local =
-	    conf_base_template("haikou", "web2", "/srv/tagship", keys, keys, NULL);
+	g_autofree char *text = conf_base_template("oslo", NULL, "ssh://t@c:22", keys, NULL, keys);
+	g_autofree char *local = conf_base_template("oslo", "w2", "/srv/tagship", keys, keys, NULL);
 
 	put(folder, "base.cfg", text);
 	g_autoptr(ConfBase) base = conf_base_load(folder->dirfd, "/r", &error);
 	g_assert_no_error(error);
-	g_assert_cmpstr(base->upstreams[0], ==, "ssh://t@c:2222");
+	g_assert_cmpstr(base->upstreams[0], ==, "ssh://t@c:22");
 	g_assert_cmpstr(base->central_keys[1], ==, KEY2);
 	g_assert_cmpstr(base->key_file, ==, "/r/key");
 	put(folder, "base.cfg", local);
 	g_autoptr(ConfBase) by_path = conf_base_load(folder->dirfd, "/r", &error);
 	g_assert_no_error(error);
 	g_assert_cmpuint(g_strv_length(by_path->host_keys), ==, 0);
-	g_assert_cmpstr(by_path->node, ==, "web2");
+	g_assert_cmpstr(by_path->node, ==, "w2");
 	g_assert_cmpstr(by_path->serve_command, ==, "tagship-base");
 	/* with every # before a key taken away it still loads, and is the same */
 	g_autoptr(GRegex) commented =
