@@ -78,7 +78,8 @@ is 'v2 still serves' "$(world_answer berlin)" 2
 base rollback shop > /dev/null 2>&1
 is 'back to v1' "$(world_answer berlin)" 1
 # the operator's terminal goes away meanwhile
-tagship-base -C "$ROOT" activate shop v2 > "$W/hand" 2>&1 &
+: > "$W/hand" # what is waited for must not be of before
+tagship-base -C "$ROOT" activate shop v2 >> "$W/hand" 2>&1 &
 hand=$!
 ok 'on to v2 again' world_wait 10 grep -q 'shop v2: stop' "$W/hand"
 kill -HUP $hand
@@ -94,7 +95,8 @@ cp "$ROOT/base.cfg" "$W/base.cfg"
 sed -i "s|^  stop = .*|  stop = [ \"$W/hang\" ]; stop_deadline = 11; kill_after = 1;|" "$ROOT/base.cfg"
 mkdir "$W/docs"
 sed -i "s|^} );|}, { name = \"docs\"; dir = \"$W/docs\"; } );|" "$ROOT/base.cfg"
-base rollback shop > "$W/hand" 2>&1 &
+: > "$W/hand"
+base rollback shop >> "$W/hand" 2>&1 &
 hand=$!
 ok 'a way back begins' world_wait 5 grep -q 'shop v1: stop' "$W/hand"
 # ---- what meanwhile cannot be ----
