@@ -1,19 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 #include "cmd/cmd.h"
 
-/* The first two words, or NULL. */
-static char *key_in(const char *text)
-{
-	g_auto(GStrv) words = g_strsplit(text, " ", 3);
-	if (!words[0] || !words[1])
-		return NULL;
-	g_autofree char *key = g_strjoin(" ", words[0], words[1], NULL);
-	return util_sshsig_key_ok(key) ? g_steal_pointer(&key) : NULL;
-}
-
 char *cmd_key_argument(const char *text, GError **error)
 {
-	char *key = key_in(text);
+	char *key = util_sshsig_key_in(text);
 	if (!key)
 		util_error_set(
 		    error, TS_ERROR_USAGE,
@@ -24,7 +14,7 @@ char *cmd_key_argument(const char *text, GError **error)
 char *cmd_key_of_file(const char *path)
 {
 	g_autofree char *text = NULL;
-	return g_file_get_contents(path, &text, NULL, NULL) ? key_in(g_strstrip(text)) : NULL;
+	return g_file_get_contents(path, &text, NULL, NULL) ? util_sshsig_key_in(text) : NULL;
 }
 
 static void append_key(GString *text, const char *name, const char *key)

@@ -8,9 +8,10 @@
  */
 #include "publish/publish-private.h"
 
-#define KEY "keys/central"
+#define KEY PUBLISH_KEY
 #define NEXT "keys/next"
 #define TOLD "keys-told"
+#define PUBLIC_MAX 4096
 
 static char *path_of(const Central *central, const char *name)
 {
@@ -22,24 +23,25 @@ static gboolean is_there(const Central *central, const char *name)
 	return faccessat(central->dirfd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-char *publish_key_recovery(Central *central)
+char *publish_key_public(int state_dirfd, const char *path)
 {
 	g_autofree char *text = NULL;
-	if (!util_fs_read_file(central->dirfd, PUBLISH_RECOVERY ".pub", 4096, &text, NULL, NULL))
-		return NULL;
-	g_auto(GStrv) words = g_strsplit(g_strstrip(text), " ", 3);
-	g_autofree char *key =
-	    words[0] && words[1] ? g_strjoin(" ", words[0], words[1], NULL) : NULL;
-	return key && util_sshsig_key_ok(key) ? g_steal_pointer(&key) : NULL;
+	return util_fs_read_file(state_dirfd, path, PUBLIC_MAX, &text, NULL, NULL)
+		   ? util_sshsig_key_in(text)
+		   : NULL;
 }
 
-GPtrArray *publish_key_history(Central *central, GError **error)
+char *publish_key_recovery(Central *central)
+{
+	return publish_key_public(central->dirfd, PUBLISH_RECOVERY ".pub");
+}
+
+static GPtrArray *history_in(int state_dirfd, GError **error)
 {
 	g_autofree char *text = NULL;
 	g_autoptr(GError) none = NULL;
 	gsize len = 0;
-	if (!util_fs_read_file(central->dirfd, TRUST_HISTORY, TRUST_HISTORY_MAX, &text, &len,
-			       &none) &&
+	if (!util_fs_read_file(state_dirfd, TRUST_HISTORY, TRUST_HISTORY_MAX, &text, &len, &none) &&
 	    !g_error_matches(none, TS_ERROR, TS_ERROR_NOT_FOUND)) {
 		g_propagate_error(error, g_steal_pointer(&none));
 		return NULL;
@@ -48,6 +50,18 @@ GPtrArray *publish_key_history(Central *central, GError **error)
 	if (!history)
 		g_prefix_error(error, TRUST_HISTORY ": ");
 	return history;
+}
+
+GPtrArray *publish_key_history(Central *central, GError **error)
+{
+	return history_in(central->dirfd, error);
+}
+
+TrustKeys *publish_own_keys(int state_dirfd, const char *own_key)
+{
+	g_autoptr(GPtrArray) history = own_key ? history_in(state_dirfd, NULL) : NULL;
+	g_autofree char *recovery = publish_key_public(state_dirfd, PUBLISH_RECOVERY ".pub");
+	return history ? trust_history_own(history, own_key, recovery) : NULL;
 }
 
 static const TrustChange *newest(const GPtrArray *history)
@@ -61,6 +75,18 @@ static char *public_key(const Central *central, const char *name, GError **error
 {
 	g_autofree char *path = path_of(central, name);
 	return util_sshsig_public_key(path, error);
+}
+
+/* What signs here, or signed: also where the private half is lost, which is no reason not to revoke
+ * it. */
+static char *current_key(Central *central, const GPtrArray *history, GError **error)
+{
+	const TrustChange *last = newest(history);
+	char *known =
+	    is_there(central, KEY) ? NULL : publish_key_public(central->dirfd, KEY ".pub");
+	if (!known && !is_there(central, KEY) && last)
+		known = g_strdup(last->statement->key);
+	return known ? known : public_key(central, KEY, error);
 }
 
 /* `next` is made if it is not there. */
@@ -262,7 +288,7 @@ char *publish_key_revocation(Central *central, GError **error)
 	}
 	TrustStatement statement = {.number = next_number(central, history),
 				    .written_utc = util_clock_now_utc(central->clock)};
-	g_autofree char *current = public_key(central, KEY, error);
+	g_autofree char *current = current_key(central, history, error);
 	g_autofree char *next = current ? next_key(central, error) : NULL;
 	if (!next)
 		return NULL;

@@ -160,11 +160,17 @@ PublishHeard publish_stop_heard(Central *central, const char *base, GError **err
 
 /* ---- central's signing key ---- */
 
+#define PUBLISH_KEY "keys/central"
 #define PUBLISH_RECOVERY "keys/recovery" /* kept off line: only its .pub belongs into STATE */
+/* What this .pub file in STATE holds, or NULL. */
+char *publish_key_public(int state_dirfd, const char *path);
 /* The public recovery key, or NULL. */
 char *publish_key_recovery(Central *central);
 /* Changes of the key, TrustChange, oldest first. */
 GPtrArray *publish_key_history(Central *central, GError **error);
+/* The keys that this central signs with and signed with before, to know its own ledgers by; NULL
+ * without own_key, or where the changes cannot be read. */
+TrustKeys *publish_own_keys(int state_dirfd, const char *own_key);
 /* A new key takes the place of the one there is, which vouches for it; the old one is gone then.
  * Every ledger is told. REFUSED if a base could not follow. A crash leaves the old key, or the
  * new one once its statement is in the history; what is not told by then is owed. */

@@ -63,14 +63,19 @@ char *util_sshsig_public_key(const char *path, GError **error)
 	gsize len = 0;
 	const char *text = g_bytes_get_data(output, &len);
 	g_autofree char *copy = g_strndup(text, len);
-	g_auto(GStrv) words = g_strsplit(g_strstrip(copy), " ", 3);
+	char *key = util_sshsig_key_in(copy);
+	if (!key)
+		util_error_set(error, TS_ERROR_FAILED, "%s: not an ed25519 key", path);
+	return key;
+}
+
+char *util_sshsig_key_in(const char *text)
+{
+	g_autofree char *copy = g_strstrip(g_strdup(text));
+	g_auto(GStrv) words = g_strsplit(copy, " ", 3);
 	g_autofree char *key =
 	    words[0] && words[1] ? g_strjoin(" ", words[0], words[1], NULL) : NULL;
-	if (!key || !util_sshsig_key_ok(key)) {
-		util_error_set(error, TS_ERROR_FAILED, "%s: not an ed25519 key", path);
-		return NULL;
-	}
-	return g_steal_pointer(&key);
+	return key && util_sshsig_key_ok(key) ? g_steal_pointer(&key) : NULL;
 }
 
 gboolean util_sshsig_key_ok(const char *public_key)

@@ -17,6 +17,9 @@ gboolean util_sshsig_keygen(const char *path, const char *comment, GError **erro
 /* The public key in `path` as "ssh-ed25519 AAAA…" without its comment. */
 char *util_sshsig_public_key(const char *path, GError **error);
 
+/* The key of a .pub file's text, "ssh-ed25519 AAAA…" without its comment; NULL if it is none. */
+char *util_sshsig_key_in(const char *text);
+
 /* TRUE for one line "ssh-ed25519 BASE64" whose blob is a well-formed ed25519 key. */
 gboolean util_sshsig_key_ok(const char *public_key);
 

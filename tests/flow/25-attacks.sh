@@ -317,8 +317,11 @@ sed -i "s#exec \"$BUILD/tagship\".*#exec \"$BUILD/tagship\" \"\$@\"#" "$W/evil"
 LEDGER=$STATE/ledger/berlin.git
 pull
 ok '  and leads astray from central' test "$RC" != 0
+# whoever stole it may have taken it away, too
+mv "$STATE/keys/central" "$W/central-key"
 tagship -q -C "$STATE" key revoke "$W/revocation"
 is 'revocation: a statement to sign' $? 0
+mv "$W/central-key" "$STATE/keys/central"
 tagship -q -C "$STATE" key revoke --signed "$W/revocation" > "$W/out" 2>&1
 ok '  without a signature nothing happens' has "$W/out" 'revocation.sig'
 ssh-keygen -q -Y sign -n keys@tagship -f "$STATE/keys/central" "$W/revocation" 2> /dev/null

@@ -161,7 +161,7 @@ static void check_ledger(CmdDoctor *doctor, Central *central, const char *base, 
 	g_autoptr(GError) error = NULL;
 	g_autoptr(Repo) ledger = ledger_open(central->path, base, &error);
 	char head[REPO_OID];
-	g_autoptr(TrustKeys) keys = cmd_own_keys(central->dirfd, key);
+	g_autoptr(TrustKeys) keys = publish_own_keys(central->dirfd, key);
 	gboolean good = ledger != NULL && keys != NULL;
 	if (good && repo_ref_get(ledger, LEDGER_ORDERS, head, NULL))
 		good = ledger_verify(ledger, head, "", base, &keys, &error);
@@ -247,7 +247,7 @@ static gboolean check_all(CmdDoctor *doctor, Central *central, GError **error)
 	g_auto(GStrv) bases = conf_peer_names(central->dirfd, apps ? error : NULL);
 	if (!apps || !bases)
 		return FALSE;
-	g_autofree char *key = cmd_public_key(central->dirfd);
+	g_autofree char *key = publish_key_public(central->dirfd, PUBLISH_KEY ".pub");
 	check_git(doctor);
 	check_key(doctor, central, key);
 	check_recovery(doctor, central);

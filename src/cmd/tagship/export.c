@@ -75,8 +75,8 @@ static ConfPeer *writer_of(Central *central, int fd, GError **error)
 static gboolean import_file(Cmd *cmd, Central *central, int fd, GError **error)
 {
 	g_autoptr(ConfPeer) peer = writer_of(central, fd, error);
-	g_autofree char *own_key = cmd_public_key(central->dirfd);
-	g_autoptr(TrustKeys) own_keys = cmd_own_keys(central->dirfd, own_key);
+	g_autofree char *own_key = publish_key_public(central->dirfd, PUBLISH_KEY ".pub");
+	g_autoptr(TrustKeys) own_keys = publish_own_keys(central->dirfd, own_key);
 	if (!peer)
 		return FALSE;
 	ServeSpec spec = {.state_path = central->path,

@@ -34,32 +34,6 @@ static void poke_worker(int status, gpointer user_data)
 		g_printerr("tagship serve: %s\n", error->message);
 }
 
-static char *public_key_in(int state_dirfd, const char *path)
-{
-	g_autofree char *text = NULL;
-	if (!util_fs_read_file(state_dirfd, path, 4096, &text, NULL, NULL))
-		return NULL;
-	g_auto(GStrv) words = g_strsplit(g_strstrip(text), " ", 3);
-	return words[0] && words[1] ? g_strjoin(" ", words[0], words[1], NULL) : NULL;
-}
-
-char *cmd_public_key(int state_dirfd)
-{
-	return public_key_in(state_dirfd, "keys/central.pub");
-}
-
-TrustKeys *cmd_own_keys(int state_dirfd, const char *own_key)
-{
-	g_autofree char *text = NULL;
-	g_autofree char *recovery = NULL;
-	gsize len = 0;
-	/* without its history it is a key like one that was never changed */
-	(void)util_fs_read_file(state_dirfd, TRUST_HISTORY, TRUST_HISTORY_MAX, &text, &len, NULL);
-	g_autoptr(GPtrArray) history = trust_history_parse(text, len, NULL);
-	recovery = public_key_in(state_dirfd, PUBLISH_RECOVERY ".pub");
-	return own_key && history ? trust_history_own(history, own_key, recovery) : NULL;
-}
-
 int cmd_serve(Cmd *cmd, GError **error)
 {
 	if (!cmd_options(cmd, NULL, 1, 1, error))
@@ -75,8 +49,8 @@ int cmd_serve(Cmd *cmd, GError **error)
 	g_autoptr(ConfPeer) peer = state >= 0 ? conf_peer_load(state, cmd->argv[1], error) : NULL;
 	if (!peer)
 		return 1;
-	g_autofree char *own_key = cmd_public_key(state);
-	g_autoptr(TrustKeys) own_keys = cmd_own_keys(state, own_key);
+	g_autofree char *own_key = publish_key_public(state, PUBLISH_KEY ".pub");
+	g_autoptr(TrustKeys) own_keys = publish_own_keys(state, own_key);
 	ServeSpec spec = {.state_path = cmd->dir,
 			  .own_keys = own_keys,
 			  .own_key = own_key,

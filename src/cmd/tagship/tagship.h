@@ -44,8 +44,6 @@ char *cmd_hooks_missing(const char *repo, GError **error);
 char *cmd_public_key(int state_dirfd);
 /* Writes the key in this .pub file to where STATE's recovery key stands. */
 gboolean cmd_pin_recovery(const char *dir, const char *file, GError **error);
-/* The keys this central signs and signed with; NULL without own_key. */
-TrustKeys *cmd_own_keys(int state_dirfd, const char *own_key);
 
 /* USAGE, with the nearest name, if one of these apps does not exist; `apps` may be NULL. */
 gboolean cmd_check_apps(Central *central, const char *const *apps, GError **error);
