@@ -349,3 +349,17 @@ GHashTable *ledger_fold(const GPtrArray *entries)
 	}
 	return orders;
 }
+
+AcceptedOrder *ledger_order_accepted(const LedgerOrder *from)
+{
+	AcceptedOrder *accepted = g_new0(AcceptedOrder, 1);
+
+	accepted->order = order_copy(from->order);
+	accepted->cancelled = from->cancelled;
+	accepted->cancel_seq = from->cancelled ? from->cancel_seq : 0;
+	accepted->cancel_reason = from->cancelled ? g_strdup(from->cancel_reason) : NULL;
+	accepted->gate_decided = from->gate_seq > 0;
+	accepted->gate_open = from->gate_open;
+	accepted->gate_reason = g_strdup(from->gate_reason);
+	return accepted;
+}

@@ -15,6 +15,7 @@
  */
 #pragma once
 
+#include "order/accepted.h"
 #include "order/order.h"
 #include "repo/repo.h"
 #include "trust/keys.h"
@@ -73,6 +74,8 @@ typedef struct {
 	char *gate_reason;
 } LedgerOrder;
 GHashTable *ledger_fold(const GPtrArray *entries);
+/* As a base keeps it (order/accepted.h). */
+AcceptedOrder *ledger_order_accepted(const LedgerOrder *from);
 
 /* What central stopped and did not resume. Keys are apps, "-" for all of them; values LedgerStop.
  */

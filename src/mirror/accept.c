@@ -27,12 +27,6 @@ gboolean mirror_ref(Repo *repo, const char *ref, char ret_oid[REPO_OID], GError 
 	return FALSE;
 }
 
-static gint by_seq(gconstpointer a, gconstpointer b)
-{
-	const AcceptedOrder *x = *(AcceptedOrder *const *)a, *y = *(AcceptedOrder *const *)b;
-	return x->order->seq < y->order->seq ? -1 : x->order->seq > y->order->seq;
-}
-
 /* All orders of the last 400 days, and the latest one whatever its age. */
 static void drop_old(GPtrArray *orders, gint64 now_utc)
 {
@@ -81,15 +75,7 @@ static GHashTable *group_by_app(const GPtrArray *entries, GError **error)
 			g_prefix_error(error, "order %" G_GUINT64_FORMAT ": ", from->order->seq);
 			return NULL;
 		}
-		AcceptedOrder *accepted = g_new0(AcceptedOrder, 1);
-		accepted->order = order_copy(from->order);
-		accepted->cancelled = from->cancelled;
-		accepted->cancel_seq = from->cancelled ? from->cancel_seq : 0;
-		accepted->cancel_reason = from->cancelled ? g_strdup(from->cancel_reason) : NULL;
-		accepted->gate_decided = from->gate_seq > 0;
-		accepted->gate_open = from->gate_open;
-		accepted->gate_reason = g_strdup(from->gate_reason);
-		g_ptr_array_add(orders_of(apps, from->order->app), accepted);
+		g_ptr_array_add(orders_of(apps, from->order->app), ledger_order_accepted(from));
 	}
 	return g_steal_pointer(&apps);
 }
@@ -112,7 +98,7 @@ static GHashTable *texts_by_app(const MirrorSpec *spec, Repo *repo, const GPtrAr
 	while (g_hash_table_iter_next(&iter, &app, &orders)) {
 		const LedgerStop *stopped = ledger_stop_of(stops, app);
 		AcceptedStop stop = {stopped ? stopped->seq : 0, stopped ? stopped->reason : NULL};
-		g_ptr_array_sort(orders, by_seq);
+		g_ptr_array_sort(orders, accepted_compare_seq);
 		g_hash_table_insert(texts, g_strdup(app), accepted_format(orders, &stop));
 	}
 	return texts;

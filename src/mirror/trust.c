@@ -34,10 +34,6 @@ typedef struct {
 	UtilTrailers *lines; /* what the file is to say */
 } Judging;
 
-static const char *const words[] = {[ORDER_TRUST_SIGNED] = "signed",
-				    [ORDER_TRUST_UNSIGNED] = "unsigned",
-				    [ORDER_TRUST_REFUSED] = "refused"};
-
 static void known_free(gpointer data)
 {
 	Known *known = data;
@@ -50,18 +46,17 @@ static void read_line(Judging *self, const char *line)
 {
 	g_auto(GStrv) parts = g_strsplit(line, " ", 5);
 	gint64 seen_utc = 0;
+	OrderTrust trust = ORDER_TRUST_CENTRAL;
 	if (g_strv_length(parts) < 4 || !util_time_parse_utc(parts[2], &seen_utc, NULL))
 		return;
-	for (guint i = ORDER_TRUST_SIGNED; i < G_N_ELEMENTS(words); i++) {
-		if (strcmp(words[i], parts[3]) != 0)
-			continue;
-		Known *known = g_new0(Known, 1);
-		known->commit = g_strdup(parts[1]);
-		known->seen_utc = seen_utc;
-		known->trust = (OrderTrust)i;
-		known->text = g_strdup(parts[4] ? parts[4] : "");
-		g_hash_table_replace(self->known, g_strdup(parts[0]), known);
-	}
+	if (!order_trust_parse(parts[3], &trust) || trust == ORDER_TRUST_CENTRAL)
+		return;
+	Known *known = g_new0(Known, 1);
+	known->commit = g_strdup(parts[1]);
+	known->seen_utc = seen_utc;
+	known->trust = trust;
+	known->text = g_strdup(parts[4] ? parts[4] : "");
+	g_hash_table_replace(self->known, g_strdup(parts[0]), known);
 }
 
 /* A missing or damaged file: all is judged anew, as of now. */
@@ -135,8 +130,9 @@ static gboolean judge_order(Judging *self, AcceptedOrder *accepted, GError **err
 		return FALSE;
 	}
 	g_autofree char *seen = util_time_format_utc(seen_utc);
-	g_autofree char *line = g_strjoin(" ", order->release, entry->oid, seen,
-					  words[accepted->trust], accepted->trust_reason, NULL);
+	g_autofree char *line =
+	    g_strjoin(" ", order->release, entry->oid, seen, order_trust_name(accepted->trust),
+		      accepted->trust_reason, NULL);
 	util_trailers_add(self->lines, "Order", line);
 	return TRUE;
 }
@@ -161,12 +157,6 @@ static gboolean write_file(const Judging *self, GError **error)
 				  error);
 }
 
-static gint by_seq(gconstpointer a, gconstpointer b)
-{
-	const AcceptedOrder *x = *(AcceptedOrder *const *)a, *y = *(AcceptedOrder *const *)b;
-	return x->order->seq < y->order->seq ? -1 : x->order->seq > y->order->seq;
-}
-
 static gboolean judge_all(Judging *self, GHashTable *apps, GError **error)
 {
 	g_autoptr(GPtrArray) all = g_ptr_array_new();
@@ -176,7 +166,7 @@ static gboolean judge_all(Judging *self, GHashTable *apps, GError **error)
 	while (g_hash_table_iter_next(&iter, NULL, &orders))
 		for (guint i = 0; i < ((const GPtrArray *)orders)->len; i++)
 			g_ptr_array_add(all, ((const GPtrArray *)orders)->pdata[i]);
-	g_ptr_array_sort(all, by_seq);
+	g_ptr_array_sort(all, accepted_compare_seq);
 	util_trailers_add(self->lines, "Signers", trust_signers_sha256(self->signers));
 	for (guint i = 0; i < all->len; i++)
 		if (!judge_order(self, all->pdata[i], error))

@@ -7,10 +7,6 @@
 #define FORMAT 3
 #define LINE_MAX_BYTES (12 * ORDER_NOTE_MAX + 100)
 
-static const char *const trust_words[] = {[ORDER_TRUST_CENTRAL] = "-",
-					  [ORDER_TRUST_SIGNED] = "signed",
-					  [ORDER_TRUST_UNSIGNED] = "unsigned",
-					  [ORDER_TRUST_REFUSED] = "refused"};
 /* of an order's line, by format */
 static const guint word_counts[] = {0, 4, 6, 8};
 
@@ -29,6 +25,12 @@ void accepted_order_free(AcceptedOrder *accepted)
 	g_free(accepted->gate_reason);
 	g_free(accepted->trust_reason);
 	g_free(accepted);
+}
+
+gint accepted_compare_seq(gconstpointer a, gconstpointer b)
+{
+	const AcceptedOrder *x = *(AcceptedOrder *const *)a, *y = *(AcceptedOrder *const *)b;
+	return x->order->seq < y->order->seq ? -1 : x->order->seq > y->order->seq;
 }
 
 void accepted_stop_clear(AcceptedStop *stop)
@@ -115,15 +117,6 @@ static gboolean parse_gate(char **words, AcceptedOrder *accepted)
 	return parse_reason(words[1], &accepted->gate_reason);
 }
 
-static gboolean parse_trust(char **words, AcceptedOrder *accepted)
-{
-	guint trust = 0;
-	while (trust < G_N_ELEMENTS(trust_words) && strcmp(trust_words[trust], words[0]) != 0)
-		trust++;
-	accepted->trust = (OrderTrust)trust;
-	return trust < G_N_ELEMENTS(trust_words) && parse_reason(words[1], &accepted->trust_reason);
-}
-
 /* "order LENGTH CANCEL_SEQ REASON", from format 2 on with " GATE REASON", from format 3 on with
  * " TRUST REASON" */
 static gboolean parse_head(const char *line, guint64 format, AcceptedOrder *accepted,
@@ -137,7 +130,8 @@ static gboolean parse_head(const char *line, guint64 format, AcceptedOrder *acce
 		return FALSE;
 	accepted->cancelled = accepted->cancel_seq > 0;
 	return (format < 2 || parse_gate(words + 4, accepted)) &&
-	       (format < 3 || parse_trust(words + 6, accepted));
+	       (format < 3 || (order_trust_parse(words[6], &accepted->trust) &&
+			       parse_reason(words[7], &accepted->trust_reason)));
 }
 
 static void format_head(GString *out, guint64 format, const AcceptedOrder *accepted, gsize len)
@@ -153,7 +147,7 @@ static void format_head(GString *out, guint64 format, const AcceptedOrder *accep
 		format_reason(out, accepted->gate_decided ? accepted->gate_reason : NULL);
 	}
 	if (format > 2) {
-		g_string_append_printf(out, " %s ", trust_words[accepted->trust]);
+		g_string_append_printf(out, " %s ", order_trust_name(accepted->trust));
 		format_reason(out, accepted->trust_reason);
 	}
 	g_string_append(out, "\n");

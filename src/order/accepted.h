@@ -38,6 +38,9 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(AcceptedStop, accepted_stop_clear)
 void accepted_order_free(AcceptedOrder *accepted);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AcceptedOrder, accepted_order_free)
 
+/* A GCompareFunc for arrays of AcceptedOrder: by sequence number. */
+gint accepted_compare_seq(gconstpointer a, gconstpointer b);
+
 /* GPtrArray of AcceptedOrder, freed with it; a damaged file is CORRUPT, a newer one UNSUPPORTED. */
 GPtrArray *accepted_parse(const char *text, gsize len, AcceptedStop *ret_stop, GError **error);
 char *accepted_format(const GPtrArray *accepted, const AcceptedStop *stop);

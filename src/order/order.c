@@ -25,6 +25,27 @@ static const char *const keys_keys[] = {"Kind",      "Seq",       "Written", "Ba
 static const char *const *const keys_of[] = {order_keys, cancel_keys, heartbeat_keys, gate_keys,
 					     stop_keys,  stop_keys,   keys_keys};
 
+static const char *const trust_names[] = {[ORDER_TRUST_CENTRAL] = "-",
+					  [ORDER_TRUST_SIGNED] = "signed",
+					  [ORDER_TRUST_UNSIGNED] = "unsigned",
+					  [ORDER_TRUST_REFUSED] = "refused"};
+
+const char *order_trust_name(OrderTrust trust)
+{
+	return trust_names[trust];
+}
+
+gboolean order_trust_parse(const char *name, OrderTrust *ret_trust)
+{
+	for (guint i = 0; i < G_N_ELEMENTS(trust_names); i++) {
+		if (strcmp(trust_names[i], name) != 0)
+			continue;
+		*ret_trust = (OrderTrust)i;
+		return TRUE;
+	}
+	return FALSE;
+}
+
 Order *order_new(OrderKind kind)
 {
 	Order *order = g_new0(Order, 1);

@@ -96,6 +96,9 @@ typedef enum {
 	ORDER_TRUST_UNSIGNED, /* no signed tag came: it may only go back */
 	ORDER_TRUST_REFUSED   /* its tag says otherwise, or by nobody who may */
 } OrderTrust;
+/* "-", "signed", "unsigned", "refused", and back: FALSE for anything else. */
+const char *order_trust_name(OrderTrust trust);
+gboolean order_trust_parse(const char *name, OrderTrust *ret_trust);
 
 /* One way to get the tree: from old_root ("-": from nothing) by this bundle. */
 typedef struct {

@@ -380,25 +380,6 @@ void base_pull(Sim *sim, gpointer who, gpointer data)
 
 /* ---- accepting ---- */
 
-static gint by_seq(gconstpointer a, gconstpointer b)
-{
-	const AcceptedOrder *x = *(AcceptedOrder *const *)a, *y = *(AcceptedOrder *const *)b;
-	return x->order->seq < y->order->seq ? -1 : x->order->seq > y->order->seq;
-}
-
-static AcceptedOrder *accepted_of(const LedgerOrder *from)
-{
-	AcceptedOrder *accepted = g_new0(AcceptedOrder, 1);
-	accepted->order = order_copy(from->order);
-	accepted->cancelled = from->cancelled;
-	accepted->cancel_seq = from->cancelled ? from->cancel_seq : 0;
-	accepted->cancel_reason = from->cancelled ? g_strdup(from->cancel_reason) : NULL;
-	accepted->gate_decided = from->gate_seq > 0;
-	accepted->gate_open = from->gate_open;
-	accepted->gate_reason = g_strdup(from->gate_reason);
-	return accepted;
-}
-
 /* The text of its file; NULL: it has no orders. */
 static char *text_for(GHashTable *folded, GHashTable *stops, SimApp *app)
 {
@@ -412,14 +393,14 @@ static char *text_for(GHashTable *folded, GHashTable *stops, SimApp *app)
 		const LedgerOrder *from = value;
 		if (strcmp(from->order->app, app->name) != 0)
 			continue;
-		g_ptr_array_add(orders, accepted_of(from));
+		g_ptr_array_add(orders, ledger_order_accepted(from));
 		app->orders_utc = MAX(app->orders_utc, from->order->written_utc);
 	}
 	if (orders->len == 0)
 		return NULL;
 	const LedgerStop *stopped = ledger_stop_of(stops, app->name);
 	AcceptedStop stop = {stopped ? stopped->seq : 0, stopped ? stopped->reason : NULL};
-	g_ptr_array_sort(orders, by_seq);
+	g_ptr_array_sort(orders, accepted_compare_seq);
 	return accepted_format(orders, &stop);
 }
 
