@@ -10,23 +10,6 @@
 #define TRIES_WORTH 5 /* with a minute at first: for half an hour */
 #define CENTRAL_MARK "central.cfg"
 
-static const struct {
-	const char *path;
-	mode_t mode;
-} folders[] = {
-    {"apps.d", 0755},
-    {"bases.d", 0755},
-    {"ledger", 0755},
-    {"bundles", 0755},
-    {"queue", 0755},
-    {"log", 0755},
-    {"keys", 0700},
-    {"work", 0755},
-    {"tmp", 0700},
-    {"contacts", 0755},
-    {"bundles/by-roots", 0755},
-};
-
 static gboolean open_folders(Central *central, GError **error)
 {
 	central->dirfd = store_open_state(central->path, error);
@@ -90,9 +73,8 @@ gboolean central_create(const char *state_path, GError **error)
 	if (faccessat(dirfd, CENTRAL_MARK, F_OK, 0) == 0)
 		return util_error_set(error, TS_ERROR_EXISTS,
 				      "%s is a tagship state folder already", state_path);
-	for (guint i = 0; i < G_N_ELEMENTS(folders); i++)
-		if (!util_fs_mkdir(dirfd, folders[i].path, folders[i].mode, error))
-			return FALSE;
+	if (!store_make_state(dirfd, error))
+		return FALSE;
 	util_autofd int queue = util_fs_open_dir(dirfd, "queue", error);
 	if (queue < 0 || !store_queue_init(queue, error))
 		return FALSE;

@@ -12,3 +12,8 @@
 int store_open_root(const char *path, GError **error);
 /* Central's STATE. */
 int store_open_state(const char *path, GError **error);
+
+/* Makes the folders that are there from the start; those that are there already stay. After a
+ * crash some may be missing: make them again. */
+gboolean store_make_root(int dirfd, GError **error);
+gboolean store_make_state(int dirfd, GError **error);

@@ -61,16 +61,6 @@ static char *local_zone(void)
 	return name && strchr(name, '/') ? g_strdup(name) : NULL;
 }
 
-static gboolean make_folders(int dirfd, GError **error)
-{
-	static const char *const names[] = {"partial", "pending",  "journal", "log",
-					    "lock",    "accepted", "trees"};
-	for (guint i = 0; i < G_N_ELEMENTS(names); i++)
-		if (!util_fs_mkdir(dirfd, names[i], 0755, error))
-			return FALSE;
-	return TRUE;
-}
-
 /* So that a plain `git fetch` in the mirror works with stock git and ssh, too. */
 static gboolean setup_mirror(const char *root, int dirfd, const char *name, const Join *join,
 			     GError **error)
@@ -155,7 +145,7 @@ static gboolean make_base(const char *root, const char *name, const Join *join, 
 	if (!util_fs_mkdir_parents(AT_FDCWD, root, 0755, error))
 		return FALSE;
 	util_autofd int dirfd = util_fs_open_dir(AT_FDCWD, root, error);
-	if (dirfd < 0 || !make_folders(dirfd, error))
+	if (dirfd < 0 || !store_make_root(dirfd, error))
 		return FALSE;
 	if (!g_file_test(key_path, G_FILE_TEST_EXISTS) &&
 	    !util_sshsig_keygen(key_path, comment, error))

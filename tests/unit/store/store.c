@@ -261,6 +261,52 @@ static void test_job_ids(void)
 	g_assert_cmpuint(strlen(lengthy), <, 150);
 }
 
+/* Each of them is a folder, not there, or refused. */
+static void check_links(const Folder *folder, int (*open_at)(const char *, GError **),
+			const char *const *names)
+{
+	util_autofd int whole = open_at(folder->path, NULL);
+	g_assert_cmpint(whole, >=, 0);
+	for (guint i = 0; names[i]; i++) {
+		g_autoptr(GError) error = NULL;
+		g_autofree char *parent = g_path_get_dirname(names[i]);
+		(void)util_fs_remove_tree(folder->dirfd, names[i], NULL); /* if it is there */
+		g_assert_true(util_fs_mkdir_parents(folder->dirfd, parent, 0755, NULL));
+		g_assert_cmpint(symlinkat("/tmp", folder->dirfd, names[i]), ==, 0);
+		util_autofd int linked = open_at(folder->path, &error);
+		g_assert_cmpint(linked, <, 0);
+		g_assert_error(error, TS_ERROR, TS_ERROR_NOT_AUTHENTIC);
+		g_assert_nonnull(strstr(error->message, names[i]));
+		g_assert_cmpint(unlinkat(folder->dirfd, names[i], 0), ==, 0);
+		util_autofd int without = open_at(folder->path, NULL);
+		g_assert_cmpint(without, >=, 0);
+	}
+}
+
+static void test_root_links(Folder *folder, gconstpointer data)
+{
+	static const char *const names[] = {"partial", "pending", "journal",  "log",        "lock",
+					    "trees",   "nodes",   "accepted", "mirror.git", NULL};
+	(void)data; /* none */
+	g_assert_true(store_make_root(folder->dirfd, NULL));
+	g_assert_true(store_make_root(folder->dirfd, NULL));
+	check_links(folder, store_open_root, names);
+}
+
+static void test_state_links(Folder *folder, gconstpointer data)
+{
+	static const char *const names[] = {"apps.d",   "bases.d",    "ledger",
+					    "queue/in", "queue/jobs", "queue",
+					    "log",      "contacts",   "bundles/by-roots",
+					    "bundles",  "sending",    "library.git",
+					    "work",     "tmp",        "keys",
+					    NULL};
+	(void)data; /* none */
+	g_assert_true(store_make_state(folder->dirfd, NULL));
+	g_assert_true(store_make_state(folder->dirfd, NULL));
+	check_links(folder, store_open_state, names);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -273,6 +319,8 @@ int main(int argc, char **argv)
 	ADD("/store/queue/bad-hints", test_queue_bad_hints);
 	ADD("/store/jobs", test_jobs);
 	ADD("/store/jobs/damaged", test_damaged_jobs);
+	ADD("/store/folders/root", test_root_links);
+	ADD("/store/folders/state", test_state_links);
 	g_test_add_func("/store/jobs/ids", test_job_ids);
 	return g_test_run();
 }
