@@ -2,6 +2,7 @@
 #include "trust/trust-private.h"
 
 #define BASES_SHOWN 5
+#define SIGNER "signer-"
 
 /* Where the signature begins: it is the last thing in the object (plan_tag_parse). */
 static gsize signed_length(const PlanTag *tag, const char *raw, gsize len)
@@ -26,17 +27,17 @@ char *trust_tag_claims(const PlanTag *tag, const char *raw, gsize len)
 		      : g_strdup("a key that is not known (no SSH signature, or a wrong one)");
 }
 
-/* For ssh-keygen: each line under a principal of its own, "line-7", so that its answer says which
- * one it was. */
-static char *keygen_text(const TrustSigners *signers, const guint8 *tried, gboolean validity)
+/* For ssh-keygen: each line under a principal of its own, "signer-7", so that its answer says which
+ * one it was; but for those that were tried (NULL: all, and valid at any time). */
+static char *keygen_text(const TrustSigners *signers, const guint8 *tried)
 {
 	GString *text = g_string_new(NULL);
 	for (guint i = 0; i < signers->list->len; i++) {
 		const TrustSigner *signer = signers->list->pdata[i];
-		const char *when = validity ? signer->validity : NULL;
-		if (tried[i])
+		const char *when = tried ? signer->validity : NULL;
+		if (tried && tried[i])
 			continue;
-		g_string_append_printf(text, "line-%u %s%s%s%s%s\n", signer->line,
+		g_string_append_printf(text, SIGNER "%u %s%s%s%s%s\n", i,
 				       signer->options ? signer->options : "",
 				       signer->options && when ? "," : "", when ? when : "",
 				       signer->options || when ? " " : "", signer->key);
@@ -44,19 +45,18 @@ static char *keygen_text(const TrustSigners *signers, const guint8 *tried, gbool
 	return g_string_free(text, FALSE);
 }
 
-/* The index of the line that ssh-keygen names, or -1. */
-static int find_line(const TrustSigners *signers, const char *text, const char *signature,
-		     gint64 at_utc)
+/* The index of the one that ssh-keygen names, or -1. */
+static int find_signer(const TrustSigners *signers, const guint8 *tried, const TrustAsked *asked)
 {
-	g_autofree char *principal = util_sshsig_principals(text, signature, at_utc, NULL);
-	guint64 line = 0;
-	if (!principal || !g_str_has_prefix(principal, "line-") ||
-	    !g_ascii_string_to_unsigned(principal + strlen("line-"), 10, 1, G_MAXUINT, &line, NULL))
+	g_autofree char *text = keygen_text(signers, tried);
+	g_autofree char *principal =
+	    util_sshsig_principals(text, asked->tag->signature, asked->at_utc, NULL);
+	guint64 i = 0;
+	if (!principal || !g_str_has_prefix(principal, SIGNER) ||
+	    !g_ascii_string_to_unsigned(principal + strlen(SIGNER), 10, 0, G_MAXINT, &i, NULL) ||
+	    i >= signers->list->len)
 		return -1;
-	for (guint i = 0; i < signers->list->len; i++)
-		if (((const TrustSigner *)signers->list->pdata[i])->line == line)
-			return (int)i;
-	return -1;
+	return (int)i;
 }
 
 static gboolean may_base(const TrustSigner *signer, const TrustBase *base)
@@ -96,13 +96,12 @@ static gboolean check_rights(const TrustSigners *signers, const TrustSigner *sig
 }
 
 /* By no line: why, as far as can be told. */
-static gboolean refuse_key(const TrustSigners *signers, const guint8 *none, const TrustAsked *asked,
-			   const char *claims, GError **error)
+static gboolean refuse_key(const TrustSigners *signers, const TrustAsked *asked, const char *claims,
+			   GError **error)
 {
-	g_autofree char *text = keygen_text(signers, none, FALSE);
 	g_autofree char *when = util_time_format_utc(asked->at_utc);
-	int line = find_line(signers, text, asked->tag->signature, asked->at_utc);
-	const TrustSigner *signer = line < 0 ? NULL : signers->list->pdata[line];
+	int i = find_signer(signers, NULL, asked);
+	const TrustSigner *signer = i < 0 ? NULL : signers->list->pdata[i];
 	if (signer)
 		return util_error_set(error, TS_ERROR_REFUSED,
 				      "signed with the key of %s (%s:%u), which is not valid at %s "
@@ -135,7 +134,6 @@ char *trust_tag_signer(const TrustSigners *signers, const TrustAsked *asked, GEr
 {
 	const PlanTag *tag = asked->tag;
 	g_autofree guint8 *tried = g_new0(guint8, signers->list->len + 1);
-	g_autofree guint8 *none = g_new0(guint8, signers->list->len + 1);
 	g_autoptr(GError) why = NULL;
 	if (!check_is_signed(tag, error))
 		return NULL;
@@ -148,13 +146,13 @@ char *trust_tag_signer(const TrustSigners *signers, const TrustAsked *asked, GEr
 	}
 	/* a key may stand in several lines, with other rights or at other times */
 	for (;;) {
-		g_autofree char *text = keygen_text(signers, tried, TRUE);
-		int line = find_line(signers, text, tag->signature, asked->at_utc);
-		const TrustSigner *signer = line < 0 ? NULL : signers->list->pdata[line];
-		if (!signer)
+		int i = find_signer(signers, tried, asked);
+		if (i < 0)
 			break;
-		g_autofree char *principal = g_strdup_printf("line-%u", signer->line);
-		tried[line] = TRUE;
+		const TrustSigner *signer = signers->list->pdata[i];
+		g_autofree char *text = keygen_text(signers, tried);
+		g_autofree char *principal = g_strdup_printf(SIGNER "%d", i);
+		tried[i] = TRUE;
 		g_clear_error(&why);
 		if (util_sshsig_verify_as(text, principal, UTIL_SSHSIG_NS_GIT, asked->at_utc,
 					  asked->raw, len, tag->signature, &why) &&
@@ -164,6 +162,6 @@ char *trust_tag_signer(const TrustSigners *signers, const TrustAsked *asked, GEr
 	if (why)
 		g_propagate_error(error, g_steal_pointer(&why));
 	else
-		(void)refuse_key(signers, none, asked, claims, error); /* it always fails */
+		(void)refuse_key(signers, asked, claims, error); /* it always fails */
 	return NULL;
 }

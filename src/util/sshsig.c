@@ -175,33 +175,44 @@ char *util_sshsig_signer(const char *name_space, const void *data, gsize len, co
 	return NULL;
 }
 
-/* "verify-time=20261201020000Z" */
-static char *verify_time(gint64 at_utc)
+/* What is asked about a signature. */
+typedef struct {
+	int signers_fd, signature_fd;
+	char *signers, *signature; /* paths */
+	char *when;                /* "verify-time=20261201020000Z" */
+} Asked;
+
+static void asked_clear(Asked *asked)
+{
+	util_closep(&asked->signers_fd);
+	util_closep(&asked->signature_fd);
+	g_free(asked->signers);
+	g_free(asked->signature);
+	g_free(asked->when);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Asked, asked_clear)
+
+static gboolean asked_init(Asked *asked, const char *signers, const char *signature, gint64 at_utc,
+			   GError **error)
 {
 	g_autoptr(GDateTime) at = g_date_time_new_from_unix_utc(at_utc);
-	return at ? g_date_time_format(at, "verify-time=%Y%m%d%H%M%SZ") : NULL;
+	asked->when = at ? g_date_time_format(at, "verify-time=%Y%m%d%H%M%SZ")
+			 : g_strdup("verify-time=19700101");
+	asked->signers = memory_path("signers", signers, &asked->signers_fd, error);
+	asked->signature = asked->signers
+			       ? memory_path("signature", signature, &asked->signature_fd, error)
+			       : NULL;
+	return asked->signature != NULL;
 }
 
 char *util_sshsig_principals(const char *signers, const char *signature, gint64 at_utc,
 			     GError **error)
 {
-	util_autofd int signers_fd = -1, signature_fd = -1;
-	g_autofree char *when = verify_time(at_utc);
-	g_autofree char *signers_path = memory_path("signers", signers, &signers_fd, error);
-	g_autofree char *signature_path =
-	    signers_path ? memory_path("signature", signature, &signature_fd, error) : NULL;
-	if (!signature_path)
+	g_auto(Asked) asked = {-1, -1, NULL, NULL, NULL};
+	if (!asked_init(&asked, signers, signature, at_utc, error))
 		return NULL;
-	const char *argv[] = {"ssh-keygen",
-			      "-Y",
-			      "find-principals",
-			      "-f",
-			      signers_path,
-			      "-s",
-			      signature_path,
-			      "-O",
-			      when ? when : "verify-time=19700101",
-			      NULL};
+	const char *argv[] = {"ssh-keygen",    "-Y", "find-principals", "-f", asked.signers, "-s",
+			      asked.signature, "-O", asked.when,        NULL};
 	g_autoptr(GBytes) output = NULL;
 	g_autoptr(GError) failed = NULL;
 	if (!keygen(argv, NULL, &output, &failed)) {
@@ -218,21 +229,13 @@ gboolean util_sshsig_verify_as(const char *signers, const char *principal, const
 			       gint64 at_utc, const void *data, gsize len, const char *signature,
 			       GError **error)
 {
-	util_autofd int signers_fd = -1, signature_fd = -1;
-	g_autofree char *when = verify_time(at_utc);
-	g_autofree char *signers_path = memory_path("signers", signers, &signers_fd, error);
-	g_autofree char *signature_path =
-	    signers_path ? memory_path("signature", signature, &signature_fd, error) : NULL;
-	if (!signature_path)
+	g_auto(Asked) asked = {-1, -1, NULL, NULL, NULL};
+	if (!asked_init(&asked, signers, signature, at_utc, error))
 		return FALSE;
-	const char *argv[] = {"ssh-keygen", "-Y",
-			      "verify",     "-q",
-			      "-n",         name_space,
-			      "-I",         principal,
-			      "-f",         signers_path,
-			      "-s",         signature_path,
-			      "-O",         when ? when : "verify-time=19700101",
-			      NULL};
+	const char *argv[] = {"ssh-keygen", "-Y",          "verify", "-q",
+			      "-n",         name_space,    "-I",     principal,
+			      "-f",         asked.signers, "-s",     asked.signature,
+			      "-O",         asked.when,    NULL};
 	g_autoptr(GBytes) input = g_bytes_new(data, len);
 	g_autofree char *errors = NULL;
 	int status = 0;
