@@ -166,11 +166,11 @@ static gboolean check_tag(Judge *judge, const char *ref, const char *oid, GError
 		    "signed plan must not be put under another name. Tag again: "
 		    "git tag -a %s",
 		    tag->name, name, name);
-	const PublishTagObject object = {
-	    .tag = tag, .raw = data, .len = len, .at_utc = judge->now_utc};
 	g_autoptr(Plan) plan = NULL;
 	if (!plan_parse(tag->message, tag->message_len, &plan, error))
 		return FALSE;
+	const PublishTagObject object = {
+	    .tag = tag, .plan = plan, .raw = data, .len = len, .at_utc = judge->now_utc};
 	if (plan)
 		return check_plan(judge, plan, &object, oid, error);
 	if (!check_no_plan(judge, name, TRUE, error))

@@ -51,19 +51,18 @@ static const PlanBase *find_base(const PlanFacts *facts, const char *name)
 }
 
 /* Who signs for one app must not have signed for another one that has a tag of this name. */
-static gboolean check_names_app(Central *central, const ConfApp *app, const PlanTag *tag,
+static gboolean check_names_app(Central *central, const ConfApp *app, const Plan *plan,
 				GError **error)
 {
-	g_autoptr(Plan) plan = NULL;
+	if (!plan || plan->app)
+		return TRUE;
 	g_auto(GStrv) apps = conf_app_names(central->dirfd, error);
-	if (!apps || !plan_parse(tag->message, tag->message_len, &plan, error))
-		return FALSE;
-	return g_strv_length(apps) < 2 || !plan || plan->app ||
-	       util_error_set(
-		   error, TS_ERROR_REFUSED,
-		   "Release-App is missing: signed plans must name their app where there "
-		   "are several; add \"Release-App: %s\"",
-		   app->name);
+	return apps && (g_strv_length(apps) < 2 ||
+			util_error_set(
+			    error, TS_ERROR_REFUSED,
+			    "Release-App is missing: signed plans must name their app where there "
+			    "are several; add \"Release-App: %s\"",
+			    app->name));
 }
 
 static gboolean ask_signers(Central *central, const ConfApp *app, const PublishTagObject *object,
@@ -103,7 +102,7 @@ gboolean publish_judge_signer(Central *central, const ConfApp *app, const Publis
 {
 	if (app->require_signed_tags)
 		return ask_signers(central, app, object, table, facts, ret_signer, error) &&
-		       check_names_app(central, app, object->tag, error);
+		       check_names_app(central, app, object->plan, error);
 	*ret_signer = trust_tag_claims(object->tag, object->raw, object->len);
 	return TRUE;
 }

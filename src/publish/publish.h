@@ -64,7 +64,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PublishFacts, publish_facts_free)
 /* A tag object as it was pushed, and when. */
 typedef struct {
 	const PlanTag *tag;
-	const char *raw; /* what it was parsed from */
+	const Plan *plan; /* in its message; NULL for none */
+	const char *raw;  /* what it was parsed from */
 	gsize len;
 	gint64 at_utc;
 } PublishTagObject;

@@ -142,7 +142,8 @@ static gboolean judge_signer(const TagRoad *road, const PlanTable *table, const 
 			     char **ret_signer, GError **error)
 {
 	JobRun *run = road->run;
-	PublishTagObject object = {.tag = road->tag, .at_utc = run->job->created_utc};
+	PublishTagObject object = {
+	    .tag = road->tag, .plan = road->plan, .at_utc = run->job->created_utc};
 	object.raw = g_bytes_get_data(road->raw, &object.len);
 	return *run->job->ref == '\0' || publish_judge_signer(run->central, run->app, &object,
 							      table, facts, ret_signer, error);
