@@ -114,11 +114,7 @@ static gboolean is_written(gpointer app, gpointer text, gpointer user_data)
 {
 	const MirrorSpec *spec = user_data;
 	g_autofree char *path = file_of(app);
-	g_autofree char *have = NULL;
-	gsize len = 0;
-	/* missing or damaged is written anew */
-	return util_fs_read_file(spec->root_dirfd, path, ACCEPTED_MAX, &have, &len, NULL) &&
-	       len == strlen(text) && memcmp(have, text, len) == 0;
+	return util_fs_file_says(spec->root_dirfd, path, text);
 }
 
 /* What is to be accepted, and from where. */

@@ -27,7 +27,7 @@ static void keep_last(UtilTrailers *contact, const UtilTrailers *last)
 {
 	static const char *const keys[] = {"Good-Time",   "Upstream",       "Head",
 					   "Central-Now", "Clock-Offset-S", "Clock-Offset-Ms",
-					   "Behind",      "By-File",        "Head-Written"};
+					   "Behind",      "By-File"};
 	for (guint i = 0; i < G_N_ELEMENTS(keys); i++)
 		if (!util_trailers_get(contact, keys[i]))
 			util_trailers_add(contact, keys[i], util_trailers_get(last, keys[i]));
@@ -82,6 +82,8 @@ void mirror_contact_write(const MirrorSpec *spec, const MirrorContact *now)
 	util_trailers_add_time(contact, "Time", utc);
 	if (now->written_utc > 0)
 		util_trailers_add_time(contact, "Head-Written", now->written_utc);
+	else
+		util_trailers_add(contact, "Head-Written", util_trailers_get(last, "Head-Written"));
 	if (now->error || !now->reply) {
 		if (!now->error)
 			util_trailers_add_time(contact, "Good-Time", utc);
@@ -89,9 +91,6 @@ void mirror_contact_write(const MirrorSpec *spec, const MirrorContact *now)
 		util_trailers_add(contact, "Error", now->error ? now->error->message : NULL);
 	} else {
 		add_good(contact, now, utc);
-		if (now->written_utc == 0)
-			util_trailers_add(contact, "Head-Written",
-					  util_trailers_get(last, "Head-Written"));
 		/* not written: the clock is judged as before */
 		(void)store_clock_contact(spec->root_dirfd, spec->clock, now->offset_ms,
 					  now->written_utc, NULL);

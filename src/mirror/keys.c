@@ -8,21 +8,14 @@
 #define FILE_NAME "central-keys"
 #define FILE_MAX (1024 * 1024)
 
-static char *read_file(const MirrorSpec *spec, gsize *ret_len, GError **error)
-{
-	g_autoptr(GError) failed = NULL;
-	char *text = NULL;
-	if (!util_fs_read_file(spec->root_dirfd, FILE_NAME, FILE_MAX, &text, ret_len, &failed) &&
-	    !g_error_matches(failed, TS_ERROR, TS_ERROR_NOT_FOUND))
-		g_propagate_error(error, g_steal_pointer(&failed));
-	return text;
-}
-
 TrustKeys *mirror_keys(const MirrorSpec *spec, GError **error)
 {
 	g_autoptr(GError) failed = NULL;
 	gsize len = 0;
-	g_autofree char *text = read_file(spec, &len, &failed);
+	g_autofree char *text = NULL;
+	if (!util_fs_read_file(spec->root_dirfd, FILE_NAME, FILE_MAX, &text, &len, &failed) &&
+	    g_error_matches(failed, TS_ERROR, TS_ERROR_NOT_FOUND))
+		g_clear_error(&failed);
 	TrustKeys *keys =
 	    failed ? NULL
 		   : trust_keys_parse(text, len, (const char *const *)spec->conf->central_keys,
@@ -38,10 +31,7 @@ TrustKeys *mirror_keys(const MirrorSpec *spec, GError **error)
 
 gboolean mirror_keys_keep(const MirrorSpec *spec, const TrustKeys *keys, GError **error)
 {
-	gsize len = 0;
 	g_autofree char *text = trust_keys_format(keys);
-	g_autofree char *have = read_file(spec, &len, NULL);
-	if (have && len == strlen(text) && memcmp(have, text, len) == 0)
-		return TRUE;
-	return util_fs_write_file(spec->root_dirfd, FILE_NAME, text, strlen(text), 0644, error);
+	return util_fs_file_says(spec->root_dirfd, FILE_NAME, text) ||
+	       util_fs_write_file(spec->root_dirfd, FILE_NAME, text, strlen(text), 0644, error);
 }

@@ -148,12 +148,8 @@ static void index_entries(Judging *self, const GPtrArray *entries)
 static gboolean write_file(const Judging *self, GError **error)
 {
 	g_autofree char *text = util_trailers_format(self->lines);
-	g_autofree char *have = NULL;
-	gsize len = 0;
-	if (util_fs_read_file(self->spec->root_dirfd, FILE_NAME, FILE_MAX, &have, &len, NULL) &&
-	    len == strlen(text) && memcmp(have, text, len) == 0)
-		return TRUE;
-	return util_fs_write_file(self->spec->root_dirfd, FILE_NAME, text, strlen(text), 0644,
+	return util_fs_file_says(self->spec->root_dirfd, FILE_NAME, text) ||
+	       util_fs_write_file(self->spec->root_dirfd, FILE_NAME, text, strlen(text), 0644,
 				  error);
 }
 

@@ -146,6 +146,14 @@ gboolean util_fs_read_file(int dirfd, const char *path, gsize max_bytes, char **
 	return TRUE;
 }
 
+gboolean util_fs_file_says(int dirfd, const char *path, const char *text)
+{
+	gsize want = strlen(text), len = 0;
+	g_autofree char *have = NULL;
+	return util_fs_read_file(dirfd, path, want, &have, &len, NULL) && len == want &&
+	       memcmp(have, text, len) == 0;
+}
+
 gboolean util_fs_write_all(int fd, const void *data, gsize len, GError **error)
 {
 	const char *p = data;

@@ -45,6 +45,10 @@ gboolean util_fs_create_file(int dirfd, const char *path, const void *data, gsiz
 gboolean util_fs_read_file(int dirfd, const char *path, gsize max_bytes, char **ret_data,
 			   gsize *ret_len, GError **error);
 
+/* Whether the file says exactly `text`. FALSE as well where it cannot be read: for a caller who
+ * would then write it anew. */
+gboolean util_fs_file_says(int dirfd, const char *path, const char *text);
+
 /* write(2) until all is written. */
 gboolean util_fs_write_all(int fd, const void *data, gsize len, GError **error);
 /* pwrite(2) likewise. */
