@@ -103,6 +103,7 @@ static gboolean bookkeeping(const DecideApp *app, const DecideOrder *order,
 			    const DecideFacts *facts, DecideStep *ret_step)
 {
 	DecideStep step = {.order = order};
+	const char *refused = NULL;
 	if (past_commit_point(order->state)) {
 		step.kind = STEP_TOO_LATE;
 		step.reason = order->cancel_reason ? order->cancel_reason : "";
@@ -114,9 +115,9 @@ static gboolean bookkeeping(const DecideApp *app, const DecideOrder *order,
 		   !(decide_bug(DECIDE_BUG_CANCEL) && order->state == ORDER_STAGED)) {
 		step.kind = STEP_CANCEL;
 		step.reason = order->cancel_reason ? order->cancel_reason : "";
-	} else if (decide_why_refused(app, order)) {
+	} else if ((refused = decide_why_refused(app, order))) {
 		step.kind = STEP_REFUSE;
-		step.reason = decide_why_refused(app, order);
+		step.reason = refused;
 	} else if (((const DecideEntry *)order)->overtaken || ranks_below(app, order)) {
 		step.kind = STEP_SUPERSEDE;
 		step.reason = "an order with a later go-live time went live";
