@@ -60,11 +60,25 @@ static gboolean stop_new(Activation *a, const ActivationEnv *env)
 	return FALSE;
 }
 
+/* On a way back the data counts as newer until the switch: the app was down, and what is there now
+ * is not what `from` was live on. */
+static gboolean data_fits_from(const Activation *a)
+{
+	return !a->data_back || a->switched ||
+	       decide_app_data(a->app->state, a->from.root) != DECIDE_DATA_OLDER;
+}
+
 /* FALSE: the data belongs to the version that is left, and what was there must not start. */
 static gboolean take_back_migration(Activation *a, const ActivationEnv *env, char **ret_why)
 {
 	g_auto(PhaseResult) result = {0};
 	ConfPhase phase = activation_data_phase(a, TRUE);
+	if (!data_fits_from(a)) {
+		*ret_why = g_strdup_printf("unmigrate did not end well, and the data is newer than "
+					   "that of %s",
+					   a->from.version ? a->from.version : "what was there");
+		return FALSE;
+	}
 	if (!a->migrated)
 		return TRUE;
 	/* what undo goes back to needs no newer data (the app was down) */

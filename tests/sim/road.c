@@ -228,6 +228,11 @@ static gboolean take_back(Road *road, const char **ret_why)
 	SimApp *app = road->app;
 	Phase phase = data_phase(road, TRUE);
 	gboolean ok = TRUE;
+	if (road->data_back && !road->switched &&
+	    decide_app_data(app->state, road->from_root) == DECIDE_DATA_OLDER) {
+		*ret_why = "the data is newer than what was there";
+		return TRUE;
+	}
 	if (!road->migrated)
 		return TRUE;
 	if (road->data_back && !decide_app_data_is_newer(app->state, road->from_root, road->root)) {

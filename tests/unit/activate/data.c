@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* The app's data: what migrate and unmigrate are run for, whichever way a version comes back. */
+#include <sys/wait.h>
+
 #include "world.h"
 
 static void run_at(World *world, gint64 at_utc)
@@ -140,6 +142,38 @@ static void test_down_unmigrate_fails(World *world, gconstpointer data)
 	g_assert_null(strstr(calls, "start"));
 }
 
+/* ... nor if we are killed before unmigrate: what is there is v1, too, and the data is v2's. */
+static void test_down_killed(World *world, gconstpointer data)
+{
+	(void)data;
+	world_v1_live(world);
+	world_command(world, CONF_PHASE_MIGRATE, TRUE);
+	world_put(world, "do-migrate", "exit 1\n");
+	world_release(world, "v2", "two", NOON);
+	run_at(world, NOON);
+	g_assert_cmpstr(world_state(world, "v2"), ==, "down");
+	world_command(world, CONF_PHASE_UNMIGRATE, TRUE);
+	world_put(world, "do-stop", "kill -9 $PPID\n");
+	order_again(world, "back", "v1", NOON + 5);
+	util_clock_fake_set(world->clock, NOON + 5);
+	pid_t pid = fork();
+	if (pid == 0) {
+		world_due(world);
+		_exit(0);
+	}
+	int status = 0;
+	g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
+	g_assert_true(WIFSIGNALED(status));
+	world_put(world, "do-stop", "");
+	g_free(world_calls(world));
+	world_due(world);
+	g_assert_cmpstr(world_state(world, "back"), ==, "down");
+	g_autofree char *calls = world_calls(world);
+	g_assert_null(strstr(calls, "start"));
+	g_autoptr(Report) report = world_report(world, "back", "down");
+	g_assert_nonnull(strstr(report->detail, "the data is newer than that of v1"));
+}
+
 /* A long migrate is ended so that what takes it back still fits into the outage. */
 static void test_outage(World *world, gconstpointer data)
 {
@@ -168,6 +202,7 @@ int main(int argc, char **argv)
 	ADD("plan-back-undone", test_plan_back_undone);
 	ADD("down", test_down);
 	ADD("down-unmigrate-fails", test_down_unmigrate_fails);
+	ADD("down-killed", test_down_killed);
 	ADD("outage", test_outage);
 	return g_test_run();
 }
