@@ -61,8 +61,13 @@ DecideRelease *decide_release_new(const char *app, const char *release_id, gint6
 
 gboolean decide_release_is_cancelled(const DecideRelease *release)
 {
-	return strcmp(release->state, "cancelled") == 0 ||
-	       strcmp(release->state, "cancel-asked") == 0;
+	for (guint i = 0; i < release->targets->len && !release->was_cancelled; i++) {
+		const DecideTarget *target = release->targets->pdata[i];
+		if (target->state != CENTRAL_CANCEL_ASKED &&
+		    !(target->state == CENTRAL_ENDED && target->event == REPORT_CANCELLED))
+			return FALSE;
+	}
+	return release->was_cancelled || release->targets->len > 0;
 }
 
 gboolean decide_release_is_ordered(const DecideRelease *release)
@@ -145,6 +150,7 @@ static void fold_cancelled(DecideRelease *release, const UtilTrailers *text)
 			target->state = CENTRAL_CANCEL_ASKED;
 	}
 	if (!only) {
+		release->was_cancelled = TRUE;
 		set_state(release, "cancelled");
 		set_text(&release->reason, text, "Reason");
 	}

@@ -68,6 +68,7 @@ typedef struct {
 	char *state; /* "queued" (no targets yet), "building", "build-failed", "bundling",
 			"ordered", "cancelled", "history", "live" (all), … */
 	gboolean is_now;
+	gboolean was_cancelled; /* as a whole, by one decision */
 	PlanGate gate;
 	guint quorum_percent;
 	guint waves; /* 1: all together */
@@ -98,7 +99,7 @@ void decide_release_sum_up(DecideRelease *release);
 
 /* Its orders are decided, and may be in the ledgers or on their way there. */
 gboolean decide_release_is_ordered(const DecideRelease *release);
-/* As a whole: cancelled, or asked to be and not confirmed everywhere. */
+/* As a whole, or at each of its bases: cancelled, or asked to be and not confirmed everywhere. */
 gboolean decide_release_is_cancelled(const DecideRelease *release);
 /* Central's word for a wave, or NULL. */
 const DecideWord *decide_release_gate(const DecideRelease *release, guint wave);

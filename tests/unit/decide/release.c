@@ -118,6 +118,29 @@ static void test_replaced_and_cancelled(void)
 	g_assert_cmpint(target->state, ==, CENTRAL_CANCEL_ASKED);
 }
 
+/* One of its bases was cancelled, the other one is live: the release itself is not cancelled. */
+static void test_cancelled_in_part(void)
+{
+	g_autoptr(DecideRelease) release = decide_release_new("shop", ID, NOON);
+	g_autoptr(Order) order = make_order();
+	decide(release, "accepted", "Version", "v1", "Target",
+	       "haikou Asia/Shanghai 2027-01-15T08:00:00Z 2027-01-15 16:00:00 +08:00", "Target",
+	       "hanoi Asia/Ho_Chi_Minh 2027-01-15T08:00:00Z 2027-01-15 15:00:00 +07:00", "Wave",
+	       "1 haikou", "Wave", "2 hanoi", NULL);
+	decide(release, "ordered", NULL);
+	for (guint i = 0; i < 2; i++)
+		decide_target_order(release->targets->pdata[i], order);
+	decide(release, "cancelled", "Base", "hanoi", NULL);
+	report(release->targets->pdata[1], 1, 1, REPORT_CANCELLED);
+	report(release->targets->pdata[0], 1, 1, REPORT_LIVE);
+	decide_release_sum_up(release);
+	g_assert_cmpstr(release->state, ==, "cancelled"); /* the worst end */
+	g_assert_false(decide_release_is_cancelled(release));
+	g_assert_true(decide_release_awaits_gate(release));
+	report(release->targets->pdata[0], 1, 2, REPORT_CANCELLED);
+	g_assert_true(decide_release_is_cancelled(release));
+}
+
 /* ---- what is told ---- */
 
 static void test_told(void)
@@ -170,6 +193,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/decide/release/replaced", test_replaced);
 	g_test_add_func("/decide/release/staged-after-end", test_staged_after_end);
 	g_test_add_func("/decide/release/replaced-and-cancelled", test_replaced_and_cancelled);
+	g_test_add_func("/decide/release/cancelled-in-part", test_cancelled_in_part);
 	g_test_add_func("/decide/release/told", test_told);
 	return g_test_run();
 }
