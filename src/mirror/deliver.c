@@ -133,7 +133,7 @@ gboolean mirror_pending_forget(const MirrorSpec *spec, int dirfd, const MirrorPe
 	if (spec->delivered)
 		spec->delivered(spec->user_data, pending->report, commit);
 	return util_fs_unlink(dirfd, signature, error) &&
-	       util_fs_unlink(dirfd, pending->key, error);
+	       mirror_reported_keep(spec, dirfd, pending->key, commit, error);
 }
 
 gboolean mirror_deliver(Mirror *mirror, guint *ret_sent, GError **error)
@@ -163,6 +163,8 @@ gboolean mirror_deliver(Mirror *mirror, guint *ret_sent, GError **error)
 			break;
 	}
 	*ret_sent = sent;
+	if (sent > 0)
+		mirror_reported_sweep(mirror->spec);
 	if (!first)
 		return TRUE;
 	g_propagate_error(error, first);

@@ -86,7 +86,11 @@ static gboolean write_file(Export *self, int fd, GError **error)
 static gboolean list_reports(Export *self, MirrorExported *done, GError **error)
 {
 	g_autoptr(GError) unfit = NULL;
+	guint again = 0;
 	if (!mirror_make_folders(self->spec, error))
+		return FALSE;
+	/* a central that lost the ledger lost the reports, too */
+	if (self->options->ledger && !mirror_reported_again(self->spec, &again, error))
 		return FALSE;
 	util_autofd int dirfd = util_fs_open_dir(self->spec->root_dirfd, "pending", error);
 	if (dirfd < 0)

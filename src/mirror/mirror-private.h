@@ -17,6 +17,7 @@ struct Mirror {
 	gint64 line_kbit, line_rtt_ms; /* what it gave lately; 0: not known */
 	gint64 offset_ms;              /* of our clock, as measured by the last hello */
 	char *busy;                    /* see mirror_busy */
+	guint again;                   /* see mirror_reports_again */
 };
 
 /* Opens ROOT/mirror.git, made if it is not there. */
@@ -103,10 +104,22 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(MirrorPending, mirror_pending_free)
 /* All that can be sent, oldest first; NULL only if the folder cannot be read. *first: what the
  * first of the others is unfit for. */
 GPtrArray *mirror_pending_list(const MirrorSpec *spec, int dirfd, GError **first, GError **error);
-/* Central has it as this commit. The signature goes first: a crash in between leaves a report that
- * is signed and sent once more. */
+/* Central has it as this commit: it is kept as such. The signature goes first: a crash in between
+ * leaves a report that is signed and sent once more. */
 gboolean mirror_pending_forget(const MirrorSpec *spec, int dirfd, const MirrorPending *pending,
 			       const char *commit, GError **error);
+
+/* reported.c: what central confirmed. An empty list if nothing is known. */
+char **mirror_reported_commits(const MirrorSpec *spec);
+/* pending/KEY was confirmed as this commit. Crash: it is still pending, or kept. */
+gboolean mirror_reported_keep(const MirrorSpec *spec, int pending_dirfd, const char *key,
+			      const char *commit, GError **error);
+/* Central has all of them, and this head. */
+gboolean mirror_reported_seen(const MirrorSpec *spec, const char *reports_head, GError **error);
+/* Central lost some: all that are kept are pending again. */
+gboolean mirror_reported_again(const MirrorSpec *spec, guint *ret_count, GError **error);
+/* Old ones go. */
+void mirror_reported_sweep(const MirrorSpec *spec);
 
 /* update.c: what this base says of itself; mirror NULL: without a line. */
 char *mirror_hello_text(const MirrorSpec *spec, const Mirror *mirror, const char *accepted);

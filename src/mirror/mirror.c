@@ -62,7 +62,7 @@ static void hang_up(Mirror *mirror)
 
 gboolean mirror_make_folders(const MirrorSpec *spec, GError **error)
 {
-	static const char *const folders[] = {"accepted", "partial", "pending", "lock"};
+	static const char *const folders[] = {"accepted", "partial", "pending", "reported", "lock"};
 	for (guint i = 0; i < G_N_ELEMENTS(folders); i++)
 		if (!util_fs_mkdir(spec->root_dirfd, folders[i], 0755, error))
 			return FALSE;

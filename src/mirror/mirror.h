@@ -7,6 +7,7 @@
  *   ROOT/accepted/APP             text: the accepted orders of one app (see mirror_orders_*)
  *   ROOT/partial/HASH[.part]      bundles
  *   ROOT/pending/KEY, KEY.sig     reports central has not confirmed
+ *   ROOT/reported/KEY, commits    those that it has confirmed, for some weeks (reported.c)
  *   ROOT/lock/APP                 held while the file of that app's accepted orders is written
  *   ROOT/clock                    noted at each contact (store/clock.h)
  *   ROOT/contact                  trailer text of the last attempt: Time, and Error if it failed;
@@ -60,15 +61,18 @@ Mirror *mirror_open(const MirrorSpec *spec, GError **error);
 void mirror_close(Mirror *mirror);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Mirror, mirror_close)
 
-/* Sends pending reports, oldest first; confirmed ones are removed. One that central refuses stays
- * and does not keep back the others; the first such error is given at the end. ret_sent is set in
- * either case. */
+/* Sends pending reports, oldest first; confirmed ones are pending no more. One that central refuses
+ * stays and does not keep back the others; the first such error is given at the end. ret_sent is
+ * set in either case. */
 gboolean mirror_deliver(Mirror *mirror, guint *ret_sent, GError **error);
 /* hello, fetch if the head moved, verify, accept, write accepted/APP. An app whose lock was held
  * all the while (it is activating) keeps its file of before: see mirror_busy. A central that was
  * restored and knows less than this base is no error here: nothing moves, ROOT/contact says Behind.
  */
 gboolean mirror_update(Mirror *mirror, gboolean *ret_moved, GError **error);
+/* How many reports are pending again since this was last asked: a central that was restored from a
+ * backup had lost some of what it had confirmed. Each is sent; what it has it keeps as it is. */
+guint mirror_reports_again(Mirror *mirror);
 /* Names of the apps that were busy then, for people; NULL: none. */
 const char *mirror_busy(const Mirror *mirror);
 /* Writes their files, without the line; AGAIN if one is still busy. */
@@ -124,7 +128,8 @@ gboolean mirror_import(const MirrorSpec *spec, int fd, GHashTable *lacking,
 		       MirrorImported *ret_imported, GError **error);
 
 typedef struct {
-	gboolean ledger;          /* with what was accepted, for a central that lost it */
+	gboolean ledger;          /* with what was accepted, for a central that lost it, and the
+				   * reports that it has confirmed */
 	const char *const *wants; /* "OLD NEW" roots of bundles to ask for; may be NULL */
 } MirrorExportOptions;
 

@@ -20,11 +20,13 @@ char *mirror_hello_text(const MirrorSpec *spec, const Mirror *mirror, const char
 	g_autofree char *codecs = g_strdup(spec->codecs ? spec->codecs : DEFAULT_CODECS);
 	g_auto(GStrv) live = g_strdupv((char **)(gsize)spec->live);
 	g_auto(GStrv) held = g_strdupv((char **)(gsize)spec->held);
+	g_auto(GStrv) reported = mirror_reported_commits(spec);
 	g_autofree char *zlib = g_strdup(spec->zlib);
 	g_autofree char *features = g_strdup(spec->features);
 	hello.codecs = codecs;
 	hello.zlib = zlib;
 	hello.features = features;
+	hello.reported = reported;
 	hello.live = live;
 	hello.held = held;
 	g_strlcpy(hello.head, accepted[0] ? accepted : "-", sizeof hello.head);
@@ -168,6 +170,16 @@ static gboolean judge_other_way(Mirror *mirror, MirrorAccepted *ret, const char 
 	return TRUE;
 }
 
+/* Reports that central confirmed and lost since go there again. */
+static gboolean look_at_reports(Mirror *mirror, const WireHelloReply *reply, GError **error)
+{
+	guint count = 0;
+	if (reply->reports_lost && !mirror_reported_again(mirror->spec, &count, error))
+		return FALSE;
+	mirror->again += count;
+	return mirror_reported_seen(mirror->spec, reply->reports_head, error);
+}
+
 static gboolean update_by_hello(Mirror *mirror, MirrorAccepted *ret, WireHelloReply **ret_reply,
 				GError **error)
 {
@@ -176,7 +188,8 @@ static gboolean update_by_hello(Mirror *mirror, MirrorAccepted *ret, WireHelloRe
 	if (!mirror_ref(mirror->repo, LEDGER_ACCEPTED, accepted, error))
 		return FALSE;
 	*ret_reply = say_hello(mirror, accepted, error);
-	if (!*ret_reply || !mirror_watch_begin(mirror, (*ret_reply)->head, error) ||
+	if (!*ret_reply || !look_at_reports(mirror, *ret_reply, error) ||
+	    !mirror_watch_begin(mirror, (*ret_reply)->head, error) ||
 	    !see_head(mirror, *ret_reply, accepted, head, &behind, error))
 		return FALSE;
 	if (!behind && !judge_other_way(mirror, ret, head, accepted, &behind, error))
@@ -251,6 +264,13 @@ gboolean mirror_update(Mirror *mirror, gboolean *ret_moved, GError **error)
 	else
 		g_propagate_error(error, g_steal_pointer(&local));
 	return ok;
+}
+
+guint mirror_reports_again(Mirror *mirror)
+{
+	guint again = mirror->again;
+	mirror->again = 0;
+	return again;
 }
 
 const char *mirror_busy(const Mirror *mirror)

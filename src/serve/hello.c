@@ -29,18 +29,29 @@ static gboolean open_ledger(Serve *serve, Repo **ret_ledger, GError **error)
 	return FALSE;
 }
 
-/* TRUE if the base has accepted what our orders do not contain. */
-static gboolean base_is_ahead(Repo *ledger, const char *base_head, const char *our_head,
-			      gboolean *ret_ahead, GError **error)
+/* TRUE if the base knows of a commit that our head does not contain. */
+static gboolean lacks(Repo *ledger, const char *commit, const char *our_head, gboolean *ret_lacks,
+		      GError **error)
 {
 	gboolean contained = FALSE;
-	*ret_ahead = FALSE;
-	if (strcmp(base_head, "-") == 0 || strcmp(base_head, our_head) == 0)
+	*ret_lacks = FALSE;
+	if (strcmp(commit, "-") == 0 || strcmp(commit, our_head) == 0)
 		return TRUE;
-	if (strcmp(our_head, "-") != 0 && repo_object_exists(ledger, base_head) &&
-	    !repo_is_ancestor(ledger, base_head, our_head, &contained, error))
+	if (strcmp(our_head, "-") != 0 && repo_object_exists(ledger, commit) &&
+	    !repo_is_ancestor(ledger, commit, our_head, &contained, error))
 		return FALSE;
-	*ret_ahead = !contained;
+	*ret_lacks = !contained;
+	return TRUE;
+}
+
+/* Of a node nothing goes into a ledger here. */
+static gboolean reports_are_lost(const Serve *serve, Repo *ledger, const WireHello *hello,
+				 WireHelloReply *reply, GError **error)
+{
+	for (guint i = 0; !serve->spec->node && hello->reported[i] && !reply->reports_lost; i++)
+		if (!lacks(ledger, hello->reported[i], reply->reports_head, &reply->reports_lost,
+			   error))
+			return FALSE;
 	return TRUE;
 }
 
@@ -108,17 +119,18 @@ static gboolean ask_heartbeat(Serve *serve, Repo *ledger, const char *head, gint
 	return serve_hint(serve, "beat", hint, error);
 }
 
-gboolean serve_contact(Serve *serve, const ServeContact *contact, char ret_head[41],
-		       char ret_reports_head[41], GError **error)
+gboolean serve_contact(Serve *serve, const ServeContact *contact, WireHelloReply *reply,
+		       GError **error)
 {
 	gboolean ahead = FALSE;
 	g_autoptr(Repo) ledger = NULL;
 	return open_ledger(serve, &ledger, error) &&
-	       head_of(ledger, serve_place(serve)->orders, ret_head, error) &&
-	       head_of(ledger, LEDGER_REPORTS, ret_reports_head, error) &&
-	       base_is_ahead(ledger, contact->hello->head, ret_head, &ahead, error) &&
+	       head_of(ledger, serve_place(serve)->orders, reply->head, error) &&
+	       head_of(ledger, LEDGER_REPORTS, reply->reports_head, error) &&
+	       lacks(ledger, contact->hello->head, reply->head, &ahead, error) &&
+	       reports_are_lost(serve, ledger, contact->hello, reply, error) &&
 	       record_contact(serve, contact, ahead, error) &&
-	       ask_heartbeat(serve, ledger, ret_head, util_clock_now_utc(serve->spec->clock),
+	       ask_heartbeat(serve, ledger, reply->head, util_clock_now_utc(serve->spec->clock),
 			     error);
 }
 
@@ -135,7 +147,7 @@ gboolean serve_hello(Serve *serve, const WireRequest *request, GError **error)
 	WireHelloReply reply = {
 	    .software = (char[]){TAGSHIP_SOFTWARE}, .now_utc = now, .now_ms = now_us / 1000 % 1000};
 	if (!hello || !serve_check_identity(serve->spec, hello, error) ||
-	    !serve_contact(serve, &contact, reply.head, reply.reports_head, error))
+	    !serve_contact(serve, &contact, &reply, error))
 		return FALSE;
 	g_autofree char *answer = wire_hello_reply_format(&reply);
 	return serve_ok(serve, (gint64)strlen(answer), error) &&

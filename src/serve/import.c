@@ -166,7 +166,7 @@ static gint64 last_heard(Import *self)
 
 static gboolean take_contact(Import *self, GError **error)
 {
-	char head[41], reports_head[41];
+	WireHelloReply unsaid = {0};
 	gint64 now = util_clock_now_utc(self->serve.spec->clock);
 	/* a clock that is ahead must not make later files look old */
 	ServeContact contact = {.hello = self->hello,
@@ -175,8 +175,7 @@ static gboolean take_contact(Import *self, GError **error)
 				.wants = self->head->wants};
 	self->done.heard_utc = last_heard(self);
 	self->done.contact = contact.heard_utc > self->done.heard_utc;
-	return !self->done.contact ||
-	       serve_contact(&self->serve, &contact, head, reports_head, error);
+	return !self->done.contact || serve_contact(&self->serve, &contact, &unsaid, error);
 }
 
 /* A tree that is not ordered any more is no reason to refuse the rest. */

@@ -59,9 +59,9 @@ typedef struct {
 } ServeContact;
 /* REFUSED for another base or incarnation. */
 gboolean serve_check_identity(const ServeSpec *spec, const WireHello *hello, GError **error);
-/* Records it, and tells the heads of orders and of reports here, or "-". */
-gboolean serve_contact(Serve *serve, const ServeContact *contact, char ret_head[41],
-		       char ret_reports_head[41], GError **error);
+/* Records it. Sets in the reply, which begins empty: both heads, and whether reports are lost. */
+gboolean serve_contact(Serve *serve, const ServeContact *contact, WireHelloReply *reply,
+		       GError **error);
 
 /* report.c: signed by this base, and of it. */
 gboolean serve_check_report(const ServeSpec *spec, const char *text, gsize len,

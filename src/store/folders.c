@@ -9,9 +9,10 @@ typedef struct {
 	mode_t mode;      /* 0: made by whoever needs it first */
 } Folder;
 
-static const Folder root_folders[] = {
-    {"partial", 0755}, {"pending", 0755},  {"journal", 0755}, {"log", 0755},     {"lock", 0755},
-    {"trees", 0755},   {"accepted", 0755}, {"nodes", 0},      {"mirror.git", 0}, {NULL, 0}};
+static const Folder root_folders[] = {{"partial", 0755}, {"pending", 0755},  {"reported", 0755},
+				      {"journal", 0755}, {"log", 0755},      {"lock", 0755},
+				      {"trees", 0755},   {"accepted", 0755}, {"nodes", 0},
+				      {"mirror.git", 0}, {NULL, 0}};
 static const Folder state_folders[] = {{"apps.d", 0755},
 				       {"bases.d", 0755},
 				       {"ledger", 0755},

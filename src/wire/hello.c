@@ -8,7 +8,7 @@
 #define KBIT_MAX 100000000
 #define RTT_MS_MAX (3600 * 1000)
 #define OFFSET_MS_MAX (G_MAXINT64 / 2)
-#define LISTS_MAX (WIRE_HELLO_MAX - 4096) /* all Live and Held lines; the rest is small */
+#define LISTS_MAX (WIRE_HELLO_MAX - 8192) /* all Live and Held lines; the rest is small */
 
 void wire_hello_free(WireHello *hello)
 {
@@ -20,6 +20,7 @@ void wire_hello_free(WireHello *hello)
 	g_free(hello->codecs);
 	g_free(hello->zlib);
 	g_free(hello->features);
+	g_strfreev(hello->reported);
 	g_strfreev(hello->live);
 	g_strfreev(hello->held);
 	g_free(hello);
@@ -91,6 +92,8 @@ char *wire_hello_format(const WireHello *hello)
 		util_trailers_add_int(trailers, "Line-Kbit", hello->line_kbit);
 		util_trailers_add_int(trailers, "Line-Rtt-Ms", hello->line_rtt_ms);
 	}
+	for (guint i = 0; hello->reported && hello->reported[i] && i < WIRE_HELLO_REPORTED_MAX; i++)
+		util_trailers_add(trailers, "Reported", hello->reported[i]);
 	add_lines(trailers, "Live", hello->live, &left);
 	add_lines(trailers, "Held", hello->held, &left);
 	return util_trailers_format(trailers);
@@ -183,6 +186,24 @@ static gboolean take_lines(const UtilTrailers *trailers, const char *key, char *
 	return TRUE;
 }
 
+static gboolean take_reported(const UtilTrailers *trailers, char ***ret, GError **error)
+{
+	g_autoptr(GPtrArray) commits = g_ptr_array_new_with_free_func(g_free);
+	for (guint i = 0; i < util_trailers_count(trailers); i++) {
+		const char *value = util_trailers_value(trailers, i);
+		if (strcmp(util_trailers_key(trailers, i), "Reported") != 0)
+			continue;
+		if (!util_oid_hex_ok(value) || commits->len == WIRE_HELLO_REPORTED_MAX)
+			return util_error_set(error, TS_ERROR_CORRUPT,
+					      "Reported: line %u is no commit id, or one too many",
+					      commits->len + 1);
+		g_ptr_array_add(commits, g_strdup(value));
+	}
+	g_ptr_array_add(commits, NULL);
+	*ret = (char **)g_ptr_array_free(g_steal_pointer(&commits), FALSE);
+	return TRUE;
+}
+
 WireHello *wire_hello_parse(const char *text, gsize len, GError **error)
 {
 	g_autoptr(UtilTrailers) trailers = parse_numbered(text, len, error);
@@ -209,6 +230,7 @@ WireHello *wire_hello_parse(const char *text, gsize len, GError **error)
 				   error) ||
 	    !util_trailers_opt_int(trailers, "Line-Rtt-Ms", 0, RTT_MS_MAX, 0, &hello->line_rtt_ms,
 				   error) ||
+	    !take_reported(trailers, &hello->reported, error) ||
 	    !take_lines(trailers, "Live", &hello->live, error) ||
 	    !take_lines(trailers, "Held", &hello->held, error)) {
 		g_prefix_error(error, "hello: ");
@@ -227,6 +249,7 @@ char *wire_hello_reply_format(const WireHelloReply *reply)
 	util_trailers_add(trailers, "Head", reply->head);
 	add_now(trailers, reply->now_utc, reply->now_ms);
 	util_trailers_add(trailers, "Reports-Head", reply->reports_head);
+	util_trailers_add(trailers, "Reports-Lost", reply->reports_lost ? "yes" : NULL);
 	return util_trailers_format(trailers);
 }
 
@@ -243,5 +266,6 @@ WireHelloReply *wire_hello_reply_parse(const char *text, gsize len, GError **err
 		g_prefix_error(error, "central's hello: ");
 		return NULL;
 	}
+	reply->reports_lost = util_trailers_get(trailers, "Reports-Lost") != NULL;
 	return g_steal_pointer(&reply);
 }

@@ -10,7 +10,8 @@
 
 /* The newest that is read of each; all before it are. */
 #define WIRE_HELLO_FORMATS "order=3 report=2 manifest=1 plain=1 delta=2"
-#define WIRE_HELLO_LIST_MAX 256 /* Live and Held lines each */
+#define WIRE_HELLO_LIST_MAX 256    /* Live and Held lines each */
+#define WIRE_HELLO_REPORTED_MAX 64 /* Reported lines */
 
 typedef struct {
 	char *software;
@@ -23,6 +24,7 @@ typedef struct {
 	gint64 line_kbit, line_rtt_ms; /* what its line gave lately; 0: not known */
 	guint64 memory_bytes;
 	char head[41];          /* accepted commit, or "-" */
+	char **reported;        /* commits of reports that central confirmed, see mirror.h */
 	gint64 now_utc, now_ms; /* and thousandths; 0 from programs that do not say them */
 	gboolean offset_known;
 	gint64 offset_ms; /* its clock minus central's, as measured at its last contact */
@@ -42,6 +44,7 @@ typedef struct {
 	char head[41];          /* of orders, or "-" */
 	gint64 now_utc, now_ms; /* as above */
 	char reports_head[41];  /* or "-" */
+	gboolean reports_lost;  /* its ledger lacks one of `reported` */
 } WireHelloReply;
 
 char *wire_hello_reply_format(const WireHelloReply *reply);

@@ -64,14 +64,16 @@ serves=$n
 is 'a release after the backup serves' "$(world_answer berlin)" "$serves"
 rm -rf "$STATE"
 mv "$W/backup" "$STATE"
-pull > "$W/pull" 2>&1
-ok 'the base goes on' true
+tagship-base -C "$ROOT" pull > "$W/pull" 2>&1
+ok 'the base says that central lost reports' has "$W/pull" 'central lost reports that it had confirmed'
 is 'it serves what it served' "$(world_answer berlin)" "$serves"
 worker > "$W/worker" 2>&1
 pull > "$W/pull" 2>&1
 activate > /dev/null 2>&1
 is 'still' "$(world_answer berlin)" "$serves"
 is 'nothing is ordered twice' "$(orders_in_ledger)" 1
+git -C "$STATE/ledger/berlin.git" log --format=%s reports > "$W/reports"
+ok 'reports that central had confirmed and lost came again' has "$W/reports" "v$serves staged"
 push
 worker > "$W/worker" 2>&1
 pull > "$W/pull" 2>&1

@@ -214,6 +214,8 @@ tick
 exits 'the base gives it back' 0 b export --ledger "$W/7.reports"
 exits 'central takes it' 0 c import "$W/7.reports"
 says 'back' 'its ledger is back'
+git -C "$STATE/ledger/kerguelen.git" log --format=%s reports > "$W/out"
+says 'and the reports that it had confirmed' 'v4 live'
 ok 'nothing is ordered twice' sh -c "tagship -C '$STATE' worker --once; [ -z \"\$(git -C '$STATE/ledger/kerguelen.git' log --format=%s orders | sed -n 's/.* \(v[0-9]*\) .*/\1/p' | sort | uniq -d | grep -v v4)\" ]"
 tick
 b export "$W/8.reports" > "$W/out" 2>&1

@@ -143,6 +143,8 @@ SimBase *base_new(Sim *sim, guint index)
 	base->up = TRUE;
 	base->line_kbit = 1000;
 	base->pending = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	base->reported = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+	base->confirmed = g_ptr_array_new_with_free_func(g_free);
 	base->asked = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	base->apps = g_ptr_array_new_with_free_func(app_free);
 	for (guint i = 0; i < sim->app_names->len; i++) {
@@ -165,6 +167,8 @@ void base_free(gpointer data)
 	SimBase *base = data;
 	g_ptr_array_unref(base->apps);
 	g_hash_table_unref(base->pending);
+	g_hash_table_unref(base->reported);
+	g_ptr_array_unref(base->confirmed);
 	g_hash_table_unref(base->asked);
 	store_clock_note_clear(&base->note);
 	g_free(base->name);
@@ -250,6 +254,8 @@ void base_replace(SimBase *base)
 	store_clock_note_clear(&base->note);
 	base->good_utc = 0;
 	g_hash_table_remove_all(base->pending);
+	g_hash_table_remove_all(base->reported);
+	g_ptr_array_set_size(base->confirmed, 0);
 	for (guint i = 0; i < base->apps->len; i++) {
 		SimApp *app = base->apps->pdata[i];
 		const SimCommands has = app->has;
@@ -268,6 +274,9 @@ typedef struct {
 	const SimEntry *head;
 	guint token;
 	gint64 incarnation, central_utc;
+	const SimReport *reports_head;
+	guint looked_for; /* reports */
+	gboolean reports_lost;
 } Hello;
 
 static gpointer copy_hello(gconstpointer hello)
@@ -371,7 +380,8 @@ void base_pull(Sim *sim, gpointer who, gpointer data)
 		return;
 	}
 	Hello *hello = g_new0(Hello, 1);
-	*hello = (Hello){base->accepted, ++base->hello, base->incarnation, 0};
+	*hello = (Hello){
+	    .head = base->accepted, .token = ++base->hello, .incarnation = base->incarnation};
 	base->answered = FALSE;
 	sim_at(sim, sim->now_utc + ANSWER_S, no_answer, base, GUINT_TO_POINTER(base->hello), NULL);
 	sim_send(sim, base, central_gets_hello, base, hello, copy_hello, g_free);
@@ -530,6 +540,8 @@ static void base_gets_receipt(Sim *sim, gpointer who, gpointer data)
 	util_trailers_add(record, "Commit", "0");
 	if (!app_open(app) || !app_record(app, record))
 		return;
+	g_ptr_array_add(base->confirmed, g_strdup(said->key));
+	g_hash_table_replace(base->reported, g_strdup(said->key), g_strdup(text));
 	(void)g_hash_table_remove(base->pending, said->key);
 	deliver(base);
 }
@@ -576,7 +588,8 @@ static void central_gets_ledger(Sim *sim, gpointer who, gpointer data)
 static void give(SimBase *base)
 {
 	Hello *given = g_new0(Hello, 1);
-	*given = (Hello){base->accepted, base->hello, base->incarnation, 0};
+	*given =
+	    (Hello){.head = base->accepted, .token = base->hello, .incarnation = base->incarnation};
 	sim_send(base->sim, base, central_gets_ledger, base, given, copy_hello, g_free);
 	base_pull_in(base, 30);
 }
@@ -591,6 +604,27 @@ static void tell_clock(SimBase *base, const Hello *answer)
 		take_note(base, &note);
 }
 
+static void send_again(SimBase *base)
+{
+	GHashTableIter iter;
+	gpointer key = NULL, text = NULL;
+	sim_say(base->sim, base->name, "sends %u reports again", g_hash_table_size(base->reported));
+	g_hash_table_iter_init(&iter, base->reported);
+	while (g_hash_table_iter_next(&iter, &key, &text)) {
+		g_hash_table_iter_steal(&iter);
+		g_hash_table_replace(base->pending, key, text);
+	}
+}
+
+static void look_at_reports(SimBase *base, const Hello *answer)
+{
+	if (answer->reports_lost)
+		send_again(base);
+	g_ptr_array_remove_range(base->confirmed, 0, answer->looked_for);
+	if (answer->reports_head)
+		g_ptr_array_insert(base->confirmed, 0, g_strdup(answer->reports_head->key));
+}
+
 static void base_gets_answer(Sim *sim, gpointer who, gpointer data)
 {
 	SimBase *base = who;
@@ -600,6 +634,7 @@ static void base_gets_answer(Sim *sim, gpointer who, gpointer data)
 	    answer->incarnation != base->incarnation)
 		return;
 	base->answered = TRUE;
+	look_at_reports(base, answer);
 	gboolean lost = base->accepted && !sim_entry_has(answer->head, base->accepted);
 	if (lost)
 		give(base);
@@ -624,5 +659,10 @@ static void central_gets_hello(Sim *sim, gpointer who, gpointer data)
 	Hello *answer = copy_hello(hello);
 	answer->head = sim->central.disk.orders[base->index];
 	answer->central_utc = sim->now_utc;
+	answer->reports_head = sim->central.disk.reports[base->index];
+	answer->looked_for = base->confirmed->len;
+	for (guint i = 0; i < base->confirmed->len; i++)
+		answer->reports_lost |=
+		    !sim_report_find(answer->reports_head, base->confirmed->pdata[i]);
 	sim_send(sim, base, base_gets_answer, base, answer, copy_hello, g_free);
 }

@@ -671,8 +671,6 @@ static void check_release_end(Sim *sim, const SimTag *tag)
 	if (!release)
 		return;
 	check_fan_out(sim, tag);
-	if (sim->counts.restored > 0)
-		return; /* what it lost of its records it does not know */
 	/* central was killed between its record and its job, and the tag moved before it was back:
 	 * such a release does nothing */
 	g_autofree char *key = g_strdup_printf("%s %s", tag->app, tag->name);

@@ -228,7 +228,9 @@ struct SimBase {
 	StoreClockNote note;
 	gint64 good_utc;
 	gboolean line_failed;
-	GHashTable *pending; /* key -> report text */
+	GHashTable *pending;  /* key -> report text */
+	GHashTable *reported; /* the same, of what central confirmed */
+	GPtrArray *confirmed; /* keys of its newest ones, as mirror/reported.c has commits */
 	GPtrArray *apps;     /* SimApp */
 	/* of the program */
 	guint hello;

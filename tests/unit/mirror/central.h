@@ -11,6 +11,7 @@
  *   again          want, get, report: "again"       deaf           report: refused unread
  *   old            knows no watch                   quits          watch: ends at the first news
  *   late           its clock is 8 hours behind
+ *   lost           hello: lacks reports that it confirmed
  *   news           get: at the half of it central's head moves to the commit STATE/next
  */
 #pragma once
@@ -60,6 +61,7 @@ static int central_hello(Central *central)
 	    .software = (char[]){"fake"}, .now_utc = hello->now_utc - 3, .reports_head = "-"};
 	if (central_trick(central, "late"))
 		reply.now_utc -= 8 * 3600;
+	reply.reports_lost = central_trick(central, "lost");
 	g_strlcpy(reply.head, head, sizeof reply.head);
 	g_autofree char *answer = wire_hello_reply_format(&reply);
 	return !wire_reply_ok(central->stream, (gint64)strlen(answer), NULL) ||

@@ -313,6 +313,34 @@ static void test_deliver_refused(World *world, gconstpointer data)
 	g_assert_cmpuint(count_files(rootfd, "pending"), ==, 0);
 }
 
+/* A central that was restored from a backup: what it had confirmed goes there once more. */
+static void test_reports_lost(World *world, gconstpointer data)
+{
+	(void)data;
+	gboolean moved = FALSE;
+	g_autofree char *hello = NULL;
+	int rootfd = world->spec.root_dirfd;
+	g_autoptr(Mirror) mirror = open_mirror(world);
+	g_autofree char *live = put_pending(world, REPORT_LIVE, NOW + 10, TRUE);
+	g_autofree char *staged = put_pending(world, REPORT_STAGED, NOW, TRUE);
+	expect_deliver(mirror, 2, -1, NULL);
+	/* it is asked about each commit that it gave */
+	g_assert_true(mirror_update(mirror, &moved, NULL));
+	g_assert_true(util_fs_read_file(world->state_dirfd, "hello", 100000, &hello, NULL, NULL));
+	g_assert_nonnull(strstr(hello, "\nReported: 1234567890123456789012345678901234567890\n"));
+	g_assert_cmpuint(mirror_reports_again(mirror), ==, 0);
+	g_assert_cmpuint(count_files(rootfd, "pending"), ==, 0);
+	g_assert_true(util_fs_remove_tree(world->state_dirfd, "reports", NULL));
+	g_assert_true(util_fs_mkdir(world->state_dirfd, "reports", 0700, NULL));
+	set_trick(world, "lost");
+	g_assert_true(mirror_update(mirror, &moved, NULL));
+	g_assert_cmpuint(mirror_reports_again(mirror), ==, 2);
+	g_assert_cmpuint(mirror_reports_again(mirror), ==, 0);
+	set_trick(world, NULL);
+	expect_deliver(mirror, 2, -1, NULL);
+	g_assert_cmpuint(count_files(world->state_dirfd, "reports"), ==, 2);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -326,6 +354,7 @@ int main(int argc, char **argv)
 	    {"/mirror/download-refused", test_download_refused},
 	    {"/mirror/deliver", test_deliver},
 	    {"/mirror/deliver-refused", test_deliver_refused},
+	    {"/mirror/reports-lost", test_reports_lost},
 	};
 	central_if_asked(argc, argv);
 	g_test_init(&argc, &argv, NULL);

@@ -316,6 +316,44 @@ static void test_hello_clock(void)
 	g_assert_cmpint(heard->now_ms, ==, 7);
 }
 
+static void test_hello_reported(void)
+{
+	gsize len = 0;
+	g_autoptr(GError) error = NULL;
+	g_autofree char *text = golden("hello-1.txt", &len);
+	g_autoptr(WireHello) hello = wire_hello_parse(text, len, &error);
+	g_assert_no_error(error);
+	g_assert_null(hello->reported[0]);
+	g_autoptr(GString) more = g_string_new(text);
+	for (guint i = 0; i < WIRE_HELLO_REPORTED_MAX; i++)
+		g_string_append_printf(more, "Reported: %040u\n", i);
+	g_autoptr(WireHello) all = wire_hello_parse(more->str, more->len, &error);
+	g_assert_no_error(error);
+	g_assert_cmpuint(g_strv_length(all->reported), ==, WIRE_HELLO_REPORTED_MAX);
+	g_autofree char *said = wire_hello_format(all);
+	g_autoptr(WireHello) again = wire_hello_parse(said, strlen(said), &error);
+	g_assert_no_error(error);
+	g_assert_true(
+	    g_strv_equal((const char *const *)again->reported, (const char *const *)all->reported));
+	g_string_append_printf(more, "Reported: %040u\n", 99);
+	g_assert_null(wire_hello_parse(more->str, more->len, &error));
+	g_assert_error(error, TS_ERROR, TS_ERROR_CORRUPT);
+	g_clear_error(&error);
+	g_autofree char *wrong = g_strconcat(text, "Reported: -\n", NULL);
+	g_assert_null(wire_hello_parse(wrong, strlen(wrong), &error));
+	g_assert_error(error, TS_ERROR, TS_ERROR_CORRUPT);
+	g_clear_error(&error);
+	WireHelloReply reply = {.software = (char[]){"x"}, .head = "-", .reports_head = "-"};
+	for (guint lost = 0; lost < 2; lost++) {
+		reply.reports_lost = lost > 0;
+		g_autofree char *answer = wire_hello_reply_format(&reply);
+		g_autoptr(WireHelloReply) heard =
+		    wire_hello_reply_parse(answer, strlen(answer), &error);
+		g_assert_no_error(error);
+		g_assert_cmpint(heard->reports_lost, ==, reply.reports_lost);
+	}
+}
+
 static void test_hello_golden(void)
 {
 	g_autoptr(GError) error = NULL;
@@ -546,6 +584,7 @@ int main(int argc, char **argv)
 	g_test_add("/wire/read-all", Pair, NULL, pair_open, test_read_all, pair_close);
 	g_test_add_func("/wire/hello/golden", test_hello_golden);
 	g_test_add_func("/wire/hello/clock", test_hello_clock);
+	g_test_add_func("/wire/hello/reported", test_hello_reported);
 	g_test_add_func("/wire/hello/golden-line", test_hello_golden_line);
 	g_test_add_func("/wire/hello/changed", test_hello_changed);
 	g_test_add_func("/wire/hello/too-many", test_hello_too_many);
