@@ -168,31 +168,8 @@ char *publish_settle(Central *central, const char *app, const char *base, const 
 		    (one->bases == best->bases && one->first_utc < best->first_utc))
 			best = one;
 	}
-	return best ? own_plan(central, app, best->version, base, "settle", who, error) : NULL;
-}
-
-/* Is the tag still at the object that this job is about? Rollbacks have no tag anywhere. */
-static gboolean check_tag_of_job(Central *central, const Job *job, GError **error)
-{
-	char now[REPO_OID] = "";
-	if (!*job->ref)
-		return TRUE;
-	g_autoptr(GError) gone = NULL;
-	g_autoptr(ConfApp) app = conf_app_load(central->dirfd, job->app, error);
-	g_autoptr(Repo) repo = app ? repo_open(app->repo, error) : NULL;
-	if (!repo)
-		return FALSE;
-	if (repo_ref_get(repo, job->ref, now, &gone))
-		return strcmp(now, job->oid) == 0 ||
-		       util_error_set(error, TS_ERROR_REFUSED,
-				      "%s is at %.12s now, and this job is about %.12s; what is "
-				      "there now has a job of its own (tagship log)",
-				      job->ref, now, job->oid);
-	if (g_error_matches(gone, TS_ERROR, TS_ERROR_NOT_FOUND))
-		return util_error_set(error, TS_ERROR_REFUSED, "%s was deleted; push the tag again",
-				      job->ref);
-	g_propagate_error(error, g_steal_pointer(&gone));
-	return FALSE;
+	return best ? own_plan(central, app, best->version, base, PUBLISH_SETTLE, who, error)
+		    : NULL;
 }
 
 gboolean publish_may_retry(Central *central, const Job *job, GError **error)
@@ -212,7 +189,8 @@ gboolean publish_may_retry(Central *central, const Job *job, GError **error)
 	if (ordered && !util_trailers_get(ordered->text, "Order"))
 		return util_error_set(error, TS_ERROR_REFUSED,
 				      "it was ordered at no base, which is final; push a new plan");
-	return check_tag_of_job(central, job, error);
+	gboolean moved = FALSE;
+	return publish_check_tag(central, job, &moved, error);
 }
 
 gboolean publish_retry(Central *central, const char *job_id, GError **error)

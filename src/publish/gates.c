@@ -52,6 +52,8 @@ gboolean publish_gates_find(PublishGates *gates, Central *central, GError **erro
 			return FALSE;
 		for (guint i = 0; i < releases->len; i++) {
 			const PublishRelease *release = releases->pdata[i];
+			if (!publish_remake_job(central, release, error))
+				return FALSE;
 			if (decide_release_awaits_gate(release))
 				publish_gates_add(gates, apps[a], release->release);
 		}

@@ -28,6 +28,12 @@ gboolean publish_job_bundle(JobRun *run, GError **error);
 /* REFUSED if running this job again can never succeed; the text says why and what to do. */
 gboolean publish_may_retry(Central *central, const Job *job, GError **error);
 
+/* remake.c: REFUSED if the job's tag is not at its object any more; *ret_moved: it is elsewhere. */
+gboolean publish_check_tag(Central *central, const Job *job, gboolean *ret_moved, GError **error);
+/* Makes the job of a release on its way that has none, as of its push; if its tag was moved, the
+ * release is cancelled. */
+gboolean publish_remake_job(Central *central, const PublishRelease *release, GError **error);
+
 /* Takes the plan of a pushed tag into the release's record ("queued"), before its job is made. What
  * is recorded already stays. *ret_plan FALSE: no plan for this app, or none that can be read; its
  * job says what is wrong. */
@@ -126,7 +132,7 @@ typedef struct PublishGates PublishGates;
 PublishGates *publish_gates_new(void);
 void publish_gates_free(PublishGates *gates);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PublishGates, publish_gates_free)
-/* All there are; or one, that may be none. */
+/* All there are, and jobs that are not there (publish_remake_job); or one, that may be none. */
 gboolean publish_gates_find(PublishGates *gates, Central *central, GError **error);
 void publish_gates_add(PublishGates *gates, const char *app, const char *release);
 /* Says what can be said now, durably, and tells the bases. */

@@ -193,6 +193,16 @@ static gboolean is_judged(TagRoad *road, gboolean *ret_over, GError **error)
 	return TRUE;
 }
 
+/* Its tag was moved while central was down, before it was seen there. */
+static gboolean cancel_moved(JobRun *run, const GError *moved, GError **error)
+{
+	g_autoptr(UtilTrailers) text = util_trailers_new();
+	util_trailers_add(text, "Reason", "its tag was moved");
+	job_say(run, "%s", moved->message);
+	return library_decide(run->central->library, run->app->name, run->job->oid, "cancelled",
+			      text, NULL, util_clock_now_utc(run->central->clock), error);
+}
+
 /* Decides on the plan, once; under the lock, because a cancel may come at any time. */
 static gboolean accept_plan(TagRoad *road, GError **error)
 {
@@ -205,6 +215,14 @@ static gboolean accept_plan(TagRoad *road, GError **error)
 		return FALSE;
 	if (over)
 		return TRUE;
+	gboolean moved = FALSE;
+	g_autoptr(GError) elsewhere = NULL;
+	if (!publish_check_tag(run->central, run->job, &moved, &elsewhere)) {
+		if (moved)
+			return cancel_moved(run, elsewhere, error);
+		g_propagate_error(error, g_steal_pointer(&elsewhere));
+		return FALSE;
+	}
 	g_autoptr(GError) refused = NULL;
 	g_autofree char *signer = NULL;
 	g_autoptr(PlanTable) table = compile(road, &signer, &refused);

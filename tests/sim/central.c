@@ -346,14 +346,18 @@ static gboolean decide_gates(Sim *sim)
 	return TRUE;
 }
 
-static void find_gates(Sim *sim)
+/* FALSE: killed. */
+static gboolean find_gates(Sim *sim)
 {
 	for (guint i = 0; i < sim->releases->len; i++) {
-		const SimTag *tag = sim->releases->pdata[i];
+		SimTag *tag = sim->releases->pdata[i];
+		if (!central_remake_job(sim, tag))
+			return FALSE;
 		g_autoptr(DecideRelease) release = central_release(sim, tag->oid);
 		if (release && decide_release_awaits_gate(release))
 			(void)g_hash_table_add(sim->central.waiting, g_strdup(tag->oid));
 	}
+	return TRUE;
 }
 
 /* ---- the loop ---- */
@@ -417,9 +421,8 @@ void central_boot(Sim *sim, gpointer who, gpointer data)
 	sim_say(sim, "central", "starts");
 	requeue(sim);
 	central->refs_changed = TRUE;
-	if (!central_stops_complete(sim) || !fan_out_all(sim))
+	if (!central_stops_complete(sim) || !fan_out_all(sim) || !find_gates(sim))
 		return;
-	find_gates(sim);
 	central_wake(sim, 0);
 	for (guint i = 0; i < sim->bases->len; i++)
 		base_news(sim->bases->pdata[i]);

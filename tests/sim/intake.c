@@ -205,6 +205,23 @@ static gboolean make_job(Sim *sim, SimTag *tag)
 	return TRUE;
 }
 
+gboolean central_tag_moved(Sim *sim, const SimTag *tag)
+{
+	g_autofree char *key = key_of(tag->app, tag->name);
+	const SimTag *now = g_hash_table_lookup(sim->refs, key);
+	return now && now != tag;
+}
+
+/* As remake.c. */
+gboolean central_remake_job(Sim *sim, SimTag *tag)
+{
+	g_autoptr(DecideRelease) release = central_release(sim, tag->oid);
+	if (!release || strcmp(release->state, "queued") != 0 || job_of(sim, tag))
+		return TRUE;
+	return !central_tag_moved(sim, tag) ||
+	       central_cancel(sim, tag->oid, NULL, "its tag was moved");
+}
+
 /* On record before its job is made, so that it can be cancelled. */
 static gboolean take_plan(Sim *sim, SimTag *tag, gboolean *ret_plan)
 {
@@ -250,7 +267,8 @@ static gboolean take_ref(Sim *sim, const char *key, SimTag *tag)
 	if (before && strcmp(before, tag->oid) == 0)
 		return TRUE;
 	if (!take_plan(sim, tag, &plan) ||
-	    (before && !withdraw(sim, before, "replaced by a new plan")) || !make_job(sim, tag))
+	    (before && !withdraw(sim, before, "replaced by a new plan")) || !make_job(sim, tag) ||
+	    !central_lives(sim))
 		return FALSE;
 	g_hash_table_replace(seen, g_strdup(key), g_strdup(tag->oid));
 	return TRUE;

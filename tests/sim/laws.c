@@ -671,11 +671,11 @@ static void check_release_end(Sim *sim, const SimTag *tag)
 	if (!release)
 		return;
 	check_fan_out(sim, tag);
-	/* central was killed between its record and its job, and the tag moved before it was back:
-	 * such a release does nothing */
+	/* central was killed between its record and its job, and the tag was gone before it was
+	 * back: such a release does nothing */
 	g_autofree char *key = g_strdup_printf("%s %s", tag->app, tag->name);
 	gboolean idle =
-	    strcmp(release->state, "queued") == 0 && g_hash_table_lookup(sim->refs, key) != tag;
+	    strcmp(release->state, "queued") == 0 && !g_hash_table_lookup(sim->refs, key);
 	if (g_strv_contains(open, release->state) && !idle)
 		sim_broken(sim, LAW_ENDS, "release %.7s is %s", tag->oid, release->state);
 	/* where all had ended, and one was replaced, no word is said any more */

@@ -106,6 +106,8 @@ static gboolean accept_plan(Sim *sim, SimJob *job)
 		return FALSE;
 	if (has_decision(sim, oid, "accepted") || is_cancelled(sim, oid))
 		return TRUE;
+	if (central_tag_moved(sim, job->tag))
+		return central_cancel(sim, oid, NULL, "its tag was moved");
 	g_autoptr(PlanTable) table = central_compile(sim, job->tag, job->created_utc, &refused);
 	if (table) {
 		g_autoptr(UtilTrailers) text = accepted_text(job, table);

@@ -231,7 +231,7 @@ struct SimBase {
 	GHashTable *pending;  /* key -> report text */
 	GHashTable *reported; /* the same, of what central confirmed */
 	GPtrArray *confirmed; /* keys of its newest ones, as mirror/reported.c has commits */
-	GPtrArray *apps;     /* SimApp */
+	GPtrArray *apps;      /* SimApp */
 	/* of the program */
 	guint hello;
 	gboolean answered;
@@ -350,6 +350,9 @@ void central_own_plan(Sim *sim, const char *app, const char *version, const char
 void central_settle(Sim *sim, const char *app, guint base);
 gboolean central_take(Sim *sim); /* hints and refs */
 gboolean central_reconcile(Sim *sim, const SimHint *hint);
+/* There is another tag of its name. */
+gboolean central_tag_moved(Sim *sim, const SimTag *tag);
+gboolean central_remake_job(Sim *sim, SimTag *tag);
 void central_order(Sim *sim, SimJob *job);
 gboolean central_revise(Sim *sim, const SimHint *want);
 void central_job_start(Sim *sim);

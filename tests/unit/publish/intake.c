@@ -336,6 +336,69 @@ static void test_bound_when_ordered(World *world, gconstpointer data)
 	expect_state(world, third, "build-failed");
 }
 
+static char *push_new(World *world, const char *name, const char *message)
+{
+	g_autofree char *ref = g_strconcat("refs/tags/", name, NULL);
+	char *oid = world_tag(world, name, message);
+	push(world, REPO_ZERO, oid, ref);
+	expect_state(world, oid, "queued");
+	return oid;
+}
+
+static void lose_job(World *world, const char *name, const char *oid)
+{
+	g_autofree char *ref = g_strconcat("refs/tags/", name, NULL);
+	g_autofree char *id = job_id_for_ref("shop", ref, oid);
+	g_autofree char *path = g_strconcat("jobs/", id, NULL);
+	g_assert_true(util_fs_unlink(world->central->queue_dirfd, path, NULL));
+}
+
+/* queue/ was lost, or central was killed before it made the job. */
+static void test_job_lost(World *world, gconstpointer data)
+{
+	(void)data;
+	begin(world);
+	g_autofree char *plan = world_plan("2098-01-01 02:00 base-local", "all", NULL);
+	g_autofree char *stays = push_new(world, "v1", plan);
+	world_commit(world, "<h1>two</h1>\n");
+	g_autofree char *gone = push_new(world, "v2", plan);
+	lose_job(world, "v1", stays);
+	lose_job(world, "v2", gone);
+	g_autoptr(Repo) repo = repo_open(world->source, NULL);
+	g_assert_true(repo_ref_delete(repo, "refs/tags/v2", NULL, NULL));
+	world_work(world);
+	expect_state(world, stays, "ordered");
+	expect_state(world, gone, "queued"); /* an alarm: nobody is known to have deleted it */
+}
+
+/* Nothing says that the tag was seen where it was, when it has been moved. */
+static void test_moved_unseen(World *world, gconstpointer data)
+{
+	(void)data;
+	g_autoptr(GHashTable) seen = NULL;
+	begin(world);
+	seen = library_seen(world->central->library, "shop", NULL);
+	g_assert_nonnull(seen);
+	g_autofree char *plan = world_plan("2098-01-01 02:00 base-local", "all", NULL);
+	g_autofree char *later = world_plan("2098-01-01 03:00 base-local", "all", NULL);
+	g_autofree char *waits = push_new(world, "v1", plan);
+	world_commit(world, "<h1>two</h1>\n");
+	g_autofree char *lost = push_new(world, "v2", plan);
+	lose_job(world, "v2", lost);
+	g_assert_true(library_seen_set(world->central->library, "shop", seen, 1, NULL));
+	g_autofree char *one = world_tag(world, "v1", later);
+	g_autofree char *two = world_tag(world, "v2", later);
+	world_work(world);
+	expect_state(world, waits, "cancelled");
+	expect_state(world, lost, "cancelled");
+	expect_state(world, two, "ordered");
+	g_autoptr(GPtrArray) orders = world_orders(world);
+	for (guint i = 0; i < orders->len; i++) {
+		const Order *order = ((LedgerEntry *)g_ptr_array_index(orders, i))->order;
+		g_assert_true(strcmp(order->release, one) == 0 || strcmp(order->release, two) == 0);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -347,6 +410,8 @@ int main(int argc, char **argv)
 		     {"/publish/intake/hint-stays", test_hint_stays},
 		     {"/publish/intake/cancel-at-a-base", test_cancel_at_a_base},
 		     {"/publish/intake/bound-when-ordered", test_bound_when_ordered},
+		     {"/publish/intake/job-lost", test_job_lost},
+		     {"/publish/intake/moved-unseen", test_moved_unseen},
 		     {"/publish/intake/retry-of-the-past", test_retry_of_the_past}};
 	g_test_init(&argc, &argv, NULL);
 	for (guint i = 0; i < G_N_ELEMENTS(tests); i++)
