@@ -59,15 +59,22 @@ DecideRelease *decide_release_new(const char *app, const char *release_id, gint6
 	return release;
 }
 
-gboolean decide_release_is_cancelled(const DecideRelease *release)
+/* One by one; `known`: each base has said so, or was never told of the release. */
+static gboolean is_cancelled_everywhere(const DecideRelease *release, gboolean known)
 {
-	for (guint i = 0; i < release->targets->len && !release->was_cancelled; i++) {
+	for (guint i = 0; i < release->targets->len; i++) {
 		const DecideTarget *target = release->targets->pdata[i];
-		if (target->state != CENTRAL_CANCEL_ASKED &&
+		gboolean asked = target->state == CENTRAL_CANCEL_ASKED;
+		if (!(asked && (!known || target->seq == 0)) &&
 		    !(target->state == CENTRAL_ENDED && target->event == REPORT_CANCELLED))
 			return FALSE;
 	}
-	return release->was_cancelled || release->targets->len > 0;
+	return release->targets->len > 0;
+}
+
+gboolean decide_release_is_cancelled(const DecideRelease *release)
+{
+	return release->was_cancelled || is_cancelled_everywhere(release, FALSE);
 }
 
 gboolean decide_release_is_ordered(const DecideRelease *release)
@@ -407,7 +414,9 @@ void decide_release_sum_up(DecideRelease *release)
 static gboolean needs_no_word(const DecideRelease *release)
 {
 	static const char *const over[] = {"refused", "build-failed", "history", "late", NULL};
-	return g_strv_contains(over, release->state) || decide_release_is_cancelled(release) ||
+	/* a base that was asked to cancel may end otherwise */
+	return g_strv_contains(over, release->state) || release->was_cancelled ||
+	       is_cancelled_everywhere(release, TRUE) ||
 	       (release->gate == PLAN_GATE_ALONE && release->waves < 2);
 }
 

@@ -678,9 +678,7 @@ static void check_release_end(Sim *sim, const SimTag *tag)
 	    strcmp(release->state, "queued") == 0 && !g_hash_table_lookup(sim->refs, key);
 	if (g_strv_contains(open, release->state) && !idle)
 		sim_broken(sim, LAW_ENDS, "release %.7s is %s", tag->oid, release->state);
-	/* where all had ended, and one was replaced, no word is said any more */
-	if (decide_release_is_ordered(release) && decide_release_awaits_gate(release) &&
-	    sim->counts.replaced == 0)
+	if (decide_release_is_ordered(release) && decide_release_awaits_gate(release))
 		sim_broken(sim, LAW_ENDS, "release %.7s waits for a word", tag->oid);
 	for (guint i = 0; i < release->targets->len; i++)
 		check_target(sim, tag->oid, tag->app, release->targets->pdata[i]);
