@@ -168,13 +168,20 @@ BundleInfo *bundle_header_parse(const char *text, gsize len, GError **error)
 	return NULL;
 }
 
-char *bundle_zlib_digest(void)
+static gpointer zlib_digest(gpointer data)
 {
 	guint8 digest[UTIL_SHA256_BYTES];
 	char hex[UTIL_SHA256_HEX];
+	(void)data; /* there is none */
 	delta_zlib_digest(digest);
 	util_hex_encode(digest, sizeof digest, hex);
 	return g_strndup(hex, ZLIB_DIGITS);
+}
+
+char *bundle_zlib_digest(void)
+{
+	static GOnce once = G_ONCE_INIT;
+	return g_strdup(g_once(&once, zlib_digest, NULL));
 }
 
 /* Archives come back bit for bit only from a zlib that packs like the one they were tried with. */
