@@ -3,13 +3,9 @@
  * One verb of a peer, by a confined process. Where work follows that only an unconfined one can do,
  * the verb gets a child of its own; a watch, which may last for weeks, must not cost two processes.
  */
-#include <errno.h>
-#include <signal.h>
-#include <stdlib.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "cmd/child.h"
 #include "cmd/serve.h"
 
 #define IDLE_TIMEOUT_MS (120 * 1000)
@@ -34,15 +30,15 @@ static gboolean needs_child(const char *verb)
 	       request.verb != WIRE_WATCH && request.verb != WIRE_UPLOAD_PACK;
 }
 
-/* Does not return. */
-static void child(const Cmd *cmd, const ServeSpec *spec, const char *verb, pid_t parent)
+typedef struct {
+	const ServeSpec *spec;
+	const char *verb;
+} Answering;
+
+static gboolean answer(gpointer user_data, GError **error)
 {
-	g_autoptr(GError) error = NULL;
-	/* who is killed takes us along */
-	if (prctl(PR_SET_PDEATHSIG, SIGTERM) != 0 || getppid() != parent)
-		_exit(1);
-	gboolean ok = serve_confined(spec, verb, &error);
-	exit(ok ? 0 : cmd_error_print(cmd, error));
+	const Answering *answering = user_data;
+	return serve_confined(answering->spec, answering->verb, error);
 }
 
 /* The line is the child's alone: its end is seen when that one closes it. */
@@ -58,25 +54,14 @@ int cmd_serve_verb(const Cmd *cmd, const ServeSpec *spec, const char *verb, cons
 {
 	if (!needs_child(verb))
 		return serve_confined(spec, verb, error) ? 0 : 1;
-	pid_t parent = getpid();
-	pid_t pid = fork();
-	if (pid < 0) {
-		util_error_errno(error, errno, "fork");
+	Answering answering = {spec, verb};
+	pid_t pid = cmd_child_start(cmd, answer, &answering, error);
+	if (pid < 0)
 		return 1;
-	}
-	if (pid == 0)
-		child(cmd, spec, verb, parent);
 	gboolean free_line = let_go_of_line(error);
-	int status = 0;
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		continue;
-	if (!free_line)
+	int status = cmd_child_wait(pid, verb, free_line ? error : NULL);
+	if (!free_line || status < 0)
 		return 1;
-	if (WIFSIGNALED(status)) {
-		util_error_set(error, TS_ERROR_FAILED, "\"%.40s\" ended by signal %d", verb,
-			       WTERMSIG(status));
-		return 1;
-	}
-	served->after(WEXITSTATUS(status), served->user_data);
-	return WEXITSTATUS(status);
+	served->after(status, served->user_data);
+	return status;
 }

@@ -202,7 +202,7 @@ gboolean serve_import(const ServeSpec *spec, int fd, ServeImported *ret_imported
 {
 	Import self = {.serve = {.spec = spec, .state_dirfd = -1},
 		       .reports = g_ptr_array_new_with_free_func(carried_free)};
-	self.serve.state_dirfd = util_fs_open_dir(AT_FDCWD, spec->state_path, error);
+	self.serve.state_dirfd = serve_open_state(spec, error);
 	gboolean ok = self.serve.state_dirfd >= 0 && check_file(&self, fd, error) &&
 		      take_ledger(&self, error) && take_reports(&self, error) &&
 		      take_contact(&self, error) && take_wants(&self, error);

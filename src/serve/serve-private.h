@@ -50,6 +50,9 @@ GPtrArray *serve_entries(Serve *serve, GError **error);
 /* Puts the hint unless an equal one waits already; AGAIN if the queue is clogged. */
 gboolean serve_hint(Serve *serve, const char *kind, UtilTrailers *hint, GError **error);
 
+/* A descriptor of its own of STATE. */
+int serve_open_state(const ServeSpec *spec, GError **error);
+
 /* hello.c: what a base said of itself, by the line or by a file. */
 typedef struct {
 	const WireHello *hello;

@@ -68,7 +68,7 @@ gboolean serve_hint(Serve *serve, const char *kind, UtilTrailers *hint, GError *
 		     : store_hint_put(queue_dirfd, kind, hint, error);
 }
 
-static int open_state(const ServeSpec *spec, GError **error)
+int serve_open_state(const ServeSpec *spec, GError **error)
 {
 	if (spec->state_dirfd <= 0)
 		return util_fs_open_dir(AT_FDCWD, spec->state_path, error);
@@ -85,7 +85,7 @@ static gboolean answer(Serve *serve, const char *verb_line, GError **error)
 		return FALSE;
 	if (!util_name_check("base", serve->spec->base, error))
 		return FALSE;
-	serve->state_dirfd = open_state(serve->spec, error);
+	serve->state_dirfd = serve_open_state(serve->spec, error);
 	return serve->state_dirfd >= 0 && answers[request.verb](serve, &request, error);
 }
 

@@ -60,5 +60,5 @@ typedef struct {
 
 /* Takes in an export file that a base wrote: what it says as hello, report, want and give would on
  * the line. All of it is checked before anything is written. An old file changes nothing, and is no
- * error: nothing fresh, no contact. */
+ * error: nothing fresh, no contact. To be confined for that: serve_confine with "give". */
 gboolean serve_import(const ServeSpec *spec, int fd, ServeImported *ret_imported, GError **error);

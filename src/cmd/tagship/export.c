@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* Releases without a line: files that somebody carries to a base, and back. */
 #include "cmd/tagship/tagship.h"
+#include "cmd/child.h"
+#include "confine/confine.h"
 #include "export/export.h"
 #include "serve/serve.h"
 
@@ -64,33 +66,70 @@ static void say_imported(const Cmd *cmd, const char *base, const ServeImported *
 			done->wants);
 }
 
-/* The peer that wrote the file, by its own word: serve_import checks its signature. */
-static ConfPeer *writer_of(Central *central, int fd, GError **error)
+/* The two looks at a file of a base are taken by confined children; what they find is shared. */
+typedef struct {
+	int fd;
+	const char *path;
+	const ServeSpec *spec;
+	char base[256];
+	ServeImported done;
+} Importing;
+
+/* Who wrote it, by its own word: serve_import checks the signature. */
+static gboolean find_writer(gpointer user_data, GError **error)
 {
-	g_autoptr(ExportReader) reader = export_reader_new(fd, error);
-	return reader ? conf_peer_load(central->dirfd, export_reader_head(reader)->base, error)
-		      : NULL;
+	Importing *importing = user_data;
+	const ConfineSpec nothing = {0};
+	if (!confine_self(&nothing, NULL, error))
+		return FALSE;
+	g_autoptr(ExportReader) reader = export_reader_new(importing->fd, error);
+	const char *base = reader ? export_reader_head(reader)->base : "";
+	if (reader && util_name_check("base", base, error))
+		return g_strlcpy(importing->base, base, sizeof importing->base) > 0;
+	g_prefix_error(error, "%s: ", importing->path);
+	return FALSE;
 }
 
-static gboolean import_file(Cmd *cmd, Central *central, int fd, GError **error)
+static gboolean take_in(gpointer user_data, GError **error)
 {
-	g_autoptr(ConfPeer) peer = writer_of(central, fd, error);
+	Importing *importing = user_data;
+	if (serve_confine(importing->spec, "give", error) &&
+	    serve_import(importing->spec, importing->fd, &importing->done, error))
+		return TRUE;
+	g_prefix_error(error, "%s: ", importing->path);
+	return FALSE;
+}
+
+static int import_file(Cmd *cmd, Central *central, int fd, GError **error)
+{
+	Importing *importing = cmd_child_memory(sizeof *importing, error);
+	if (!importing)
+		return 1;
+	importing->fd = fd;
+	importing->path = cmd->argv[1];
+	pid_t pid = cmd_child_start(cmd, find_writer, importing, error);
+	int status = pid < 0 ? 1 : cmd_child_wait(pid, "import", error);
+	if (status != 0)
+		return status;
+	g_autoptr(ConfPeer) peer = conf_peer_load(central->dirfd, importing->base, error);
 	g_autofree char *own_key = publish_key_public(central->dirfd, PUBLISH_KEY ".pub");
 	g_autoptr(TrustKeys) own_keys = publish_own_keys(central->dirfd, own_key);
 	if (!peer)
-		return FALSE;
-	ServeSpec spec = {.state_path = central->path,
-			  .own_keys = own_keys,
-			  .own_key = own_key,
-			  .base = peer->name,
-			  .base_key = peer->key,
-			  .incarnation = peer->incarnation,
-			  .clock = central->clock};
-	ServeImported done = {0};
-	if (!serve_import(&spec, fd, &done, error))
-		return FALSE;
-	say_imported(cmd, peer->name, &done);
-	return TRUE;
+		return 1;
+	const ServeSpec spec = {.state_path = central->path,
+				.own_keys = own_keys,
+				.own_key = own_key,
+				.base = peer->name,
+				.base_key = peer->key,
+				.incarnation = peer->incarnation,
+				.clock = central->clock,
+				.state_dirfd = central->dirfd};
+	importing->spec = &spec;
+	pid = cmd_child_start(cmd, take_in, importing, error);
+	status = pid < 0 ? 1 : cmd_child_wait(pid, "import", error);
+	if (status == 0)
+		say_imported(cmd, peer->name, &importing->done);
+	return status;
 }
 
 int cmd_import(Cmd *cmd, GError **error)
@@ -101,9 +140,8 @@ int cmd_import(Cmd *cmd, GError **error)
 	util_autofd int fd = central ? cmd_open_file(cmd->argv[1], error) : -1;
 	if (fd < 0)
 		return 1;
-	if (!import_file(cmd, central, fd, error)) {
-		g_prefix_error(error, "%s: ", cmd->argv[1]);
-		return 1;
-	}
+	int status = import_file(cmd, central, fd, error);
+	if (status != 0)
+		return MAX(status, 1);
 	return cmd_poke_worker(central, error) ? 0 : 1;
 }
