@@ -36,11 +36,31 @@ int cmd_child_wait(pid_t pid, const char *what, GError **error)
 	return -1;
 }
 
-gpointer cmd_child_memory(gsize len, GError **error)
+typedef struct {
+	CmdChildRun run;
+	void *data;
+	gsize len;
+	int fd;
+} Copied;
+
+static gboolean run_copied(gpointer user_data, GError **error)
 {
-	void *memory = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (memory != MAP_FAILED)
-		return memory;
-	util_error_errno(error, errno, "memory for a child");
-	return NULL;
+	const Copied *copied = user_data;
+	return copied->run(copied->data, error) &&
+	       util_fs_pwrite_all(copied->fd, copied->data, copied->len, 0, error);
+}
+
+int cmd_child_run(const Cmd *cmd, CmdChildRun run, gpointer data, gsize len, GError **error)
+{
+	util_autofd int fd = memfd_create("tagship", MFD_CLOEXEC);
+	Copied copied = {run, data, len, fd};
+	if (fd < 0) {
+		util_error_errno(error, errno, "memory for a child");
+		return 1;
+	}
+	pid_t pid = cmd_child_start(cmd, run_copied, &copied, error);
+	int status = pid < 0 ? -1 : cmd_child_wait(pid, cmd->entry->name, error);
+	if (status != 0)
+		return MAX(status, 1);
+	return util_fs_pread_full(fd, data, len, 0, error) ? 0 : 1;
 }

@@ -12,5 +12,6 @@ typedef gboolean (*CmdChildRun)(gpointer user_data, GError **error);
 pid_t cmd_child_start(const Cmd *cmd, CmdChildRun run, gpointer user_data, GError **error);
 /* Its exit status; -1 with error if a signal ended it. */
 int cmd_child_wait(pid_t pid, const char *what, GError **error);
-/* Zeros that parent and child share, until both end; NULL with error. */
-gpointer cmd_child_memory(gsize len, GError **error);
+/* Both; `run` gets `data`, and if it went well, what it left there (len bytes) is there. The exit
+ * status: not 0 with or without error. */
+int cmd_child_run(const Cmd *cmd, CmdChildRun run, gpointer data, gsize len, GError **error);

@@ -66,7 +66,7 @@ static void say_imported(const Cmd *cmd, const char *base, const ServeImported *
 			done->wants);
 }
 
-/* The two looks at a file of a base are taken by confined children; what they find is shared. */
+/* The two looks at a file of a base are taken by confined children; what they find is copied. */
 typedef struct {
 	int fd;
 	const char *path;
@@ -102,16 +102,11 @@ static gboolean take_in(gpointer user_data, GError **error)
 
 static int import_file(Cmd *cmd, Central *central, int fd, GError **error)
 {
-	Importing *importing = cmd_child_memory(sizeof *importing, error);
-	if (!importing)
-		return 1;
-	importing->fd = fd;
-	importing->path = cmd->argv[1];
-	pid_t pid = cmd_child_start(cmd, find_writer, importing, error);
-	int status = pid < 0 ? 1 : cmd_child_wait(pid, "import", error);
+	Importing importing = {.fd = fd, .path = cmd->argv[1]};
+	int status = cmd_child_run(cmd, find_writer, &importing, sizeof importing, error);
 	if (status != 0)
 		return status;
-	g_autoptr(ConfPeer) peer = conf_peer_load(central->dirfd, importing->base, error);
+	g_autoptr(ConfPeer) peer = conf_peer_load(central->dirfd, importing.base, error);
 	g_autofree char *own_key = publish_key_public(central->dirfd, PUBLISH_KEY ".pub");
 	g_autoptr(TrustKeys) own_keys = publish_own_keys(central->dirfd, own_key);
 	if (!peer)
@@ -124,11 +119,10 @@ static int import_file(Cmd *cmd, Central *central, int fd, GError **error)
 				.incarnation = peer->incarnation,
 				.clock = central->clock,
 				.state_dirfd = central->dirfd};
-	importing->spec = &spec;
-	pid = cmd_child_start(cmd, take_in, importing, error);
-	status = pid < 0 ? 1 : cmd_child_wait(pid, "import", error);
+	importing.spec = &spec;
+	status = cmd_child_run(cmd, take_in, &importing, sizeof importing, error);
 	if (status == 0)
-		say_imported(cmd, peer->name, &importing->done);
+		say_imported(cmd, peer->name, &importing.done);
 	return status;
 }
 
@@ -142,6 +136,6 @@ int cmd_import(Cmd *cmd, GError **error)
 		return 1;
 	int status = import_file(cmd, central, fd, error);
 	if (status != 0)
-		return MAX(status, 1);
+		return status;
 	return cmd_poke_worker(central, error) ? 0 : 1;
 }
