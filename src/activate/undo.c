@@ -60,12 +60,14 @@ static gboolean stop_new(Activation *a, const ActivationEnv *env)
 	return FALSE;
 }
 
-/* On a way back the data counts as newer until the switch: the app was down, and what is there now
- * is not what `from` was live on. */
+/* Where the app was down, what is there may not be what `from` was live on; on a way back that is
+ * known again with the switch. */
 static gboolean data_fits_from(const Activation *a)
 {
-	return !a->data_back || a->switched ||
-	       decide_app_data(a->app->state, a->from.root) != DECIDE_DATA_OLDER;
+	DecideData data = decide_app_data(a->app->state, a->from.root);
+	if (a->migrated)
+		return !a->data_back || a->switched || data != DECIDE_DATA_OLDER;
+	return data == DECIDE_DATA_SAME || data == DECIDE_DATA_UNKNOWN;
 }
 
 /* FALSE: the data belongs to the version that is left, and what was there must not start. */
@@ -74,8 +76,7 @@ static gboolean take_back_migration(Activation *a, const ActivationEnv *env, cha
 	g_auto(PhaseResult) result = {0};
 	ConfPhase phase = activation_data_phase(a, TRUE);
 	if (!data_fits_from(a)) {
-		*ret_why = g_strdup_printf("unmigrate did not end well, and the data is newer than "
-					   "that of %s",
+		*ret_why = g_strdup_printf("the data is not what %s was live on",
 					   a->from.version ? a->from.version : "what was there");
 		return FALSE;
 	}

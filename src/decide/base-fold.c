@@ -141,6 +141,7 @@ static gboolean fold_intent(Fold *f, GError **error)
 			return FALSE;
 		app->open.migrated = util_trailers_get(f->record, "Migrated") != NULL;
 		app->data_before = app->data;
+		app->data_before_low = app->data_low;
 		app->open_entry = f->entry;
 	}
 	if (order_state_ended(f->entry->pub.state))
@@ -159,21 +160,56 @@ gboolean decide_data_back(const UtilTrailers *intent)
 		    : util_trailers_get(intent, "By") && !util_trailers_get(intent, "Hand");
 }
 
-/* The data counts as migrated as soon as that begins, and as taken back once that has ended: in
- * undo with its record, on a way back with the switch that comes next. */
+static void set_data(DecideApp *app, gint64 low, gint64 high)
+{
+	app->data_low = low;
+	app->data = high;
+}
+
+/* Forward `migrate` is under way, on a way back `unmigrate`. */
+static void begin_data(DecideApp *app)
+{
+	gint64 step = 0;
+	gboolean known = decide_data_of(app, util_trailers_get(app->intent, "Root"), &step);
+	if (decide_data_back(app->intent))
+		set_data(app, known ? MIN(app->data_low, step) : app->data_low, app->data);
+	else /* a version that was live on newer data is migrated for again */
+		set_data(app, app->data_low,
+			 known && step > app->data_before ? step : ++app->data_most);
+}
+
+/* What was begun is taken back from now on, if there is anything to do for that. */
+static void undo_data(DecideApp *app)
+{
+	gint64 from = app->data_before, root = 0;
+	gboolean back = decide_data_back(app->intent);
+	(void)decide_data_of(app, util_trailers_get(app->intent, "From-Root"), &from);
+	if (!app->open.migrated ||
+	    (back && decide_data_of(app, util_trailers_get(app->intent, "Root"), &root) &&
+	     from <= root))
+		return;
+	set_data(app, MIN(app->data_low, from), MAX(app->data, back ? from : app->data));
+}
+
+/* A command that has begun and has not ended well leaves the data anywhere between. On a way back
+ * what is there is known with the switch that comes next. */
 static void fold_data(DecideApp *app, const char *event)
 {
-	gboolean migrated = strcmp(event, "migrated") == 0;
-	if (app->open.undoing && (migrated || strcmp(event, "unmigrated") == 0)) {
-		if (!decide_data_of(app, util_trailers_get(app->intent, "From-Root"), &app->data))
-			app->data = app->data_before;
-	} else if (migrated) {
-		/* a version that was live on newer data is migrated for again */
-		if (!decide_data_of(app, util_trailers_get(app->intent, "Root"), &app->data) ||
-		    app->data <= app->data_before)
-			app->data = ++app->data_most;
-	} else if (strcmp(event, "switched") == 0 && decide_data_back(app->intent)) {
-		(void)decide_data_of(app, util_trailers_get(app->intent, "Root"), &app->data);
+	gint64 step = app->data;
+	gboolean data = strcmp(event, "migrated") == 0 || strcmp(event, "unmigrated") == 0;
+	if (app->open.undoing && data) {
+		if (decide_data_of(app, util_trailers_get(app->intent, "From-Root"), &step))
+			set_data(app, step, step);
+		else
+			set_data(app, app->data_before_low, app->data_before);
+	} else if (data) {
+		begin_data(app);
+	} else if (strcmp(event, "switched") == 0) {
+		if (decide_data_back(app->intent))
+			(void)decide_data_of(app, util_trailers_get(app->intent, "Root"), &step);
+		set_data(app, step, step);
+	} else if (strcmp(event, "undo") == 0) {
+		undo_data(app);
 	}
 }
 
@@ -227,8 +263,10 @@ static void fold_supersedes(Fold *f)
 			decide_entry_for(f->app, util_trailers_value(intent, i))->overtaken = TRUE;
 }
 
+/* What serves says what the data is: of this root from now on. */
 static void keep_data_of(DecideApp *app, const char *root)
 {
+	set_data(app, app->data, app->data);
 	if (root)
 		g_hash_table_replace(app->data_of, g_strdup(root),
 				     GINT_TO_POINTER((gint)app->data));

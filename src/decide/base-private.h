@@ -43,9 +43,9 @@ struct DecideApp {
 	gint64 maintenance_utc; /* since; 0: none */
 	char *maintenance_reason;
 	GPtrArray *bridge; /* DecideBridge */
-	/* steps of the data, see DecideData: now, the highest ever, of each root; before the open
-	 * activation */
-	gint64 data, data_most, data_before;
+	/* steps of the data, see DecideData: now it is of one from data_low to data; the highest
+	 * ever; before the open activation; of each root */
+	gint64 data, data_low, data_most, data_before, data_before_low;
 	GHashTable *data_of; /* root -> GINT_TO_POINTER */
 	/* the open activation */
 	GPtrArray *open_bridge; /* NULL: it leaves the bridge as it is */

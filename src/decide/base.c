@@ -307,9 +307,11 @@ DecideData decide_app_data(const DecideApp *app, const char *root)
 	gint64 step = 0;
 	if (!decide_data_of(app, root, &step))
 		return DECIDE_DATA_UNKNOWN;
-	if (step == app->data || decide_bug(DECIDE_BUG_DATA))
+	if (decide_bug(DECIDE_BUG_DATA))
 		return DECIDE_DATA_SAME;
-	return step < app->data ? DECIDE_DATA_OLDER : DECIDE_DATA_NEWER;
+	if (step < app->data)
+		return DECIDE_DATA_OLDER;
+	return step > app->data_low ? DECIDE_DATA_NEWER : DECIDE_DATA_SAME;
 }
 
 gboolean decide_app_data_is_newer(const DecideApp *app, const char *root, const char *than)

@@ -222,12 +222,13 @@ typedef struct {
 void decide_app_open(const DecideApp *app, DecideOpen *ret_open);
 
 /* What `migrate` makes of the data counts as a step; each version that was live is known to run on
- * the data of the step that it was live on. */
+ * the data of the step that it was live on. Where a command began and did not end well the data may
+ * be of any step between two: then no version that was live fits it as it is. */
 typedef enum {
 	DECIDE_DATA_UNKNOWN, /* it was never live here */
 	DECIDE_DATA_SAME,
 	DECIDE_DATA_OLDER, /* it may start only after `unmigrate` */
-	DECIDE_DATA_NEWER
+	DECIDE_DATA_NEWER  /* it may start only after `migrate` */
 } DecideData;
 /* The data of this root (may be NULL) against what there is now. */
 DecideData decide_app_data(const DecideApp *app, const char *root);

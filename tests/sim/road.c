@@ -222,15 +222,22 @@ static gboolean stop_new(Road *road, gboolean *ret_stopped)
 	       run_phase(road->app, PHASE_STOP, road->from_tree, road->from_root, ret_stopped);
 }
 
+static gboolean data_fits_from(const Road *road)
+{
+	DecideData data = decide_app_data(road->app->state, road->from_root);
+	if (road->migrated)
+		return !road->data_back || road->switched || data != DECIDE_DATA_OLDER;
+	return data == DECIDE_DATA_SAME || data == DECIDE_DATA_UNKNOWN;
+}
+
 /* *ret_why: what was there must not start. FALSE: killed. */
 static gboolean take_back(Road *road, const char **ret_why)
 {
 	SimApp *app = road->app;
 	Phase phase = data_phase(road, TRUE);
 	gboolean ok = TRUE;
-	if (road->data_back && !road->switched &&
-	    decide_app_data(app->state, road->from_root) == DECIDE_DATA_OLDER) {
-		*ret_why = "the data is newer than what was there";
+	if (!data_fits_from(road)) {
+		*ret_why = "the data is not what that was live on";
 		return TRUE;
 	}
 	if (!road->migrated)

@@ -171,7 +171,7 @@ static void test_down_killed(World *world, gconstpointer data)
 	g_autofree char *calls = world_calls(world);
 	g_assert_null(strstr(calls, "start"));
 	g_autoptr(Report) report = world_report(world, "back", "down");
-	g_assert_nonnull(strstr(report->detail, "the data is newer than that of v1"));
+	g_assert_nonnull(strstr(report->detail, "the data is not what v1 was live on"));
 }
 
 /* A long migrate is ended so that what takes it back still fits into the outage. */

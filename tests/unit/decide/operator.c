@@ -271,6 +271,33 @@ static void test_data_of_undone(void)
 	g_assert_cmpint(decide_app_data(app, root_b), ==, DECIDE_DATA_OLDER);
 }
 
+/* A way back whose undo could not migrate again: the data is of one or the other, nobody knows. */
+static void test_data_unsure(void)
+{
+	g_autoptr(DecideApp) app = decide_app_new("shop");
+	go_live(app, '1', NOON);
+	g_assert_true(record(app, '2', "intent", "Root", root_b, "Tree", "v2-bbbbbbbb", "Attempt",
+			     "1", NULL));
+	g_assert_true(event(app, '2', "migrated"));
+	g_assert_cmpint(decide_app_data(app, root_a), ==, DECIDE_DATA_OLDER);
+	g_assert_true(event(app, '2', "switched"));
+	g_assert_true(record(app, '2', "live", "Root", root_b, "Tree", "v2-bbbbbbbb", "Outage-Ms",
+			     "5", NULL));
+	g_assert_true(record(app, '3', "intent", "Root", root_a, "Tree", "v1-aaaaaaaa", "Attempt",
+			     "1", "Data", "back", "From-Tree", "v2-bbbbbbbb", "From-Root", root_b,
+			     NULL));
+	g_assert_cmpint(decide_app_data(app, root_b), ==, DECIDE_DATA_SAME);
+	g_assert_true(event(app, '3', "unmigrated"));
+	g_assert_cmpint(decide_app_data(app, root_a), ==, DECIDE_DATA_OLDER);
+	g_assert_cmpint(decide_app_data(app, root_b), ==, DECIDE_DATA_NEWER);
+	g_assert_true(event(app, '3', "switched"));
+	g_assert_cmpint(decide_app_data(app, root_a), ==, DECIDE_DATA_SAME);
+	g_assert_true(event(app, '3', "undo"));
+	g_assert_true(event(app, '3', "down"));
+	g_assert_cmpint(decide_app_data(app, root_a), ==, DECIDE_DATA_OLDER);
+	g_assert_cmpint(decide_app_data(app, root_b), ==, DECIDE_DATA_NEWER);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -279,6 +306,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/decide/operator/rounds", test_rounds);
 	g_test_add_func("/decide/operator/pins", test_pins);
 	g_test_add_func("/decide/operator/data-of-undone", test_data_of_undone);
+	g_test_add_func("/decide/operator/data-unsure", test_data_unsure);
 	g_test_add_func("/decide/operator/bridge", test_bridge);
 	g_test_add_func("/decide/operator/bridge-next", test_bridge_next);
 	return g_test_run();
