@@ -158,6 +158,13 @@ static void add_staged_alarm(Status *status, const PublishRelease *release,
 						target->base, release->version, target->detail));
 }
 
+/* Of two events within one second the one of the later order came later. */
+static gboolean is_later(const PublishTarget *target, gint64 than_utc, guint64 than_seq)
+{
+	return target->event_utc > than_utc ||
+	       (target->event_utc == than_utc && target->seq >= than_seq);
+}
+
 static void cell_target(StatusCell *cell, const PublishRelease *release,
 			const PublishTarget *target, gint64 now_utc)
 {
@@ -165,15 +172,18 @@ static void cell_target(StatusCell *cell, const PublishRelease *release,
 	cell_nodes(cell, release, target);
 	if (target->state != CENTRAL_ENDED)
 		return;
-	if (target->event == REPORT_LIVE && target->event_utc >= cell->live_since_utc) {
+	if (target->event == REPORT_LIVE &&
+	    is_later(target, cell->live_since_utc, cell->live_seq)) {
 		replace(&cell->live_version, release->version);
 		cell->live_since_utc = target->event_utc;
+		cell->live_seq = target->seq;
 	}
-	if (target->event_utc >= cell->last_utc) {
+	if (is_later(target, cell->last_utc, cell->last_seq)) {
 		replace(&cell->last_state, report_event_name(target->event));
 		replace(&cell->last_version, release->version);
 		replace(&cell->last_detail, target->detail);
 		cell->last_utc = target->event_utc;
+		cell->last_seq = target->seq;
 	}
 }
 

@@ -32,9 +32,10 @@ typedef struct {
 	char *last_version;
 	char *last_detail;
 	gint64 last_utc;
-	gint64 heard_utc; /* last contact, 0: never */
-	char *held;       /* reason, or NULL */
-	GPtrArray *nodes; /* StatusNode: servers of its site, by name; may be empty */
+	guint64 live_seq, last_seq; /* of their orders */
+	gint64 heard_utc;           /* last contact, 0: never */
+	char *held;                 /* reason, or NULL */
+	GPtrArray *nodes;           /* StatusNode: servers of its site, by name; may be empty */
 } StatusCell;
 
 /* What such a server did last, as the base reported it. */

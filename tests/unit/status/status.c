@@ -141,6 +141,8 @@ static void test_same_time(World *world, gconstpointer data)
 {
 	(void)data;
 	static const char *const names[] = {"v1", "v2", "v3"};
+	char *ids[G_N_ELEMENTS(names)] = {NULL};
+	g_autofree char *root = g_strnfill(64, 'a');
 	world_add_base(world, "haikou");
 	g_assert_true(publish_look(world->central, "shop", NULL));
 	g_autofree char *plan = world_plan("2098-01-01 02:00 base-local", "all", NULL);
@@ -149,6 +151,15 @@ static void test_same_time(World *world, gconstpointer data)
 		world_work(world);
 		g_autoptr(Status) status = status_load(world->central, NULL, NULL);
 		g_assert_cmpstr(cell(status, 0)->next_version, ==, names[i]);
+		ids[i] = g_steal_pointer(&release);
+	}
+	/* and of two ends within one second the later order's came last */
+	for (guint i = G_N_ELEMENTS(names); i > 0; i--) {
+		world_report(world, ids[i - 1], REPORT_LIVE, root, root);
+		g_autoptr(Status) status = status_load(world->central, NULL, NULL);
+		g_assert_cmpstr(cell(status, 0)->last_version, ==, "v3");
+		g_assert_cmpstr(cell(status, 0)->live_version, ==, "v3");
+		g_free(ids[i - 1]);
 	}
 	/* a ledger that cannot be read is said, once, and does not end the status */
 	g_autofree char *ledger =
