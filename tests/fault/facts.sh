@@ -7,12 +7,13 @@ plain_names() { # ids, temporary names' numbers and times of day become letters
 		s/(-|_git2_|tmp_obj_)[0-9a-zA-Z]{6,16}\b/\1X/g; s/\.[0-9]+\.log$/.N.log/'
 }
 
-# Files and folders but what git keeps as it likes, what only a gc takes away, and what tells how often
-# a command was run. Litter is looked at by itself.
+# Files and folders but what git keeps as it likes, what only a gc takes away, what tells how often a
+# command was run, and what is of use only while it is there. Litter is looked at by itself.
 facts_files() {
 	(cd "$W" && find . -path './*.git/objects/*' -prune -o -path './*.git/refs/*' -prune -o \
 		-path './*.git/packed-refs' -prune -o -path './*.git/info/refs' -prune -o -path './base/root/partial/*' -prune -o \
 		-path './base/root/log/shop/*' -prune -o -path './central/log/*' -prune -o -path './central/work/*' -prune -o \
+		-path './base/root/reported/*' -prune -o -path ./base/root/zlib -prune -o -path ./central/zlib -prune -o \
 		-path './*/hooks/*.sample' -prune -o -name lost+found -prune -o -name .aim-commit -prune -o \
 		"${LITTER[@]}" -prune -o -print) |
 		plain_names | sed 's/^/file /' | LC_ALL=C sort | uniq -c

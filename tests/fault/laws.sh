@@ -162,7 +162,7 @@ compare() { # STEP BASELINE FACTS
 	activate-*)
 		other='^.(base "state" : "(live|rolled-back|failed)"'
 		other+="|report berlin: shop v${1#*-} (live|rolled-back|failed), order"
-		other+="| +[0-9]+ file ./base/(app/releases/v${1#*-}-X|app/bridge|root/trees/HASH|root/reported/HASH.*(live|rolled-back|failed))"
+		other+="| +[0-9]+ file ./base/(app/releases/v${1#*-}-X|app/bridge|root/trees/HASH)"
 		other+='|central "(last_state|last_version|live_version)")'
 		;;
 	back) other='^.report berlin: shop v2 live, order' ;; # still, as is said again
