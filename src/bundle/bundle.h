@@ -92,6 +92,9 @@ guint bundle_effort_for(guint64 content_bytes, guint64 ref_bytes, guint64 kbit);
 /* How the zlib here packs, 8 hex digits: archives come back only from one that packs alike. Caller
  * frees. */
 char *bundle_zlib_digest(void);
+/* The same, and kept in the file "zlib" until the machine (boot: util_clock's boot_id) is started
+ * again, for it takes 35 ms. */
+char *bundle_zlib_digest_kept(int dirfd, const char *boot);
 
 void bundle_info_free(BundleInfo *info);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(BundleInfo, bundle_info_free)

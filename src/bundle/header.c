@@ -3,6 +3,8 @@
 
 #define OLD_ROOT_DIGITS 8 /* enough to tell trees apart: what is trusted is the new root */
 #define ZLIB_DIGITS 8
+#define ZLIB_NAME "zlib"
+#define ZLIB_NAME_MAX 256
 
 void bundle_info_free(BundleInfo *info)
 {
@@ -182,6 +184,22 @@ char *bundle_zlib_digest(void)
 {
 	static GOnce once = G_ONCE_INIT;
 	return g_strdup(g_once(&once, zlib_digest, NULL));
+}
+
+/* "BOOT VERSION DIGEST": what was found out since the machine was started. */
+char *bundle_zlib_digest_kept(int dirfd, const char *boot)
+{
+	gsize len = 0;
+	g_autofree char *text = NULL;
+	g_autofree char *known = g_strdup_printf("%s %s ", boot, delta_zlib_version());
+	/* missing or damaged: it is found out again */
+	if (util_fs_read_file(dirfd, ZLIB_NAME, ZLIB_NAME_MAX, &text, &len, NULL) &&
+	    g_str_has_prefix(text, known) && len == strlen(known) + ZLIB_DIGITS + 1)
+		return g_strndup(text + strlen(known), ZLIB_DIGITS);
+	char *digest = bundle_zlib_digest();
+	g_autofree char *line = g_strconcat(known, digest, "\n", NULL);
+	(void)util_fs_write_file(dirfd, ZLIB_NAME, line, strlen(line), 0644, NULL);
+	return digest;
 }
 
 /* Archives come back bit for bit only from a zlib that packs like the one they were tried with. */

@@ -117,3 +117,5 @@ gboolean delta_zlib_find(const DeltaBytes *bytes, const DeltaMember *member, Del
 /* A digest of what all ways make of a built-in sample: two zlibs with the same digest pack alike.
  */
 void delta_zlib_digest(guint8 ret_sha256[UTIL_SHA256_BYTES]);
+/* Of the zlib that runs. */
+const char *delta_zlib_version(void);

@@ -185,3 +185,8 @@ void delta_zlib_digest(guint8 ret_sha256[UTIL_SHA256_BYTES])
 		add_way(sha, (DeltaZlib)way, sample);
 	util_sha256_finish(sha, ret_sha256);
 }
+
+const char *delta_zlib_version(void)
+{
+	return zlibVersion();
+}

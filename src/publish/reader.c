@@ -33,7 +33,7 @@ static char *say_plain(const UtilTrailers *contact)
 			       software ? software : "tagship", DELTA_FORMAT);
 }
 
-static void judge(PublishReader *reader, const UtilTrailers *contact)
+static void judge(PublishReader *reader, Central *central, const UtilTrailers *contact)
 {
 	const char *formats = util_trailers_get(contact, "Formats");
 	const char *codecs = util_trailers_get(contact, "Codecs");
@@ -43,7 +43,8 @@ static void judge(PublishReader *reader, const UtilTrailers *contact)
 	reader->no_keys = formats && number_of(formats, "order") < 3;
 	reader->plain = (formats && number_of(formats, "delta") < DELTA_FORMAT) ||
 			(codecs && !has_word(codecs, "delta"));
-	g_autofree char *own = bundle_zlib_digest();
+	g_autofree char *boot = central->clock->boot_id(central->clock);
+	g_autofree char *own = zlib ? bundle_zlib_digest_kept(central->dirfd, boot) : NULL;
 	reader->whole_archives = zlib && strcmp(zlib, own) != 0;
 	if (util_trailers_need_int(contact, "Memory-Bytes", 1, G_MAXINT64, &memory, NULL) &&
 	    memory < MEMORY_DEFAULT)
@@ -63,7 +64,7 @@ void publish_reader(Central *central, const char *base, PublishReader *ret)
 	g_autoptr(ConfPeer) peer = conf_peer_load(central->dirfd, base, NULL);
 	g_autoptr(UtilTrailers) contact = publish_contact(central, base);
 	if (contact)
-		judge(ret, contact);
+		judge(ret, central, contact);
 	/* what the line gave counts more than what somebody once wrote down */
 	if (ret->line_kbit == 0 && peer)
 		ret->line_kbit = peer->line_kbit;

@@ -19,7 +19,8 @@ void base_contact_init(const Base *base, BaseContact *contact)
 {
 	contact->live = g_ptr_array_new_with_free_func(g_free);
 	contact->held = g_ptr_array_new_with_free_func(g_free);
-	contact->zlib = bundle_zlib_digest();
+	g_autofree char *boot = base->clock->boot_id(base->clock);
+	contact->zlib = bundle_zlib_digest_kept(base->dirfd, boot);
 	contact->features = base_features(base);
 	contact->spec = (MirrorSpec){.root_path = base->root,
 				     .root_dirfd = base->dirfd,

@@ -72,6 +72,32 @@ static void test_up_to_date(World *world, gconstpointer data)
 	g_assert_false(newer.plain || newer.whole_archives);
 }
 
+/* It is kept until the machine is started again; what does not fit is found out anew. */
+static void test_zlib_kept(World *world, gconstpointer data)
+{
+	static const char *const bad[] = {"", "boot1 9.9 00000000\n", "boot1", "?"};
+	(void)data;
+	int dirfd = world->central->dirfd;
+	g_autofree char *right = bundle_zlib_digest();
+	g_autofree char *first = bundle_zlib_digest_kept(dirfd, "boot1");
+	g_assert_cmpstr(first, ==, right);
+	g_autofree char *text = NULL;
+	gsize len = 0;
+	g_assert_true(util_fs_read_file(dirfd, "zlib", 300, &text, &len, NULL));
+	memset(text + len - 9, 'f', 8);
+	g_assert_true(util_fs_write_file(dirfd, "zlib", text, len, 0600, NULL));
+	g_autofree char *kept = bundle_zlib_digest_kept(dirfd, "boot1");
+	g_assert_cmpstr(kept, ==, "ffffffff");
+	g_autofree char *again = bundle_zlib_digest_kept(dirfd, "boot2");
+	g_assert_cmpstr(again, ==, right);
+	for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
+		g_assert_true(
+		    util_fs_write_file(dirfd, "zlib", bad[i], strlen(bad[i]), 0600, NULL));
+		g_autofree char *found = bundle_zlib_digest_kept(dirfd, "boot1");
+		g_assert_cmpstr(found, ==, right);
+	}
+}
+
 static void test_older(World *world, gconstpointer data)
 {
 	static const char *const formats[] = {"order=1 report=1 manifest=1 bundle=1",
@@ -129,6 +155,7 @@ int main(int argc, char **argv)
 		void (*run)(World *, gconstpointer);
 	} tests[] = {{"/publish/reader/never-heard", test_never_heard},
 		     {"/publish/reader/up-to-date", test_up_to_date},
+		     {"/publish/reader/zlib-kept", test_zlib_kept},
 		     {"/publish/reader/older", test_older},
 		     {"/publish/reader/other-zlib", test_other_zlib},
 		     {"/publish/reader/slowest", test_slowest},
