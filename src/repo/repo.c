@@ -205,7 +205,7 @@ static void sweep_folder(Repo *repo, const char *folder)
 		     !g_str_has_prefix(name, "_git2_")))
 			continue;
 		if (fstatat(repo->dirfd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-		    S_ISREG(st.st_mode) && st.st_mtime < now - SWEEP_AGE_S)
+		    (S_ISREG(st.st_mode) || S_ISLNK(st.st_mode)) && st.st_mtime < now - SWEEP_AGE_S)
 			(void)util_fs_unlink(repo->dirfd, path, NULL); /* only litter stays */
 	}
 }

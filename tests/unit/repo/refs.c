@@ -2,6 +2,7 @@
 /* Opening, making, configuration, refs. */
 #include <glib.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -280,6 +281,36 @@ static void test_ref_list(void)
 	g_assert_error(error, TS_ERROR, TS_ERROR_CORRUPT);
 }
 
+/* libgit2 was killed while it tried what the disk can do, or wrote: a day later that goes. */
+static void test_litter(void)
+{
+	static const char *const left[] = {"_git2_link", "_git2_file", "objects/pack/pack_git2_x"};
+	const struct timespec old[2] = {{1000000000, 0}, {1000000000, 0}};
+	g_auto(TmpDir) dir = tmp_dir();
+	g_autoptr(GError) error = NULL;
+	g_autofree char *path = NULL;
+	g_autoptr(Repo) repo = make_repo(&dir, &path);
+
+	for (gsize i = 0; i < 2 * G_N_ELEMENTS(left); i++) {
+		const char *name = left[i / 2];
+		g_autofree char *file = g_strdup_printf("%s/%s%s", path, name, i % 2 ? "-new" : "");
+		if (strstr(name, "link"))
+			g_assert_cmpint(symlink("testing", file), ==, 0);
+		else
+			write_text(file, "");
+		if (i % 2 == 0)
+			g_assert_cmpint(utimensat(AT_FDCWD, file, old, AT_SYMLINK_NOFOLLOW), ==, 0);
+	}
+	g_autoptr(Repo) again = repo_create(path, &error);
+	g_assert_no_error(error);
+	for (gsize i = 0; i < 2 * G_N_ELEMENTS(left); i++) {
+		g_autofree char *file =
+		    g_strdup_printf("%s/%s%s", path, left[i / 2], i % 2 ? "-new" : "");
+		struct stat st;
+		g_assert_cmpint(lstat(file, &st), ==, i % 2 ? 0 : -1);
+	}
+}
+
 /* A `git pack-refs` of ours was killed: its locks may be anywhere. */
 static void test_stale_gc(void)
 {
@@ -512,6 +543,7 @@ int main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/repo/create", test_create);
 	g_test_add_func("/repo/create/half-made", test_create_half_made);
+	g_test_add_func("/repo/create/litter", test_litter);
 	g_test_add_func("/repo/open/missing", test_open_missing);
 	g_test_add_func("/repo/open/foreign", test_open_foreign);
 	g_test_add_func("/repo/config", test_config);
