@@ -63,7 +63,8 @@ void central_close(Central *central)
 	g_free(central);
 }
 
-gboolean central_create(const char *state_path, GError **error)
+gboolean central_create(const char *state_path, CentralReady ready, gpointer user_data,
+			GError **error)
 {
 	if (!util_fs_mkdir_parents(AT_FDCWD, state_path, 0755, error))
 		return FALSE;
@@ -90,7 +91,9 @@ gboolean central_create(const char *state_path, GError **error)
 		return FALSE;
 	/* last, because it is the mark of a complete state folder */
 	g_autofree char *text = conf_central_template();
-	return util_fs_write_file(dirfd, CENTRAL_MARK, text, strlen(text), 0644, error);
+	g_autoptr(GString) settings = g_string_new(text);
+	return (!ready || ready(state_path, settings, user_data, error)) &&
+	       util_fs_write_file(dirfd, CENTRAL_MARK, settings->str, settings->len, 0644, error);
 }
 
 UtilTrailers *publish_contact(Central *central, const char *base)

@@ -36,8 +36,13 @@ typedef struct {
 Central *central_open(const char *state_path, GError **error);
 void central_close(Central *central);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Central, central_close)
-/* Makes a new STATE with key, library, queue, central.cfg; EXISTS. */
-gboolean central_create(const char *state_path, GError **error);
+/* Adds settings to the text of central.cfg, and what else is to be there from the start. */
+typedef gboolean (*CentralReady)(const char *state_path, GString *settings, gpointer user_data,
+				 GError **error);
+/* Makes a new STATE with key, library, queue, and central.cfg, which comes last: until then all
+ * this can be done again, and then it is EXISTS. `ready` (may be NULL) is called before that. */
+gboolean central_create(const char *state_path, CentralReady ready, gpointer user_data,
+			GError **error);
 
 /* Last contact of a base: trailer text of STATE/contacts/BASE (see serve/serve.h), or NULL. */
 UtilTrailers *publish_contact(Central *central, const char *base);

@@ -23,19 +23,14 @@ char *cmd_join_line(Central *central, GError **error)
 	return cmd_join_text(ssh ? central->conf->serve_url : central->path, key, host, recovery);
 }
 
-static gboolean append_setting(const char *dir, const char *name, const char *value, GError **error)
+static gboolean add_setting(GString *settings, const char *name, const char *value, GError **error)
 {
-	g_autofree char *text = NULL;
-	g_autofree char *path = g_build_filename(dir, "central.cfg", NULL);
-	gsize len = 0;
 	if (strpbrk(value, "\"\\\n"))
 		return util_error_set(error, TS_ERROR_USAGE,
 				      "%s: quotes, backslashes and newlines are not allowed",
 				      value);
-	if (!util_fs_read_file(AT_FDCWD, path, 1024 * 1024, &text, &len, error))
-		return FALSE;
-	g_autofree char *more = g_strdup_printf("%s\n%s = \"%s\";\n", text, name, value);
-	return util_fs_write_file(AT_FDCWD, path, more, strlen(more), 0644, error);
+	g_string_append_printf(settings, "\n%s = \"%s\";\n", name, value);
+	return TRUE;
 }
 
 static gboolean pin_host_key(const char *dir, const char *file, GError **error)
@@ -50,13 +45,18 @@ static gboolean pin_host_key(const char *dir, const char *file, GError **error)
 }
 
 /* The one that is given; else a new one, which must not stay. */
-static gboolean make_recovery(Cmd *cmd, const char *dir, const char *file, GError **error)
+static gboolean make_recovery(const Cmd *cmd, const char *dir, const char *file, GError **error)
 {
+	g_autoptr(GError) failed = NULL;
 	g_autofree char *path = g_build_filename(dir, PUBLISH_RECOVERY, NULL);
 	if (file)
 		return cmd_pin_recovery(dir, file, error);
-	if (!util_sshsig_keygen(path, "tagship recovery", error))
+	/* EXISTS: of an attempt that was interrupted */
+	if (!util_sshsig_keygen(path, "tagship recovery", &failed) &&
+	    !g_error_matches(failed, TS_ERROR, TS_ERROR_EXISTS)) {
+		g_propagate_error(error, g_steal_pointer(&failed));
 		return FALSE;
+	}
 	cmd_say(cmd,
 		"%s alone can replace a stolen signing key: move it off this machine now\n"
 		"(next time: --recovery-key FILE.pub, of a key that was never here)",
@@ -64,21 +64,42 @@ static gboolean make_recovery(Cmd *cmd, const char *dir, const char *file, GErro
 	return TRUE;
 }
 
+typedef struct {
+	const Cmd *cmd;
+	char *url, *host_key, *recovery;
+	gboolean service;
+} Init;
+
+static void init_clear(Init *init)
+{
+	g_free(init->url);
+	g_free(init->host_key);
+	g_free(init->recovery);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Init, init_clear)
+
+static gboolean init_ready(const char *dir, GString *settings, gpointer user_data, GError **error)
+{
+	const Init *init = user_data;
+	return (!init->url || add_setting(settings, "serve_url", init->url, error)) &&
+	       (!init->service || add_setting(settings, "worker", "service", error)) &&
+	       (!init->host_key || pin_host_key(dir, init->host_key, error)) &&
+	       make_recovery(init->cmd, dir, init->recovery, error);
+}
+
 int cmd_init(Cmd *cmd, GError **error)
 {
-	g_autofree char *url = NULL;
-	g_autofree char *host_key = NULL, *recovery = NULL;
-	gboolean service = FALSE;
+	g_auto(Init) init = {.cmd = cmd};
 	const GOptionEntry own[] = {
-	    {"url", 0, 0, G_OPTION_ARG_STRING, &url,
+	    {"url", 0, 0, G_OPTION_ARG_STRING, &init.url,
 	     "How bases reach this server: ssh://USER@HOST[:PORT] (default: this folder's path)",
 	     "URL"},
-	    {"host-key", 0, 0, G_OPTION_ARG_FILENAME, &host_key,
+	    {"host-key", 0, 0, G_OPTION_ARG_FILENAME, &init.host_key,
 	     "The server's public ssh host key (default: " CMD_HOST_KEY ")", "FILE"},
-	    {"recovery-key", 0, 0, G_OPTION_ARG_FILENAME, &recovery,
+	    {"recovery-key", 0, 0, G_OPTION_ARG_FILENAME, &init.recovery,
 	     "Public key, kept off line, that bases let revoke central's (default: a new one)",
 	     "FILE"},
-	    {"service", 0, 0, G_OPTION_ARG_NONE, &service,
+	    {"service", 0, 0, G_OPTION_ARG_NONE, &init.service,
 	     "The worker runs as a service; hooks do not start it", NULL},
 	    G_OPTION_ENTRY_NULL};
 	if (!cmd_options(cmd, own, 0, 1, error))
@@ -86,21 +107,16 @@ int cmd_init(Cmd *cmd, GError **error)
 	g_autofree char *dir =
 	    g_canonicalize_filename(cmd->argc > 1 ? cmd->argv[1] : cmd->dir, NULL);
 	g_autoptr(GError) failed = NULL;
-	gboolean made = central_create(dir, &failed);
+	gboolean made = central_create(dir, init_ready, &init, &failed);
 	if (!made && !g_error_matches(failed, TS_ERROR, TS_ERROR_EXISTS)) {
 		g_propagate_error(error, g_steal_pointer(&failed));
 		return 1;
 	}
-	if (!made && (url || service || host_key || recovery)) {
+	if (!made && (init.url || init.service || init.host_key || init.recovery)) {
 		util_error_set(error, TS_ERROR_EXISTS,
 			       "%s is there already; change its central.cfg by hand", dir);
 		return 1;
 	}
-	if ((url && !append_setting(dir, "serve_url", url, error)) ||
-	    (service && !append_setting(dir, "worker", "service", error)) ||
-	    (host_key && !pin_host_key(dir, host_key, error)) ||
-	    (made && !make_recovery(cmd, dir, recovery, error)))
-		return 1;
 	g_autoptr(Central) central = central_open(dir, error);
 	g_autofree char *line = central ? cmd_join_line(central, error) : NULL;
 	if (!line)

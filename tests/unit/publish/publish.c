@@ -6,7 +6,7 @@ static void test_create(World *world, gconstpointer data)
 {
 	(void)data;
 	g_autoptr(GError) error = NULL;
-	g_assert_false(central_create(world->state, &error));
+	g_assert_false(central_create(world->state, NULL, NULL, &error));
 	g_assert_error(error, TS_ERROR, TS_ERROR_EXISTS);
 	g_clear_error(&error);
 	g_assert_null(central_open(world->path, &error));

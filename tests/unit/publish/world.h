@@ -156,7 +156,7 @@ G_GNUC_UNUSED static void world_setup(World *world, gconstpointer data)
 	g_assert_true(util_sshsig_keygen(key, "base", &error));
 	world->base_key = util_sshsig_public_key(key, &error);
 	g_autoptr(Repo) repo = repo_create(world->source, &error);
-	g_assert_true(central_create(world->state, &error));
+	g_assert_true(central_create(world->state, NULL, NULL, &error));
 	world->central = central_open(world->state, &error);
 	g_assert_no_error(error);
 	g_autoptr(ConfApp) app = conf_app_new("shop", world->source);
