@@ -25,8 +25,8 @@ WARN += -Wnull-dereference -Wlogical-op -Wduplicated-cond
 endif
 WERROR ?= -Werror
 JOBS ?= $(shell nproc)
-# flow tests wait more than they work, unless instrumented
-FLOW_JOBS ?= $(if $(SAN),$(JOBS),$(shell echo $$((2 * $(JOBS)))))
+# tests wait more than they work, unless instrumented
+TEST_JOBS ?= $(if $(SAN),$(JOBS),$(shell echo $$((2 * $(JOBS)))))
 comma := ,
 # what the sanitizers watch: one list for compiling and linking
 SANITIZE := $(if $(FUZZ),fuzzer-no-link$(comma)address$(comma)undefined,$(if $(SAN),address$(comma)undefined))
@@ -239,12 +239,12 @@ check-rooms: ## rooms include and link only what src/rooms says
 	scripts/check-rooms $(B)
 
 check-unit: $(UNIT) ## unit tests (g_test, TAP)
-	G_TEST_SRCDIR=$(CURDIR)/tests prove -j$(JOBS) $(PROVE_FLAGS) --exec scripts/run-unit $(UNIT)
+	G_TEST_SRCDIR=$(CURDIR)/tests prove -j$(TEST_JOBS) $(PROVE_FLAGS) --exec scripts/run-unit $(UNIT)
 
 # the longest first, or all wait for them at the end
 FLOW_LONG := $(addprefix tests/flow/,80-waves.sh 42-faults.sh 75-nodes.sh 40-restart.sh)
 check-flow: all faults $(FAULT_TOOLS) ## end-to-end stories with real git, sshd and servers
-	TAGSHIP_BUILD=$(abspath $(B)) prove -j$(FLOW_JOBS) $(PROVE_FLAGS) --timer $(FLOW_LONG) \
+	TAGSHIP_BUILD=$(abspath $(B)) prove -j$(TEST_JOBS) $(PROVE_FLAGS) --timer $(FLOW_LONG) \
 		$(filter-out $(FLOW_LONG),$(wildcard tests/flow/*.sh))
 
 check-fuzz: $(REPLAYERS) ## every fuzz target with every input of its corpus

@@ -82,8 +82,8 @@ static void add_settings(Rules *rules)
 
 gboolean serve_confine(const ServeSpec *spec, const char *verb_line, GError **error)
 {
-	Rules rules = {.paths = g_ptr_array_new_with_free_func(g_free)};
-	g_autoptr(GPtrArray) paths = rules.paths;
+	g_autoptr(GPtrArray) paths = g_ptr_array_new_with_free_func(g_free);
+	Rules rules = {.paths = paths};
 	g_autofree char *ledger = serve_place_of(spec)->path(spec);
 	WireRequest request;
 	if (!util_name_check("base", spec->base, error))
