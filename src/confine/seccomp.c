@@ -87,12 +87,12 @@ static void add_sockets(Filter *filter, gboolean unix_sockets)
 {
 	static const guint kinds[] = {SOCK_DGRAM, SOCK_RAW};
 	if (unix_sockets) {
-		add_if(filter, "socket", SCMP_A0(SCMP_CMP_NE, AF_UNIX));
+		add_if(filter, "socket", SCMP_A0(SCMP_CMP_NE, AF_UNIX, 0));
 	} else {
 		add(filter, SCMP_ACT_ERRNO(EPERM), "socket", 0, NULL);
 		add(filter, SCMP_ACT_ERRNO(EPERM), "connect", 0, NULL);
 	}
-	add_if(filter, "socketpair", SCMP_A0(SCMP_CMP_NE, AF_UNIX));
+	add_if(filter, "socketpair", SCMP_A0(SCMP_CMP_NE, AF_UNIX, 0));
 	for (guint i = 0; i < G_N_ELEMENTS(kinds); i++)
 		add_if(filter, "socketpair", SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, kinds[i]));
 }
