@@ -372,6 +372,8 @@ static gboolean reached(Activation *a, GError **error)
 
 static gboolean never_switched(Activation *a, const GError *why, GError **error)
 {
+	if (a->back && a->was_down)
+		return activation_down(a, why->message, error);
 	/* the release that an operator wanted to leave has not failed */
 	if (a->back)
 		return activation_rolled_back(a, why->message, 0, error);

@@ -60,14 +60,14 @@ static gboolean stop_new(Activation *a, const ActivationEnv *env)
 	return FALSE;
 }
 
-/* Where the app was down, what is there may not be what `from` was live on; on a way back that is
- * known again with the switch. */
-static gboolean data_fits_from(const Activation *a)
+/* What undo would start, on the data as it is known now. Where the app was not down and nothing was
+ * done to the data, that is what served on it until now. Where it was, the data may be another's,
+ * or be known to nobody; and on a way back it may have been taken back too far. */
+static gboolean data_fits_from(const Activation *a, DecideData data)
 {
-	DecideData data = decide_app_data(a->app->state, a->from.root);
-	if (a->migrated)
-		return !a->data_back || a->switched || data != DECIDE_DATA_OLDER;
-	return data == DECIDE_DATA_SAME || data == DECIDE_DATA_UNKNOWN;
+	if (!a->migrated)
+		return !a->was_down || data == DECIDE_DATA_SAME || data == DECIDE_DATA_UNKNOWN;
+	return !a->data_back || data == DECIDE_DATA_SAME || data == DECIDE_DATA_NEWER;
 }
 
 /* FALSE: the data belongs to the version that is left, and what was there must not start. */
@@ -75,19 +75,15 @@ static gboolean take_back_migration(Activation *a, const ActivationEnv *env, cha
 {
 	g_auto(PhaseResult) result = {0};
 	ConfPhase phase = activation_data_phase(a, TRUE);
-	if (!data_fits_from(a)) {
+	DecideData data = decide_app_data(a->app->state, a->from.root);
+	if (!data_fits_from(a, data)) {
 		*ret_why = g_strdup_printf("the data is not what %s was live on",
 					   a->from.version ? a->from.version : "what was there");
 		return FALSE;
 	}
-	if (!a->migrated)
+	/* what was there needs no newer data than what was gone back to */
+	if (!a->migrated || (a->data_back && data == DECIDE_DATA_SAME))
 		return TRUE;
-	/* what undo goes back to needs no newer data (the app was down) */
-	if (a->data_back && !decide_app_data_is_newer(a->app->state, a->from.root, a->root)) {
-		if (!a->switched)
-			*ret_why = g_strdup("unmigrate did not end well");
-		return a->switched;
-	}
 	if (!phase_has(&a->app->spec, phase)) {
 		*ret_why = g_strdup_printf("%s ran and there is no %s",
 					   conf_phase_name(activation_data_phase(a, FALSE)),

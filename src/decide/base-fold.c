@@ -319,7 +319,8 @@ static gboolean fold_rolled_back(Fold *f, GError **error)
 		history_push(f, tree, root, util_trailers_get(f->record, "Serves-Version"));
 	/* after `down` it may be one that was never live until it served now */
 	gint64 step = 0;
-	if (tree && root && !decide_data_of(app, root, &step))
+	if (tree && root &&
+	    (!decide_data_of(app, root, &step) || util_trailers_get(f->record, "By")))
 		keep_data_of(app, root);
 	if (util_trailers_get(f->record, "By") && decide_history_top(app))
 		decide_history_top(app)->since_utc = f->time_utc;

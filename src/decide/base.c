@@ -314,13 +314,6 @@ DecideData decide_app_data(const DecideApp *app, const char *root)
 	return step > app->data_low ? DECIDE_DATA_NEWER : DECIDE_DATA_SAME;
 }
 
-gboolean decide_app_data_is_newer(const DecideApp *app, const char *root, const char *than)
-{
-	gint64 step = 0, other = 0;
-	return decide_data_of(app, root, &step) && decide_data_of(app, than, &other) &&
-	       step > other;
-}
-
 const GPtrArray *decide_app_pins(const DecideApp *app)
 {
 	return app->pins;

@@ -232,8 +232,6 @@ typedef enum {
 } DecideData;
 /* The data of this root (may be NULL) against what there is now. */
 DecideData decide_app_data(const DecideApp *app, const char *root);
-/* TRUE if `root` is known to need newer data than `than` does. */
-gboolean decide_app_data_is_newer(const DecideApp *app, const char *root, const char *than);
 
 /* May an operator activate this order now, if its tree is still on the disk? */
 gboolean decide_app_may_by_hand(const DecideApp *app, const DecideOrder *order);

@@ -222,12 +222,11 @@ static gboolean stop_new(Road *road, gboolean *ret_stopped)
 	       run_phase(road->app, PHASE_STOP, road->from_tree, road->from_root, ret_stopped);
 }
 
-static gboolean data_fits_from(const Road *road)
+static gboolean data_fits_from(const Road *road, DecideData data)
 {
-	DecideData data = decide_app_data(road->app->state, road->from_root);
-	if (road->migrated)
-		return !road->data_back || road->switched || data != DECIDE_DATA_OLDER;
-	return data == DECIDE_DATA_SAME || data == DECIDE_DATA_UNKNOWN;
+	if (!road->migrated)
+		return !road->was_down || data == DECIDE_DATA_SAME || data == DECIDE_DATA_UNKNOWN;
+	return !road->data_back || data == DECIDE_DATA_SAME || data == DECIDE_DATA_NEWER;
 }
 
 /* *ret_why: what was there must not start. FALSE: killed. */
@@ -236,16 +235,13 @@ static gboolean take_back(Road *road, const char **ret_why)
 	SimApp *app = road->app;
 	Phase phase = data_phase(road, TRUE);
 	gboolean ok = TRUE;
-	if (!data_fits_from(road)) {
+	DecideData data = decide_app_data(app->state, road->from_root);
+	if (!data_fits_from(road, data)) {
 		*ret_why = "the data is not what that was live on";
 		return TRUE;
 	}
-	if (!road->migrated)
+	if (!road->migrated || (road->data_back && data == DECIDE_DATA_SAME))
 		return TRUE;
-	if (road->data_back && !decide_app_data_is_newer(app->state, road->from_root, road->root)) {
-		*ret_why = road->switched ? NULL : "unmigrate did not end well";
-		return TRUE;
-	}
 	if (!has_phase(app, phase)) {
 		*ret_why = "it was migrated, and there is nothing that takes it back";
 		return TRUE;

@@ -174,6 +174,56 @@ static void test_down_killed(World *world, gconstpointer data)
 	g_assert_nonnull(strstr(report->detail, "the data is not what v1 was live on"));
 }
 
+/* v0 is what is there, down on data that nobody knows; an order for v1 takes the data back to v1's,
+ * and v1 is not healthy: v0 must not start on that. */
+static void test_down_back_too_far(World *world, gconstpointer data)
+{
+	(void)data;
+	world_v1_live(world);
+	world_command(world, CONF_PHASE_MIGRATE, TRUE);
+	world_command(world, CONF_PHASE_UNMIGRATE, TRUE);
+	world_release(world, "v2", "two", NOON);
+	run_at(world, NOON);
+	order_again(world, "back", "v1", NOON + 5);
+	run_at(world, NOON + 5);
+	g_assert_cmpstr(world_state(world, "back"), ==, "live");
+	world_put(world, "do-migrate", "exit 1\n");
+	world_put(world, "do-unmigrate", "exit 1\n");
+	world_release(world, "v3", "three", NOON + 9);
+	run_at(world, NOON + 9);
+	g_assert_cmpstr(world_state(world, "v3"), ==, "down");
+	world_put(world, "do-unmigrate", "");
+	world_put(world, "do-start", "[ $TAGSHIP_VERSION != again ] || exit 1\n");
+	g_free(world_calls(world));
+	order_again(world, "again", "v2", NOON + 15);
+	run_at(world, NOON + 15);
+	g_assert_cmpstr(world_state(world, "again"), ==, "down");
+	g_autofree char *calls = world_calls(world);
+	g_assert_cmpstr(calls, ==, "stop again \nunmigrate again \nstart again \nstop back undo\n");
+}
+
+/* By hand current was led to a version that is older than the data, and serves: a stop that fails
+ * is no reason to leave it down. */
+static void test_by_hand_stop_fails(World *world, gconstpointer data)
+{
+	(void)data;
+	v2_live(world);
+	g_autofree char *tree = NULL;
+	for (guint i = 0; i < world->accepted->len; i++) {
+		const AcceptedOrder *one = world->accepted->pdata[i];
+		if (strcmp(one->order->version, "v1") == 0)
+			tree = g_strdup_printf("releases/v1-%.8s", one->order->root);
+	}
+	g_autofree char *current = g_build_filename(world->app_path, "current", NULL);
+	g_assert_cmpint(unlink(current), ==, 0);
+	g_assert_cmpint(symlink(tree, current), ==, 0);
+	world_put(world, "do-stop", "[ $TAGSHIP_VERSION != v3 ] || exit 1\n");
+	world_release(world, "v3", "three", NOON + 5);
+	run_at(world, NOON + 5);
+	g_assert_cmpstr(world_state(world, "v3"), ==, "rolled-back");
+	assert_serving(world, "one");
+}
+
 /* A long migrate is ended so that what takes it back still fits into the outage. */
 static void test_outage(World *world, gconstpointer data)
 {
@@ -203,6 +253,8 @@ int main(int argc, char **argv)
 	ADD("down", test_down);
 	ADD("down-unmigrate-fails", test_down_unmigrate_fails);
 	ADD("down-killed", test_down_killed);
+	ADD("down-back-too-far", test_down_back_too_far);
+	ADD("by-hand-stop-fails", test_by_hand_stop_fails);
 	ADD("outage", test_outage);
 	return g_test_run();
 }
