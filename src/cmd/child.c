@@ -37,30 +37,32 @@ int cmd_child_wait(pid_t pid, const char *what, GError **error)
 }
 
 typedef struct {
-	CmdChildRun run;
-	void *data;
+	CmdChildAnswer run;
+	gconstpointer asked;
+	void *answer;
 	gsize len;
 	int fd;
-} Copied;
+} Asked;
 
-static gboolean run_copied(gpointer user_data, GError **error)
+static gboolean run_asked(gpointer user_data, GError **error)
 {
-	const Copied *copied = user_data;
-	return copied->run(copied->data, error) &&
-	       util_fs_pwrite_all(copied->fd, copied->data, copied->len, 0, error);
+	const Asked *asked = user_data;
+	return asked->run(asked->asked, asked->answer, error) &&
+	       util_fs_pwrite_all(asked->fd, asked->answer, asked->len, 0, error);
 }
 
-int cmd_child_run(const Cmd *cmd, CmdChildRun run, gpointer data, gsize len, GError **error)
+int cmd_child_run(const Cmd *cmd, CmdChildAnswer run, gconstpointer asked, gpointer answer,
+		  gsize len, GError **error)
 {
 	util_autofd int fd = memfd_create("tagship", MFD_CLOEXEC);
-	Copied copied = {run, data, len, fd};
+	Asked all = {run, asked, answer, len, fd};
 	if (fd < 0) {
 		util_error_errno(error, errno, "memory for a child");
 		return 1;
 	}
-	pid_t pid = cmd_child_start(cmd, run_copied, &copied, error);
+	pid_t pid = cmd_child_start(cmd, run_asked, &all, error);
 	int status = pid < 0 ? -1 : cmd_child_wait(pid, cmd->entry->name, error);
 	if (status != 0)
 		return MAX(status, 1);
-	return util_fs_pread_full(fd, data, len, 0, error) ? 0 : 1;
+	return util_fs_pread_full(fd, answer, len, 0, error) ? 0 : 1;
 }

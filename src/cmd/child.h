@@ -12,6 +12,9 @@ typedef gboolean (*CmdChildRun)(gpointer user_data, GError **error);
 pid_t cmd_child_start(const Cmd *cmd, CmdChildRun run, gpointer user_data, GError **error);
 /* Its exit status; -1 with error if a signal ended it. */
 int cmd_child_wait(pid_t pid, const char *what, GError **error);
-/* Both; `run` gets `data`, and if it went well, what it left there (len bytes) is there. The exit
+typedef gboolean (*CmdChildAnswer)(gconstpointer asked, gpointer answer, GError **error);
+/* Both. If it went well, what `run` left in `answer` (len bytes, no pointers) is there: to be
+ * looked at before it is believed, for the child may have been taken over by what it read. The exit
  * status: not 0 with or without error. */
-int cmd_child_run(const Cmd *cmd, CmdChildRun run, gpointer data, gsize len, GError **error);
+int cmd_child_run(const Cmd *cmd, CmdChildAnswer run, gconstpointer asked, gpointer answer,
+		  gsize len, GError **error);

@@ -136,13 +136,27 @@ gboolean mirror_pending_forget(const MirrorSpec *spec, int dirfd, const MirrorPe
 	       mirror_reported_keep(spec, dirfd, pending->key, commit, error);
 }
 
+/* What can be sent; if that is anything, central was greeted. NULL with error. */
+static GPtrArray *list_to_send(Mirror *mirror, int dirfd, GError **first, GError **error)
+{
+	g_autoptr(GPtrArray) all = mirror_pending_list(mirror->spec, dirfd, first, error);
+	guint again = mirror->again;
+	if (!all || all->len == 0)
+		return g_steal_pointer(&all);
+	if (!mirror_greet(mirror, error))
+		return NULL;
+	if (mirror->again == again)
+		return g_steal_pointer(&all);
+	g_clear_error(first);
+	return mirror_pending_list(mirror->spec, dirfd, first, error);
+}
+
 gboolean mirror_deliver(Mirror *mirror, guint *ret_sent, GError **error)
 {
 	GError *first = NULL;
-	guint sent = 0;
+	*ret_sent = 0;
 	util_autofd int dirfd = util_fs_open_dir(mirror->spec->root_dirfd, "pending", error);
-	g_autoptr(GPtrArray) all =
-	    dirfd < 0 ? NULL : mirror_pending_list(mirror->spec, dirfd, &first, error);
+	g_autoptr(GPtrArray) all = dirfd < 0 ? NULL : list_to_send(mirror, dirfd, &first, error);
 	if (!all) {
 		g_clear_error(&first);
 		return FALSE;
@@ -154,7 +168,7 @@ gboolean mirror_deliver(Mirror *mirror, guint *ret_sent, GError **error)
 		GError *local = NULL;
 		if (send_one(mirror, pending, &commit, &line_ok, &local) &&
 		    mirror_pending_forget(mirror->spec, dirfd, pending, commit, &local)) {
-			sent++;
+			(*ret_sent)++;
 			continue;
 		}
 		g_prefix_error(&local, "report %s: ", pending->key);
@@ -162,8 +176,7 @@ gboolean mirror_deliver(Mirror *mirror, guint *ret_sent, GError **error)
 		if (!line_ok)
 			break;
 	}
-	*ret_sent = sent;
-	if (sent > 0)
+	if (*ret_sent > 0)
 		mirror_reported_sweep(mirror->spec);
 	if (!first)
 		return TRUE;

@@ -90,7 +90,8 @@ static gboolean list_reports(Export *self, MirrorExported *done, GError **error)
 	if (!mirror_make_folders(self->spec, error))
 		return FALSE;
 	/* a central that lost the ledger lost the reports, too */
-	if (self->options->ledger && !mirror_reported_again(self->spec, &again, error))
+	if (self->options->ledger && (!mirror_reported_again(self->spec, &again, error) ||
+				      !mirror_reported_seen(self->spec, "-", error)))
 		return FALSE;
 	util_autofd int dirfd = util_fs_open_dir(self->spec->root_dirfd, "pending", error);
 	if (dirfd < 0)

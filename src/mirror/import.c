@@ -312,6 +312,8 @@ static gboolean forget_reports(Import *self, GError **error)
 			return FALSE;
 		self->done.delivered++;
 	}
+	if (self->done.delivered > 0)
+		mirror_reported_sweep(self->spec);
 	return TRUE;
 }
 

@@ -18,6 +18,7 @@ struct Mirror {
 	gint64 offset_ms;              /* of our clock, as measured by the last hello */
 	char *busy;                    /* see mirror_busy */
 	guint again;                   /* see mirror_reports_again */
+	gboolean greeted;              /* hello was said on this connection */
 };
 
 /* Opens ROOT/mirror.git, made if it is not there. */
@@ -121,7 +122,10 @@ gboolean mirror_reported_again(const MirrorSpec *spec, guint *ret_count, GError 
 /* Old ones go. */
 void mirror_reported_sweep(const MirrorSpec *spec);
 
-/* update.c: what this base says of itself; mirror NULL: without a line. */
+/* update.c: before the first report goes over a connection, so that what central lost goes there
+ * first. Nothing, if hello was said on it. */
+gboolean mirror_greet(Mirror *mirror, GError **error);
+/* What this base says of itself; mirror NULL: without a line. */
 char *mirror_hello_text(const MirrorSpec *spec, const Mirror *mirror, const char *accepted);
 
 /* download.c */

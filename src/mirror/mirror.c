@@ -58,6 +58,7 @@ static void hang_up(Mirror *mirror)
 	mirror->in += in;
 	mirror->out += out;
 	g_clear_pointer(&mirror->session, wire_disconnect);
+	mirror->greeted = FALSE;
 }
 
 gboolean mirror_make_folders(const MirrorSpec *spec, GError **error)

@@ -8,6 +8,7 @@
  *   ROOT/reported/commits   a line each: central's head of reports when it last had all, and what
  * it confirmed since
  */
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include "mirror/mirror-private.h"
@@ -50,7 +51,7 @@ static gboolean add_commit(const MirrorSpec *spec, const char *commit, GError **
 	guint n = g_strv_length(commits);
 	if (g_strv_contains((const char *const *)commits, commit))
 		return TRUE;
-	/* the newest count: whoever lost an older one has lost them, too */
+	/* the newest count; each connection begins with a look at all of them */
 	char **from = commits + (n < WIRE_HELLO_REPORTED_MAX ? 0 : n + 1 - WIRE_HELLO_REPORTED_MAX);
 	g_autofree char *joined = g_strjoinv("\n", from);
 	g_autofree char *text = g_strconcat(joined, *from ? "\n" : "", commit, "\n", NULL);
@@ -61,8 +62,25 @@ gboolean mirror_reported_keep(const MirrorSpec *spec, int pending_dirfd, const c
 			      const char *commit, GError **error)
 {
 	g_autofree char *kept = g_strconcat("reported/", key, NULL);
-	return add_commit(spec, commit, error) &&
-	       util_fs_rename(pending_dirfd, key, spec->root_dirfd, kept, error);
+	if (spec->conf->node) /* the base that it reports to keeps nothing for central */
+		return util_fs_unlink(pending_dirfd, key, error);
+	if (!add_commit(spec, commit, error) ||
+	    !util_fs_rename(pending_dirfd, key, spec->root_dirfd, kept, error))
+		return FALSE;
+	/* kept from now on, whenever it was written; if not, for less long */
+	(void)utimensat(spec->root_dirfd, kept, NULL, 0);
+	return TRUE;
+}
+
+/* Central takes nothing of hardware that was replaced. */
+static gboolean is_of_now(const MirrorSpec *spec, int dirfd, const char *key)
+{
+	gsize len = 0;
+	g_autofree char *text = NULL;
+	if (!util_fs_read_file(dirfd, key, WIRE_REPORT_MAX, &text, &len, NULL))
+		return TRUE; /* for who sends it to say */
+	g_autoptr(Report) report = report_parse(text, len, NULL);
+	return !report || report->incarnation == spec->incarnation;
 }
 
 gboolean mirror_reported_again(const MirrorSpec *spec, guint *ret_count, GError **error)
@@ -77,7 +95,7 @@ gboolean mirror_reported_again(const MirrorSpec *spec, guint *ret_count, GError 
 		return FALSE;
 	for (guint i = 0; i < names->len; i++) {
 		const char *key = names->pdata[i];
-		if (strcmp(key, "commits") == 0)
+		if (strcmp(key, "commits") == 0 || !is_of_now(spec, from, key))
 			continue;
 		if (!util_fs_rename(from, key, to, key, error))
 			return FALSE;

@@ -180,6 +180,26 @@ static gboolean look_at_reports(Mirror *mirror, const WireHelloReply *reply, GEr
 	return mirror_reported_seen(mirror->spec, reply->reports_head, error);
 }
 
+static WireHelloReply *greet(Mirror *mirror, const char *accepted, GError **error)
+{
+	g_autoptr(WireHelloReply) reply = say_hello(mirror, accepted, error);
+	if (!reply || !look_at_reports(mirror, reply, error))
+		return NULL;
+	mirror->greeted = TRUE;
+	return g_steal_pointer(&reply);
+}
+
+gboolean mirror_greet(Mirror *mirror, GError **error)
+{
+	char accepted[REPO_OID] = "";
+	if (mirror->greeted && wire_session_usable(mirror->session))
+		return TRUE;
+	if (!mirror_ref(mirror->repo, LEDGER_ACCEPTED, accepted, error))
+		return FALSE;
+	g_autoptr(WireHelloReply) reply = greet(mirror, accepted, error);
+	return reply != NULL;
+}
+
 static gboolean update_by_hello(Mirror *mirror, MirrorAccepted *ret, WireHelloReply **ret_reply,
 				GError **error)
 {
@@ -187,9 +207,8 @@ static gboolean update_by_hello(Mirror *mirror, MirrorAccepted *ret, WireHelloRe
 	gboolean behind = FALSE;
 	if (!mirror_ref(mirror->repo, LEDGER_ACCEPTED, accepted, error))
 		return FALSE;
-	*ret_reply = say_hello(mirror, accepted, error);
-	if (!*ret_reply || !look_at_reports(mirror, *ret_reply, error) ||
-	    !mirror_watch_begin(mirror, (*ret_reply)->head, error) ||
+	*ret_reply = greet(mirror, accepted, error);
+	if (!*ret_reply || !mirror_watch_begin(mirror, (*ret_reply)->head, error) ||
 	    !see_head(mirror, *ret_reply, accepted, head, &behind, error))
 		return FALSE;
 	if (!behind && !judge_other_way(mirror, ret, head, accepted, &behind, error))

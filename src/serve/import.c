@@ -175,7 +175,12 @@ static gboolean take_contact(Import *self, GError **error)
 				.wants = self->head->wants};
 	self->done.heard_utc = last_heard(self);
 	self->done.contact = contact.heard_utc > self->done.heard_utc;
-	return !self->done.contact || serve_contact(&self->serve, &contact, &unsaid, error);
+	if (!self->done.contact)
+		return TRUE;
+	if (!serve_contact(&self->serve, &contact, &unsaid, error))
+		return FALSE;
+	self->done.reports_lost = unsaid.reports_lost && !self->done.ledger;
+	return TRUE;
 }
 
 /* A tree that is not ordered any more is no reason to refuse the rest. */

@@ -55,7 +55,9 @@ typedef struct {
 	guint reports, fresh; /* in the file; not in the ledger before */
 	gboolean contact;     /* recorded: the file is newer than the last one */
 	gboolean ledger;      /* it brought a ledger that was lost here */
-	guint wants;          /* bundles that were not there, and are being made */
+	gboolean
+	    reports_lost; /* it knows of reports that were lost here; the base can bring them */
+	guint wants;      /* bundles that were not there, and are being made */
 } ServeImported;
 
 /* Takes in an export file that a base wrote: what it says as hello, report, want and give would on

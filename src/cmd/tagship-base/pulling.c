@@ -320,19 +320,14 @@ static gboolean deliver(BasePull *pull, gboolean at_end, GError **error)
 	return TRUE;
 }
 
-/* What central lost is there before anything is decided without it. */
-static gboolean update(BasePull *pull, gboolean *ret_moved, GError **error)
+static void say_again(BasePull *pull)
 {
-	if (!mirror_update(pull->mirror, ret_moved, error))
-		return FALSE;
 	guint again = mirror_reports_again(pull->mirror);
-	if (again == 0)
-		return TRUE;
-	cmd_say(pull->cmd,
-		"central lost reports that it had confirmed (was it restored from a "
-		"backup?): %u go there again",
-		again);
-	return deliver(pull, FALSE, error);
+	if (again > 0)
+		cmd_say(pull->cmd,
+			"central lost reports that it had confirmed (was it restored from a "
+			"backup?): %u go there again",
+			again);
 }
 
 /* Each contact tries all orders anew. */
@@ -357,9 +352,10 @@ gboolean base_pull_contact(BasePull *pull, GError **error)
 	gboolean moved = FALSE;
 	begin(pull);
 	gboolean ok = base_contact_gather(pull->base, &pull->contact, error) &&
-		      deliver(pull, FALSE, error) && update(pull, &moved, error) &&
+		      deliver(pull, FALSE, error) && mirror_update(pull->mirror, &moved, error) &&
 		      fetch_and_stage(pull, error) && deliver(pull, TRUE, error) &&
 		      all_is_well(pull, error);
+	say_again(pull);
 	base_gc_quietly(pull->cmd, pull->base);
 	return ok;
 }

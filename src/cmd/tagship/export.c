@@ -61,6 +61,12 @@ static void say_imported(const Cmd *cmd, const char *base, const ServeImported *
 	}
 	cmd_say(cmd, "%s: as of %s, %u reports, %u of them new%s", base, written, done->reports,
 		done->fresh, done->ledger ? "; its ledger is back" : "");
+	if (done->reports_lost)
+		cmd_say(
+		    cmd,
+		    "%s: central lost reports that it had confirmed; there, tagship-base export "
+		    "--ledger FILE brings them",
+		    base);
 	if (done->wants > 0)
 		cmd_say(cmd, "%s asks for %u bundles; they are being made, then export again", base,
 			done->wants);
@@ -71,30 +77,33 @@ typedef struct {
 	int fd;
 	const char *path;
 	const ServeSpec *spec;
-	char base[256];
-	ServeImported done;
 } Importing;
 
+typedef struct {
+	char base[256];
+} Writer;
+
 /* Who wrote it, by its own word: serve_import checks the signature. */
-static gboolean find_writer(gpointer user_data, GError **error)
+static gboolean find_writer(gconstpointer asked, gpointer answer, GError **error)
 {
-	Importing *importing = user_data;
+	const Importing *importing = asked;
+	Writer *writer = answer;
 	const ConfineSpec nothing = {0};
 	if (!confine_self(&nothing, NULL, error))
 		return FALSE;
 	g_autoptr(ExportReader) reader = export_reader_new(importing->fd, error);
 	const char *base = reader ? export_reader_head(reader)->base : "";
 	if (reader && util_name_check("base", base, error))
-		return g_strlcpy(importing->base, base, sizeof importing->base) > 0;
+		return g_strlcpy(writer->base, base, sizeof writer->base) > 0;
 	g_prefix_error(error, "%s: ", importing->path);
 	return FALSE;
 }
 
-static gboolean take_in(gpointer user_data, GError **error)
+static gboolean take_in(gconstpointer asked, gpointer answer, GError **error)
 {
-	Importing *importing = user_data;
+	const Importing *importing = asked;
 	if (serve_confine(importing->spec, "give", error) &&
-	    serve_import(importing->spec, importing->fd, &importing->done, error))
+	    serve_import(importing->spec, importing->fd, answer, error))
 		return TRUE;
 	g_prefix_error(error, "%s: ", importing->path);
 	return FALSE;
@@ -103,10 +112,13 @@ static gboolean take_in(gpointer user_data, GError **error)
 static int import_file(Cmd *cmd, Central *central, int fd, GError **error)
 {
 	Importing importing = {.fd = fd, .path = cmd->argv[1]};
-	int status = cmd_child_run(cmd, find_writer, &importing, sizeof importing, error);
-	if (status != 0)
-		return status;
-	g_autoptr(ConfPeer) peer = conf_peer_load(central->dirfd, importing.base, error);
+	Writer writer = {""};
+	ServeImported done = {0};
+	int status = cmd_child_run(cmd, find_writer, &importing, &writer, sizeof writer, error);
+	writer.base[sizeof writer.base - 1] = '\0'; /* whatever became of the child */
+	if (status != 0 || !util_name_check("base", writer.base, error))
+		return MAX(status, 1);
+	g_autoptr(ConfPeer) peer = conf_peer_load(central->dirfd, writer.base, error);
 	g_autofree char *own_key = publish_key_public(central->dirfd, PUBLISH_KEY ".pub");
 	g_autoptr(TrustKeys) own_keys = publish_own_keys(central->dirfd, own_key);
 	if (!peer)
@@ -120,9 +132,9 @@ static int import_file(Cmd *cmd, Central *central, int fd, GError **error)
 				.clock = central->clock,
 				.state_dirfd = central->dirfd};
 	importing.spec = &spec;
-	status = cmd_child_run(cmd, take_in, &importing, sizeof importing, error);
+	status = cmd_child_run(cmd, take_in, &importing, &done, sizeof done, error);
 	if (status == 0)
-		say_imported(cmd, peer->name, &importing.done);
+		say_imported(cmd, peer->name, &done);
 	return status;
 }
 

@@ -341,6 +341,35 @@ static void test_reports_lost(World *world, gconstpointer data)
 	g_assert_cmpuint(count_files(world->state_dirfd, "reports"), ==, 2);
 }
 
+/* The first report over a new connection: what was lost goes there before it. */
+static void test_reports_lost_first(World *world, gconstpointer data)
+{
+	(void)data;
+	g_autoptr(GString) told = g_string_new(NULL);
+	int rootfd = world->spec.root_dirfd;
+	g_autoptr(Mirror) before = open_mirror(world);
+	g_autofree char *live = put_pending(world, REPORT_LIVE, NOW + 10, TRUE);
+	g_autofree char *staged = put_pending(world, REPORT_STAGED, NOW, TRUE);
+	expect_deliver(before, 2, -1, NULL);
+	/* one of the hardware before this stays where it is */
+	g_autofree char *held = put_pending(world, REPORT_HELD, NOW + 20, TRUE);
+	g_autofree char *path = g_strconcat("pending/", held, NULL);
+	g_autofree char *old = NULL;
+	gsize len = 0;
+	g_assert_true(util_fs_read_file(rootfd, path, 10000, &old, &len, NULL));
+	g_auto(GStrv) halves = g_strsplit(old, "Incarnation: 1\n", 2);
+	g_autofree char *other = g_strjoinv("Incarnation: 7\n", halves);
+	g_assert_true(util_fs_write_file(rootfd, "reported/old", other, strlen(other), 0600, NULL));
+	set_trick(world, "lost");
+	world->spec.delivered = told_delivered;
+	world->spec.user_data = told;
+	g_autoptr(Mirror) mirror = open_mirror(world);
+	expect_deliver(mirror, 3, -1, NULL);
+	g_assert_cmpstr(told->str, ==, "staged live held ");
+	g_assert_cmpuint(mirror_reports_again(mirror), ==, 2);
+	g_assert_cmpint(faccessat(rootfd, "reported/old", F_OK, 0), ==, 0);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -355,6 +384,7 @@ int main(int argc, char **argv)
 	    {"/mirror/deliver", test_deliver},
 	    {"/mirror/deliver-refused", test_deliver_refused},
 	    {"/mirror/reports-lost", test_reports_lost},
+	    {"/mirror/reports-lost-first", test_reports_lost_first},
 	};
 	central_if_asked(argc, argv);
 	g_test_init(&argc, &argv, NULL);
