@@ -168,8 +168,7 @@ char *publish_settle(Central *central, const char *app, const char *base, const 
 		    (one->bases == best->bases && one->first_utc < best->first_utc))
 			best = one;
 	}
-	return best ? own_plan(central, app, best->version, base, PUBLISH_SETTLE, who, error)
-		    : NULL;
+	return best ? own_plan(central, app, best->version, base, "settle", who, error) : NULL;
 }
 
 gboolean publish_may_retry(Central *central, const Job *job, GError **error)

@@ -192,7 +192,6 @@ gboolean publish_key_told(Central *central, const char *base, guint *ret_lacks, 
 
 /* What its tag's name begins with, and a slash. */
 #define PUBLISH_ROLLBACK "rollback"
-#define PUBLISH_SETTLE "settle"
 /* Makes a plan tag object of our own in the library: run `version` now at `base` (NULL: all that
  * run the app); returns the job id. */
 char *publish_rollback(Central *central, const char *app, const char *version, const char *base,

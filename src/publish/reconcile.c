@@ -152,14 +152,17 @@ static gboolean take_ref(Reconcile *self, const RepoRef *ref, gboolean first_sig
 	return TRUE;
 }
 
-/* TRUE if the hint records that a push deleted this ref when it was at oid. */
+/* TRUE if the hint records that a push deleted this ref when it was at oid, or moved it from there:
+ * the same push or a later one deleted it then. */
 static gboolean deletion_recorded(const UtilTrailers *hint, const char *name, const char *oid)
 {
-	g_autofree char *want = g_strdup_printf("%s %s %s", oid, REPO_ZERO, name);
-	for (guint i = 0; hint && i < util_trailers_count(hint); i++)
+	for (guint i = 0; hint && i < util_trailers_count(hint); i++) {
+		g_auto(GStrv) words = g_strsplit(util_trailers_value(hint, i), " ", 3);
 		if (strcmp(util_trailers_key(hint, i), "Update") == 0 &&
-		    strcmp(util_trailers_value(hint, i), want) == 0)
+		    g_strv_length(words) == 3 && strcmp(words[0], oid) == 0 &&
+		    strcmp(words[2], name) == 0)
 			return TRUE;
+	}
 	return FALSE;
 }
 
@@ -169,6 +172,23 @@ static gboolean is_cancelled(Reconcile *self, const char *oid)
 	g_autoptr(PublishRelease) release =
 	    publish_release(self->central, self->app->name, oid, NULL);
 	return release && decide_release_is_cancelled(release);
+}
+
+/* What was deleted on purpose, and was never seen where it was: central was down meanwhile. */
+static gboolean take_deletions(Reconcile *self, GHashTable *present, GError **error)
+{
+	for (guint i = 0; self->hint && i < util_trailers_count(self->hint); i++) {
+		g_auto(GStrv) words = g_strsplit(util_trailers_value(self->hint, i), " ", 3);
+		if (strcmp(util_trailers_key(self->hint, i), "Update") != 0 ||
+		    g_strv_length(words) < 3 || strcmp(words[1], REPO_ZERO) != 0 ||
+		    !g_str_has_prefix(words[2], "refs/tags/") || !util_oid_hex_ok(words[0]) ||
+		    g_hash_table_contains(present, words[2]) ||
+		    g_hash_table_contains(self->seen, words[2]))
+			continue;
+		if (!withdraw_deleted(self, words[2], words[0], error))
+			return FALSE;
+	}
+	return TRUE;
 }
 
 static gboolean take_missing(Reconcile *self, GHashTable *present, GError **error)
@@ -208,7 +228,7 @@ static gboolean reconcile_refs(Reconcile *self, gboolean first_sight, GError **e
 		if (!take_ref(self, ref, first_sight, error))
 			return FALSE;
 	}
-	return take_missing(self, present, error);
+	return take_deletions(self, present, error) && take_missing(self, present, error);
 }
 
 gboolean publish_reconcile(Central *central, const char *app, const UtilTrailers *hint,

@@ -25,7 +25,8 @@ gboolean publish_check_tag(Central *central, const Job *job, gboolean *ret_moved
 				      job->ref, now, job->oid);
 	}
 	if (g_error_matches(gone, TS_ERROR, TS_ERROR_NOT_FOUND))
-		return util_error_set(error, TS_ERROR_REFUSED, "%s was deleted; push the tag again",
+		return util_error_set(error, TS_ERROR_REFUSED,
+				      "%s is gone; push the tag again, then tagship retry",
 				      job->ref);
 	g_propagate_error(error, g_steal_pointer(&gone));
 	return FALSE;
@@ -41,14 +42,15 @@ static gboolean needs_job(Central *central, const PublishRelease *release)
 	return !job && g_error_matches(none, TS_ERROR, TS_ERROR_NOT_FOUND);
 }
 
-/* As it was made when the tag was pushed. Central's own plans are tags in no repository. */
+/* As it was made when the tag was pushed. Central's own plans are tags in no repository; their
+ * names have a slash, and their jobs are called by those alone. */
 static Job *make_job(const PublishRelease *release)
 {
+	g_autofree char *own = job_id_for_ref(release->app, release->tag, release->release);
 	Job *job = job_new(release->job, "tag", release->app);
 	g_free(job->oid);
 	job->oid = g_strdup(release->release);
-	if (!g_str_has_prefix(release->tag, PUBLISH_ROLLBACK "/") &&
-	    !g_str_has_prefix(release->tag, PUBLISH_SETTLE "/")) {
+	if (!strchr(release->tag, '/') || strcmp(release->job, own) != 0) {
 		g_free(job->ref);
 		job->ref = g_strconcat("refs/tags/", release->tag, NULL);
 	}

@@ -262,14 +262,15 @@ static gboolean locked_run(Worker *self, gboolean once, GError **error)
 {
 	Central *central = self->central;
 	(void)util_fs_sweep_tmp(central->dirfd, "tmp", 0, NULL); /* tried again next time */
-	if (!requeue_cut_off(central, error) || !publish_fan_out_all(central, error) ||
-	    !publish_gates_find(self->gates, central, error))
+	if (!requeue_cut_off(central, error) || !publish_fan_out_all(central, error))
 		return FALSE;
 	/* hints first: they say who pushed */
 	gboolean taken = FALSE;
 	if (!publish_take_hints(self->intake, central, &taken, error))
 		return FALSE;
 	reconcile_all(central);
+	if (!publish_gates_find(self->gates, central, error))
+		return FALSE;
 	gboolean ok = work(self, once, error), reaped = FALSE;
 	return reap_job(self, TRUE, &reaped, ok ? error : NULL) && ok;
 }

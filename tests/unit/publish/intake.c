@@ -278,7 +278,7 @@ static void test_retry_of_the_past(World *world, gconstpointer data)
 	world_work(world);
 	g_autoptr(Repo) repo = repo_open(world->source, NULL);
 	g_assert_true(repo_ref_delete(repo, "refs/tags/v4", NULL, NULL));
-	expect_no_retry(world, "v4", other, "was deleted");
+	expect_no_retry(world, "v4", other, "is gone; push the tag again");
 }
 
 /* While the build waits for it: cancels what is built. */
@@ -371,6 +371,39 @@ static void test_job_lost(World *world, gconstpointer data)
 	expect_state(world, gone, "queued"); /* an alarm: nobody is known to have deleted it */
 }
 
+/* Moved and deleted before anybody looked: both that was there and what came are withdrawn. */
+static void test_moved_and_deleted(World *world, gconstpointer data)
+{
+	(void)data;
+	begin(world);
+	g_autofree char *plan = world_plan("2098-01-01 02:00 base-local", "all", NULL);
+	g_autofree char *later = world_plan("2098-01-01 03:00 base-local", "all", NULL);
+	g_autofree char *first = world_tag(world, "v1", plan);
+	world_work(world);
+	expect_state(world, first, "ordered");
+	g_autofree char *second = world_tag(world, "v1", later);
+	g_autoptr(Repo) repo = repo_open(world->source, NULL);
+	g_assert_true(repo_ref_delete(repo, "refs/tags/v1", NULL, NULL));
+	push(world, first, second, "refs/tags/v1");
+	push(world, second, REPO_ZERO, "refs/tags/v1");
+	expect_state(world, first, "cancel-asked");
+}
+
+/* Queued, its job lost before it was seen, and deleted on purpose. */
+static void test_deleted_unseen(World *world, gconstpointer data)
+{
+	(void)data;
+	g_autoptr(GHashTable) seen = NULL;
+	begin(world);
+	seen = library_seen(world->central->library, "shop", NULL);
+	g_autofree char *plan = world_plan("2098-01-01 02:00 base-local", "all", NULL);
+	g_autofree char *lost = push_new(world, "v1", plan);
+	lose_job(world, "v1", lost);
+	g_assert_true(library_seen_set(world->central->library, "shop", seen, 1, NULL));
+	delete_tag(world, "refs/tags/v1", lost);
+	expect_state(world, lost, "cancelled");
+}
+
 /* Nothing says that the tag was seen where it was, when it has been moved. */
 static void test_moved_unseen(World *world, gconstpointer data)
 {
@@ -412,6 +445,8 @@ int main(int argc, char **argv)
 		     {"/publish/intake/bound-when-ordered", test_bound_when_ordered},
 		     {"/publish/intake/job-lost", test_job_lost},
 		     {"/publish/intake/moved-unseen", test_moved_unseen},
+		     {"/publish/intake/moved-and-deleted", test_moved_and_deleted},
+		     {"/publish/intake/deleted-unseen", test_deleted_unseen},
 		     {"/publish/intake/retry-of-the-past", test_retry_of_the_past}};
 	g_test_init(&argc, &argv, NULL);
 	for (guint i = 0; i < G_N_ELEMENTS(tests); i++)
