@@ -121,6 +121,17 @@ static gboolean gc_repositories(Central *central, gboolean automatic, GError **e
 	return TRUE;
 }
 
+/* Beside the hooks that admins installed, where we may. */
+static void gc_hooks(Central *central, const char *name)
+{
+	static const char *const folders[] = {".", "tagship.d", NULL};
+	g_autoptr(ConfApp) app = conf_app_load(central->dirfd, name, NULL);
+	g_autofree char *dir = app ? repo_hooks_dir(app->repo, NULL) : NULL;
+	util_autofd int dirfd = dir ? util_fs_open_dir(AT_FDCWD, dir, NULL) : -1;
+	if (dirfd >= 0) /* only litter stays */
+		(void)util_fs_sweep_tmp_all(dirfd, folders, DAY_S, NULL);
+}
+
 /* What killed programs left half-written, wherever they write. */
 static gboolean gc_left_over(Central *central, GError **error)
 {
@@ -133,6 +144,7 @@ static gboolean gc_left_over(Central *central, GError **error)
 		g_autofree char *work = g_build_filename("work", apps[i], NULL);
 		const char *const one[] = {work, NULL};
 		ok = util_fs_sweep_tmp_all(central->dirfd, one, DAY_S, error);
+		gc_hooks(central, apps[i]);
 	}
 	return ok;
 }

@@ -5,6 +5,9 @@
 
 #include "repo/repo-private.h"
 
+#define HOOKS_S 30 /* git has for an answer */
+#define HOOKS_MAX 8192
+
 #define CONFIG "config"
 #define CONFIG_LOCK CONFIG ".lock"
 #define CONFIG_MAX (16 * 1024 * 1024)
@@ -264,4 +267,26 @@ char **repo_config_files(void)
 	add_includes(files, folder);
 	git_error_clear();
 	return g_strv_builder_end(files);
+}
+
+char *repo_hooks_dir(const char *path, GError **error)
+{
+	const char *argv[] = {"git", "-C", path, "rev-parse", "--git-path", "hooks", NULL};
+	g_autoptr(GBytes) output = NULL;
+	g_autofree char *errors = NULL;
+	g_auto(GStrv) env = g_get_environ();
+	const char *text;
+	gsize len = 0;
+	int status = 0;
+
+	if (!util_child_capture(argv, (const char *const *)env, NULL, HOOKS_S, HOOKS_MAX, &output,
+				&errors, &status, error))
+		return NULL;
+	if (status != 0) {
+		(void)util_error_set(error, TS_ERROR_NOT_FOUND, "%s: %s", path, g_strstrip(errors));
+		return NULL;
+	}
+	text = g_bytes_get_data(output, &len);
+	g_autofree char *line = g_strndup(text, len);
+	return g_canonicalize_filename(g_strchomp(line), path);
 }

@@ -189,6 +189,8 @@ gboolean repo_config_set(Repo *repo, const char *key, const char *value, GError 
 /* Adds one value of many, if it is not there. */
 gboolean repo_config_add(Repo *repo, const char *key, const char *value, GError **error);
 gboolean repo_config_unset(Repo *repo, const char *key, GError **error);
+/* Where git looks for the hooks of the repository at `path`: core.hooksPath is respected. */
+char *repo_hooks_dir(const char *path, GError **error);
 /* Files that git's configuration of this account and machine is in, with those that it includes (by
  * a relative name: beside the account's own); whoever opens a repository reads them. */
 char **repo_config_files(void);

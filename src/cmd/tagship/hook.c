@@ -21,27 +21,6 @@ static const struct {
 
 static const char *const hook_names[] = {"pre-receive", "post-receive", "reference-transaction"};
 
-/* Where git looks for this repository's hooks (core.hooksPath respected). */
-static char *hooks_dir(const char *repo, GError **error)
-{
-	const char *argv[] = {"git", "-C", repo, "rev-parse", "--git-path", "hooks", NULL};
-	g_autoptr(GBytes) output = NULL;
-	g_autofree char *errors = NULL;
-	int status = 0;
-	g_auto(GStrv) env = g_get_environ();
-	if (!util_child_capture(argv, (const char *const *)env, NULL, 30, 8192, &output, &errors,
-				&status, error))
-		return NULL;
-	if (status != 0) {
-		util_error_set(error, TS_ERROR_NOT_FOUND, "%s: %s", repo, g_strstrip(errors));
-		return NULL;
-	}
-	gsize len = 0;
-	const char *text = g_bytes_get_data(output, &len);
-	g_autofree char *line = g_strndup(text, len);
-	return g_canonicalize_filename(g_strchomp(line), repo);
-}
-
 static char *our_hook(const char *name)
 {
 	g_autofree char *sub = g_build_filename("hooks", name, NULL);
@@ -150,7 +129,7 @@ static int hook_install(Cmd *cmd, GError **error)
 		    central->path, path);
 		return 2;
 	}
-	g_autofree char *dir = hooks_dir(path, error);
+	g_autofree char *dir = repo_hooks_dir(path, error);
 	if (!dir || !util_fs_mkdir_parents(AT_FDCWD, dir, 0755, error))
 		return 1;
 	util_autofd int dirfd = util_fs_open_dir(AT_FDCWD, dir, error);
@@ -171,7 +150,7 @@ static int hook_install(Cmd *cmd, GError **error)
 
 char *cmd_hooks_missing(const char *repo, GError **error)
 {
-	g_autofree char *dir = hooks_dir(repo, error);
+	g_autofree char *dir = repo_hooks_dir(repo, error);
 	util_autofd int dirfd = dir ? util_fs_open_dir(AT_FDCWD, dir, error) : -1;
 	if (dirfd < 0)
 		return NULL;
@@ -214,7 +193,7 @@ static int hook_check(Cmd *cmd, GError **error)
 		return 2;
 	g_autofree char *path = g_canonicalize_filename(cmd->argv[1], NULL);
 	g_autoptr(Repo) repo = repo_open(path, error);
-	g_autofree char *dir = repo ? hooks_dir(path, error) : NULL;
+	g_autofree char *dir = repo ? repo_hooks_dir(path, error) : NULL;
 	util_autofd int dirfd = dir ? util_fs_open_dir(AT_FDCWD, dir, error) : -1;
 	if (dirfd < 0)
 		return 1;
@@ -262,7 +241,7 @@ static char *who_else_uses(Central *central, const char *dir, const char *repo)
 		if (!other || strcmp(repo_path(other), repo) == 0)
 			continue;
 		g_auto(GStrv) state = repo_config_get(other, "tagship.state", NULL);
-		g_autofree char *its = hooks_dir(app->repo, NULL);
+		g_autofree char *its = repo_hooks_dir(app->repo, NULL);
 		if (state && state[0] && its && strcmp(its, dir) == 0)
 			return g_strdup(repo_path(other));
 	}
@@ -289,7 +268,7 @@ static int hook_remove(Cmd *cmd, GError **error)
 		return 2;
 	g_autofree char *path = g_canonicalize_filename(cmd->argv[1], NULL);
 	g_autoptr(Repo) repo = repo_open(path, error);
-	g_autofree char *dir = repo ? hooks_dir(path, error) : NULL;
+	g_autofree char *dir = repo ? repo_hooks_dir(path, error) : NULL;
 	g_auto(GStrv) state = dir ? repo_config_get(repo, "tagship.state", error) : NULL;
 	if (!state)
 		return 1;
