@@ -18,7 +18,7 @@ static gboolean serve_confined(const ServeSpec *spec, const char *verb, GError *
 	if (serve_confine(spec, verb, &failed))
 		return serve_verb(spec, verb, stream, error);
 	g_prefix_error(&failed, "cannot be confined: ");
-	(void)wire_reply_error(stream, failed, NULL); /* the peer may be gone */
+	serve_refuse(verb, stream, failed);
 	g_propagate_error(error, g_steal_pointer(&failed));
 	return FALSE;
 }

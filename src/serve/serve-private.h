@@ -66,6 +66,10 @@ gboolean serve_check_identity(const ServeSpec *spec, const WireHello *hello, GEr
 gboolean serve_contact(Serve *serve, const ServeContact *contact, WireHelloReply *reply,
 		       GError **error);
 
+/* upload-pack.c: what git's protocol has for errors, so that the base reads words instead of an
+ * end. */
+void serve_upload_pack_err(UtilStream *stream, const GError *reply);
+
 /* report.c: signed by this base, and of it. */
 gboolean serve_check_report(const ServeSpec *spec, const char *text, gsize len,
 			    const char *signature, Report **ret_report, GError **error);

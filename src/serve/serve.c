@@ -89,6 +89,16 @@ static gboolean answer(Serve *serve, const char *verb_line, GError **error)
 	return serve->state_dirfd >= 0 && answers[request.verb](serve, &request, error);
 }
 
+void serve_refuse(const char *verb_line, UtilStream *stream, const GError *reply)
+{
+	WireRequest request;
+	if (wire_request_parse(verb_line, strlen(verb_line), &request, NULL) &&
+	    request.verb == WIRE_UPLOAD_PACK)
+		serve_upload_pack_err(stream, reply);
+	else
+		(void)wire_reply_error(stream, reply, NULL); /* the peer may be gone */
+}
+
 gboolean serve_verb(const ServeSpec *spec, const char *verb_line, UtilStream *stream,
 		    GError **error)
 {
@@ -99,7 +109,7 @@ gboolean serve_verb(const ServeSpec *spec, const char *verb_line, UtilStream *st
 	if (ok)
 		return TRUE;
 	if (!serve.replied)
-		(void)wire_reply_error(stream, local, NULL); /* the peer may be gone */
+		serve_refuse(verb_line, stream, local);
 	g_propagate_error(error, g_steal_pointer(&local));
 	return FALSE;
 }

@@ -43,6 +43,9 @@ typedef struct {
  * network. Makes the folders, and a ledger, that the verb might make. */
 gboolean serve_confine(const ServeSpec *spec, const char *verb_line, GError **error);
 
+/* Tells the peer, as it reads errors after this verb line: git has a packet for them. */
+void serve_refuse(const char *verb_line, UtilStream *stream, const GError *reply);
+
 /* Answers the verb line on the stream; upload-pack execs git on descriptors 0 and 1 and does not
  * return on success. An error reply was sent already when FALSE comes back (for the log and exit
  * status). */

@@ -41,15 +41,14 @@ static gboolean exec_git(const char *repo, GError **error)
 	return util_error_errno(error, err, "cannot run git; is it installed in /usr/bin?");
 }
 
-/* What git's protocol has for errors, so that the base reads words instead of an end. */
-static void send_err(Serve *serve, const GError *reply)
+void serve_upload_pack_err(UtilStream *stream, const GError *reply)
 {
 	g_autofree char *printable = util_text_printable(reply->message, -1);
 	g_autofree char *text = g_strndup(printable, ERR_MAX);
 	g_autofree char *packet = g_strdup_printf("%04x"
 						  "ERR %s",
 						  (guint)(strlen(text) + 8), text);
-	(void)util_stream_puts(serve->stream, packet, NULL); /* the peer may be gone */
+	(void)util_stream_puts(stream, packet, NULL); /* the peer may be gone */
 }
 
 static gboolean hand_over(Serve *serve, GError **error)
@@ -71,11 +70,5 @@ static gboolean hand_over(Serve *serve, GError **error)
 gboolean serve_upload_pack(Serve *serve, const WireRequest *request, GError **error)
 {
 	(void)request; /* a path in it is ignored: identity decides */
-	g_autoptr(GError) local = NULL;
-	if (hand_over(serve, &local))
-		return TRUE;
-	serve->replied = TRUE; /* not as a reply line: git reads this */
-	send_err(serve, local);
-	g_propagate_error(error, g_steal_pointer(&local));
-	return FALSE;
+	return hand_over(serve, error);
 }

@@ -265,9 +265,9 @@ static gboolean gc_logs(Gc *gc, const ConfBaseApp *app, GError **error)
 /* What killed programs left half-written in ROOT and beside `current`. */
 static gboolean gc_left_over(Gc *gc, GError **error)
 {
-	static const char *const folders[] = {".",     "accepted", "journal", "log",
-					      "nodes", "partial",  "pending", "reported",
-					      "poke",  "trees",    NULL};
+	static const char *const folders[] = {".",     "accepted", "journal",          "log",
+					      "nodes", "partial",  "pending",          "reported",
+					      "poke",  "trees",    "mirror.git/hooks", NULL};
 	static const char *const here[] = {".", NULL};
 	const GPtrArray *apps = gc->base->conf->apps;
 	gboolean ok = util_fs_sweep_tmp_all(gc->base->dirfd, folders, LEFT_OVER_S, error);

@@ -489,6 +489,26 @@ static void test_caller_goes_away(World *world, gconstpointer data)
 	g_assert_cmpint(call_end(&made), >=, 10);
 }
 
+/* Each peer gets words in its own protocol. */
+static void test_refuse(World *world, gconstpointer data)
+{
+	static const struct {
+		const char *verb, *says;
+	} rows[] = {{"hello", "error no-space full\n"},
+		    {"git-upload-pack 'ledger'", "000cERR full"},
+		    {"no verb", "error no-space full\n"}};
+	(void)world;
+	(void)data;
+	g_autoptr(GError) full = g_error_new_literal(TS_ERROR, TS_ERROR_NO_SPACE, "full");
+	for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+		g_autoptr(GByteArray) said = g_byte_array_new();
+		g_autoptr(UtilStream) stream = util_stream_over_memory(NULL, 0, said);
+		serve_refuse(rows[i].verb, stream, full);
+		g_autofree char *text = g_strndup((char *)said->data, said->len);
+		g_assert_cmpstr(text, ==, rows[i].says);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -510,6 +530,7 @@ int main(int argc, char **argv)
 	    {"/serve/hello-no", test_hello_no},
 	    {"/serve/upload-pack", test_upload_pack},
 	    {"/serve/upload-pack-without-ledger", test_upload_pack_without_ledger},
+	    {"/serve/refuse", test_refuse},
 	    {"/serve/refused-lines", test_refused_lines},
 	    {"/serve/caller-goes-away", test_caller_goes_away},
 	};
