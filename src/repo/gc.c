@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /* Housekeeping by git itself, so that one killed at it does not lock the repository for ever. */
+#include <sys/stat.h>
+
 #include "repo/repo-private.h"
 
 #define GC_S 3600
+#define PID_LOCK "gc.pid.lock"
+#define STALE_S 600
 #define GC_OUTPUT_MAX 65536
 #define GC_AUTO "gc.auto=6700" /* git's own measure; it is off in our files: only we start it */
 
@@ -28,6 +32,18 @@ static gboolean pack_refs(Repo *repo, GError **error)
 	return fd >= 0 && run_git(repo, argv, error);
 }
 
+/* git holds this for a moment only, while it writes who is at it; after a power cut it would be in
+ * the way for ever. */
+static void drop_stale_lock(Repo *repo)
+{
+	gint64 now = util_clock_now_utc(util_clock_system());
+	struct stat st;
+
+	if (fstatat(repo->dirfd, PID_LOCK, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    st.st_mtime < now - STALE_S)
+		(void)util_fs_unlink(repo->dirfd, PID_LOCK, NULL); /* else git says it */
+}
+
 gboolean repo_gc(Repo *repo, gboolean automatic, GError **error)
 {
 	const char *const argv[] = {
@@ -35,5 +51,6 @@ gboolean repo_gc(Repo *repo, gboolean automatic, GError **error)
 	    "-c",  GC_AUTO, "gc",       "--quiet", automatic ? "--auto" : NULL,
 	    NULL};
 
+	drop_stale_lock(repo);
 	return pack_refs(repo, error) && run_git(repo, argv, error);
 }

@@ -20,7 +20,7 @@ facts_files() {
 }
 
 # What a killed program may leave, if something takes it away when it is old.
-LITTER=('(' -name '.tmp-*' -o -name '*_git2_*' -o -name 'tmp_*' -path '*/objects/*' -o -name '*.part' -o -path './central/tmp/*' ')')
+LITTER=('(' -name '.tmp-*' -o -name '*_git2_*' -o -name 'tmp_*' -path '*/objects/*' -o -name '*.part' -o -name gc.pid.lock -o -path './central/tmp/*' ')')
 litter() { (cd "$W" && find . -path ./lost+found -prune -o -path ./shop.git/objects -prune -o "${LITTER[@]}" -prune -print); }
 
 facts_base() {
@@ -48,7 +48,7 @@ facts_git() {
 		[ -d "$git_dir" ] || continue
 		git -C "$git_dir" fsck --strict --no-dangling --no-progress 2>&1 | sed 's/^/git /'
 		git -C "$git_dir" for-each-ref --format="ref ${git_dir##*/} %(refname)" | plain_names
-		find "$git_dir" -path '*/objects/*' -prune -o -name '*.lock' ! -name tagship.lock -print | sed "s,^$W,lock ,"
+		find "$git_dir" -path '*/objects/*' -prune -o -name '*.lock' ! -name tagship.lock ! -name gc.pid.lock -print | sed "s,^$W,lock ,"
 	done
 }
 
