@@ -116,6 +116,13 @@ void repo_ref_unguard(int fd, gboolean done)
 		(void)close(fd); /* the note stays for whoever writes next */
 }
 
+/* libgit2 removes its lock file, but where the disk failed it may not have been able to; if the
+ * lock is another's, it is not ours to look for. */
+static void update_over(int fd, int code)
+{
+	repo_ref_unguard(fd, code != GIT_ERROR);
+}
+
 static void repo_ref_free(gpointer data)
 {
 	RepoRef *ref = data;
@@ -258,7 +265,7 @@ gboolean repo_ref_set(Repo *repo, const char *name, const char *oid, const char 
 		return FALSE;
 	}
 	code = ref_create(repo, name, &id, expected_old ? &old : NULL);
-	repo_update_end(fd);
+	update_over(fd, code);
 	if (code == GIT_ENOTFOUND && expected_old) {
 		git_error_clear();
 		return util_error_set(error, TS_ERROR_AGAIN, "%s in %s is gone, it was %s", name,
@@ -304,7 +311,7 @@ gboolean repo_ref_delete(Repo *repo, const char *name, const char *expected_old,
 	if (fd < 0)
 		return FALSE;
 	code = ref_delete(repo, name, expected_old ? &old : NULL);
-	repo_update_end(fd);
+	update_over(fd, code);
 	if (code == GIT_EMODIFIED) {
 		git_error_clear();
 		return util_error_set(error, TS_ERROR_AGAIN, "%s in %s moved meanwhile", name,
@@ -329,7 +336,7 @@ gboolean repo_head_set(Repo *repo, const char *branch, GError **error)
 	if (fd < 0)
 		return FALSE;
 	code = git_reference_symbolic_create(&head, repo->git, "HEAD", branch, 1, NULL);
-	repo_update_end(fd);
+	update_over(fd, code);
 	if (code < 0)
 		return repo_error(error, code, "cannot make %s the main branch of %s", branch,
 				  repo->path);
