@@ -243,7 +243,7 @@ one() { # N STEP POINT FAULT
 			cat "$D/$JOB.out"
 		} > "$log"
 	fi
-	[ "$verdict" = FAILED ] || echo "$2 $3 $4" >> "$MADE"
+	[ "$verdict" != ok ] || echo "$2 $3 $4" >> "$MADE"
 	echo "$1 of $COUNT $2 $3 $4 $verdict"
 	echo "$verdict" >> "$D/verdicts"
 }
