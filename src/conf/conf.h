@@ -79,6 +79,9 @@ gboolean conf_app_remove(int state_dirfd, const char *name, GError **error);
 /* Every key at its default, name and repo set. */
 ConfApp *conf_app_new(const char *name, const char *repo);
 
+/* Beside the hooks: those that were there before ours, and the note. */
+#define CONF_HOOKS_OURS "tagship.d"
+
 /* What `hook install` notes beside the hooks, in hooks/tagship.d/settings: whose they are, and
  * where the branches that an app checks begin. The gate (hooks/gate.c) reads it to let a push that
  * is none of ours pass without starting anything. It also holds size and time of each app's file:

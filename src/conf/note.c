@@ -4,8 +4,7 @@
 
 #include "conf/conf-private.h"
 
-#define NOTE_DIR "tagship.d"
-#define NOTE_FILE NOTE_DIR "/settings"
+#define NOTE_FILE CONF_HOOKS_OURS "/settings"
 #define NOTE_MAX 65536
 #define LEFT_OVER_S (24 * 3600)
 
@@ -61,8 +60,8 @@ gboolean conf_note_write(int hooks_dirfd, const char *repo, const char *state,
 		if (!add_app(lines, state_dirfd, state, apps[i], error))
 			return FALSE;
 	g_autofree char *text = util_trailers_format(lines);
-	return util_fs_mkdir(hooks_dirfd, NOTE_DIR, 0755, error) &&
-	       util_fs_sweep_tmp(hooks_dirfd, NOTE_DIR, LEFT_OVER_S, error) &&
+	return util_fs_mkdir(hooks_dirfd, CONF_HOOKS_OURS, 0755, error) &&
+	       util_fs_sweep_tmp(hooks_dirfd, CONF_HOOKS_OURS, LEFT_OVER_S, error) &&
 	       util_fs_write_file(hooks_dirfd, NOTE_FILE, text, strlen(text), 0644, error);
 }
 

@@ -61,7 +61,8 @@ Mirror *mirror_open(const MirrorSpec *spec, GError **error);
 void mirror_close(Mirror *mirror);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Mirror, mirror_close)
 
-/* Sends pending reports, oldest first; confirmed ones are pending no more. One that central refuses
+/* Sends pending reports, oldest first (on a new connection after a hello, so that what central lost
+ * goes there first); confirmed ones are pending no more. One that central refuses
  * stays and does not keep back the others; the first such error is given at the end. ret_sent is
  * set in either case. */
 gboolean mirror_deliver(Mirror *mirror, guint *ret_sent, GError **error);

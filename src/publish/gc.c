@@ -124,7 +124,7 @@ static gboolean gc_repositories(Central *central, gboolean automatic, GError **e
 /* Beside the hooks that admins installed, where we may. */
 static void gc_hooks(Central *central, const char *name)
 {
-	static const char *const folders[] = {".", "tagship.d", NULL};
+	static const char *const folders[] = {".", CONF_HOOKS_OURS, NULL};
 	g_autoptr(ConfApp) app = conf_app_load(central->dirfd, name, NULL);
 	g_autofree char *dir = app ? repo_hooks_dir(app->repo, NULL) : NULL;
 	util_autofd int dirfd = dir ? util_fs_open_dir(AT_FDCWD, dir, NULL) : -1;

@@ -152,15 +152,22 @@ static gboolean take_ref(Reconcile *self, const RepoRef *ref, gboolean first_sig
 	return TRUE;
 }
 
+/* "OLD NEW REF" in words if this line of a hint is an update; else NULL. */
+static char **update_words(const UtilTrailers *hint, guint line)
+{
+	g_auto(GStrv) words = g_strsplit(util_trailers_value(hint, line), " ", 3);
+	return strcmp(util_trailers_key(hint, line), "Update") == 0 && g_strv_length(words) == 3
+		   ? g_steal_pointer(&words)
+		   : NULL;
+}
+
 /* TRUE if the hint records that a push deleted this ref when it was at oid, or moved it from there:
  * the same push or a later one deleted it then. */
 static gboolean deletion_recorded(const UtilTrailers *hint, const char *name, const char *oid)
 {
 	for (guint i = 0; hint && i < util_trailers_count(hint); i++) {
-		g_auto(GStrv) words = g_strsplit(util_trailers_value(hint, i), " ", 3);
-		if (strcmp(util_trailers_key(hint, i), "Update") == 0 &&
-		    g_strv_length(words) == 3 && strcmp(words[0], oid) == 0 &&
-		    strcmp(words[2], name) == 0)
+		g_auto(GStrv) words = update_words(hint, i);
+		if (words && strcmp(words[0], oid) == 0 && strcmp(words[2], name) == 0)
 			return TRUE;
 	}
 	return FALSE;
@@ -178,9 +185,8 @@ static gboolean is_cancelled(Reconcile *self, const char *oid)
 static gboolean take_deletions(Reconcile *self, GHashTable *present, GError **error)
 {
 	for (guint i = 0; self->hint && i < util_trailers_count(self->hint); i++) {
-		g_auto(GStrv) words = g_strsplit(util_trailers_value(self->hint, i), " ", 3);
-		if (strcmp(util_trailers_key(self->hint, i), "Update") != 0 ||
-		    g_strv_length(words) < 3 || strcmp(words[1], REPO_ZERO) != 0 ||
+		g_auto(GStrv) words = update_words(self->hint, i);
+		if (!words || strcmp(words[1], REPO_ZERO) != 0 ||
 		    !g_str_has_prefix(words[2], "refs/tags/") || !util_oid_hex_ok(words[0]) ||
 		    g_hash_table_contains(present, words[2]) ||
 		    g_hash_table_contains(self->seen, words[2]))

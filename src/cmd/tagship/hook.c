@@ -7,7 +7,6 @@
 
 #include "cmd/tagship/tagship.h"
 
-#define CHAIN_DIR "tagship.d"
 #define UNSET "unset"
 
 /* git by itself does not sync what a push brings: after a power cut refs would name empty objects.
@@ -37,7 +36,7 @@ static gboolean is_ours(int dirfd, const char *name, const char *target)
 static gboolean install_one(Cmd *cmd, int dirfd, const char *name, GError **error)
 {
 	g_autofree char *target = our_hook(name);
-	g_autofree char *chained = g_build_filename(CHAIN_DIR, name, NULL);
+	g_autofree char *chained = g_build_filename(CONF_HOOKS_OURS, name, NULL);
 	if (!g_file_test(target, G_FILE_TEST_IS_EXECUTABLE))
 		return util_error_set(error, TS_ERROR_NOT_FOUND,
 				      "%s is missing; run make install again", target);
@@ -110,7 +109,7 @@ static gboolean set_config(Central *central, Repo *repo, char **apps, GError **e
 	return TRUE;
 }
 
-#define NOTE CHAIN_DIR "/settings"
+#define NOTE CONF_HOOKS_OURS "/settings"
 
 static int hook_install(Cmd *cmd, GError **error)
 {
@@ -133,7 +132,7 @@ static int hook_install(Cmd *cmd, GError **error)
 	if (!dir || !util_fs_mkdir_parents(AT_FDCWD, dir, 0755, error))
 		return 1;
 	util_autofd int dirfd = util_fs_open_dir(AT_FDCWD, dir, error);
-	if (dirfd < 0 || !util_fs_mkdir(dirfd, CHAIN_DIR, 0755, error) ||
+	if (dirfd < 0 || !util_fs_mkdir(dirfd, CONF_HOOKS_OURS, 0755, error) ||
 	    !set_config(central, repo, apps, error) ||
 	    !conf_note_write(dirfd, repo_path(repo), central->path, (const char *const *)apps,
 			     error))
@@ -168,7 +167,7 @@ char *cmd_hooks_missing(const char *repo, GError **error)
 static gboolean check_one(int dirfd, const char *name)
 {
 	g_autofree char *target = our_hook(name);
-	g_autofree char *chained = g_build_filename(CHAIN_DIR, name, NULL);
+	g_autofree char *chained = g_build_filename(CONF_HOOKS_OURS, name, NULL);
 	gboolean ours = is_ours(dirfd, name, target);
 	gboolean good = ours && g_file_test(target, G_FILE_TEST_IS_EXECUTABLE);
 	const char *note = good    ? "ok"
@@ -221,7 +220,7 @@ static int hook_check(Cmd *cmd, GError **error)
 static gboolean remove_one(int dirfd, const char *name, GError **error)
 {
 	g_autofree char *target = our_hook(name);
-	g_autofree char *chained = g_build_filename(CHAIN_DIR, name, NULL);
+	g_autofree char *chained = g_build_filename(CONF_HOOKS_OURS, name, NULL);
 	if (!is_ours(dirfd, name, target))
 		return TRUE;
 	if (!util_fs_unlink(dirfd, name, error))
@@ -258,7 +257,8 @@ static gboolean remove_all(const char *dir, GError **error)
 			return FALSE;
 	if (!util_fs_unlink(dirfd, NOTE, error))
 		return FALSE;
-	(void)unlinkat(dirfd, CHAIN_DIR, AT_REMOVEDIR); /* stays if the admin put more into it */
+	(void)unlinkat(dirfd, CONF_HOOKS_OURS,
+		       AT_REMOVEDIR); /* stays if the admin put more into it */
 	return TRUE;
 }
 
