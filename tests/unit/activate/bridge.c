@@ -212,14 +212,7 @@ static void test_killed(World *world, gconstpointer data)
 	(void)go(world, "v1", NOON);
 	world_put(world, file, "[ -e \"$W/killed\" ] || { : > \"$W/killed\"; kill -9 $PPID; }\n");
 	(void)release(world, "v2", NOON + 10);
-	pid_t pid = fork();
-	if (pid == 0) {
-		world_due(world);
-		_exit(0);
-	}
-	int status = 0;
-	g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
-	g_assert_true(WIFSIGNALED(status));
+	world_due_killed(world);
 	gc(world, FALSE); /* in between it touches nothing */
 	world_due(world);
 	assert_bridge(world, row->bridge);

@@ -143,14 +143,7 @@ static void test_first_ever(World *world, gconstpointer data)
 	world_release(world, "v0", "zero", NOON - 50);
 	world_put(world, "do-start",
 		  "[ -e \"$W/killed\" ] || { : > \"$W/killed\"; kill -9 $PPID; }\n");
-	pid_t pid = fork();
-	if (pid == 0) {
-		world_due(world);
-		_exit(0);
-	}
-	int status = 0;
-	g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
-	g_assert_true(WIFSIGNALED(status));
+	world_due_killed(world);
 	g_assert_cmpstr(world_state(world, "v0"), ==, "activating");
 	world_due(world);
 	g_assert_cmpstr(world_state(world, "v0"), ==, "live");
@@ -179,14 +172,7 @@ static void test_killed(World *world, gconstpointer data)
 	g_autofree char *file = g_strconcat("do-", row->phase, NULL);
 	world_put(world, file, "[ -e \"$W/killed\" ] || { : > \"$W/killed\"; kill -9 $PPID; }\n");
 	world_release(world, "v2", "two", NOON);
-	pid_t pid = fork();
-	if (pid == 0) {
-		world_due(world);
-		_exit(0);
-	}
-	int status = 0;
-	g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
-	g_assert_true(WIFSIGNALED(status));
+	world_due_killed(world);
 	world_due(world);
 	g_assert_cmpstr(world_state(world, "v2"), ==, row->expected);
 	assert_serving(world, strcmp(row->expected, "live") == 0 ? "two" : "one");
@@ -208,14 +194,7 @@ static void test_killed_in_undo(World *world, gconstpointer data)
 		  "[ $TAGSHIP_VERSION = v2 ] || [ -e \"$W/killed\" ] ||"
 		  " { : > \"$W/killed\"; kill -9 $PPID; }\n");
 	world_release(world, "v2", "sick", NOON);
-	pid_t pid = fork();
-	if (pid == 0) {
-		world_due(world);
-		_exit(0);
-	}
-	int status = 0;
-	g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
-	g_assert_true(WIFSIGNALED(status));
+	world_due_killed(world);
 	world_due(world);
 	g_assert_cmpstr(world_state(world, "v2"), ==, "rolled-back");
 	assert_serving(world, "one");
@@ -259,14 +238,7 @@ static void test_stop_still_at_work(World *world, gconstpointer data)
 		  " echo slow > \"$W/slow\"; fi\n"
 		  "while [ ! -e \"$W/slow\" ]; do sleep 0.05; done\n");
 	world_release(world, "v2", "two", NOON);
-	pid_t pid = fork();
-	if (pid == 0) {
-		world_due(world);
-		_exit(0);
-	}
-	int status = 0;
-	g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
-	g_assert_true(WIFSIGNALED(status));
+	world_due_killed(world);
 	world_due(world);
 	g_usleep(500 * 1000);
 	g_assert_cmpstr(world_state(world, "v2"), ==, "rolled-back");

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: ISC */
 /* The app's data: what migrate and unmigrate are run for, whichever way a version comes back. */
-#include <sys/wait.h>
-
 #include "world.h"
 
 static void run_at(World *world, gint64 at_utc)
@@ -156,14 +154,7 @@ static void test_down_killed(World *world, gconstpointer data)
 	world_put(world, "do-stop", "kill -9 $PPID\n");
 	order_again(world, "back", "v1", NOON + 5);
 	util_clock_fake_set(world->clock, NOON + 5);
-	pid_t pid = fork();
-	if (pid == 0) {
-		world_due(world);
-		_exit(0);
-	}
-	int status = 0;
-	g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
-	g_assert_true(WIFSIGNALED(status));
+	world_due_killed(world);
 	world_put(world, "do-stop", "");
 	g_free(world_calls(world));
 	world_due(world);

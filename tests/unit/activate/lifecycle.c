@@ -210,14 +210,7 @@ static void test_down_migrated(World *world, gconstpointer data)
 		world_put(world, "do-stop", "rm \"$W/do-stop\"; kill -9 $PPID\n");
 		world_release(world, version, version, NOON + i);
 		util_clock_fake_set(world->clock, NOON + i);
-		pid_t pid = fork();
-		if (pid == 0) {
-			world_due(world);
-			_exit(0);
-		}
-		int status = 0;
-		g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
-		g_assert_true(WIFSIGNALED(status));
+		world_due_killed(world);
 		world_due(world);
 		g_assert_cmpstr(world_state(world, version), ==, "down");
 		g_autofree char *calls = world_calls(world);

@@ -289,6 +289,19 @@ static inline gint64 world_due(World *world)
 	return next_utc;
 }
 
+/* The same in a process of its own, which a command kills. */
+static inline void world_due_killed(World *world)
+{
+	int status = 0;
+	pid_t pid = fork();
+	if (pid == 0) {
+		world_due(world);
+		_exit(0);
+	}
+	g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
+	g_assert_true(WIFSIGNALED(status));
+}
+
 /* The state of the order for a version, by the journal. */
 static inline const char *world_state(World *world, const char *version)
 {
