@@ -135,7 +135,7 @@ void hook_say(Hook *hook, const char *format, ...)
 int hook_run_chained(const Hook *hook)
 {
 	g_autofree char *here = g_path_get_dirname(hook->argv[0]);
-	g_autofree char *path = g_build_filename(here, "tagship.d", hook->name, NULL);
+	g_autofree char *path = g_build_filename(here, CONF_HOOKS_OURS, hook->name, NULL);
 	g_autofree char *absolute = g_canonicalize_filename(path, NULL);
 	if (!g_file_test(absolute, G_FILE_TEST_IS_EXECUTABLE))
 		return 0;

@@ -150,57 +150,49 @@ static gboolean need_head(const UtilTrailers *trailers, const char *key, char re
 	return TRUE;
 }
 
-/* The app's name comes first in both kinds of line; a live one goes on with root and version. */
-static gboolean app_line_ok(const char *key, const char *value)
+static gboolean held_ok(const char *value)
+{
+	g_auto(GStrv) words = g_strsplit(value, " ", 2);
+	return words[0] && util_name_check("app", words[0], NULL);
+}
+
+static gboolean live_ok(const char *value)
 {
 	g_auto(GStrv) words = g_strsplit(value, " ", 3);
-	if (!words[0] || !util_name_check("app", words[0], NULL))
-		return FALSE;
-	if (strcmp(key, "Held") == 0)
-		return TRUE;
-	return words[1] && util_sha256_hex_ok(words[1]) && words[2] &&
+	return held_ok(value) && words[1] && util_sha256_hex_ok(words[1]) && words[2] &&
 	       util_version_check(words[2], NULL);
 }
 
-static gboolean take_lines(const UtilTrailers *trailers, const char *key, char ***ret_lines,
+/* A key that may come several times. */
+typedef struct {
+	const char *key, *form;
+	gboolean (*ok)(const char *value);
+	guint max;
+} Lines;
+
+static const Lines live_lines = {"Live", "APP ROOT VERSION", live_ok, WIRE_HELLO_LIST_MAX};
+static const Lines held_lines = {"Held", "APP [REASON]", held_ok, WIRE_HELLO_LIST_MAX};
+static const Lines reported_lines = {"Reported", "COMMIT", util_oid_hex_ok,
+				     WIRE_HELLO_REPORTED_MAX};
+
+static gboolean take_lines(const UtilTrailers *trailers, const Lines *of, char ***ret_lines,
 			   GError **error)
 {
 	g_autoptr(GPtrArray) lines = g_ptr_array_new_with_free_func(g_free);
 	for (guint i = 0; i < util_trailers_count(trailers); i++) {
 		const char *value = util_trailers_value(trailers, i);
-		if (strcmp(util_trailers_key(trailers, i), key) != 0)
+		if (strcmp(util_trailers_key(trailers, i), of->key) != 0)
 			continue;
-		if (strlen(value) > APP_LINE_MAX || strpbrk(value, "\n\t") ||
-		    !app_line_ok(key, value))
+		if (strlen(value) > APP_LINE_MAX || strpbrk(value, "\n\t") || !of->ok(value))
 			return util_error_set(error, TS_ERROR_CORRUPT, "%s: line %u is not \"%s\"",
-					      key, lines->len + 1,
-					      strcmp(key, "Live") == 0 ? "APP ROOT VERSION"
-								       : "APP [REASON]");
-		if (lines->len == WIRE_HELLO_LIST_MAX)
-			return util_error_set(error, TS_ERROR_CORRUPT, "%s: more than %d lines",
-					      key, WIRE_HELLO_LIST_MAX);
+					      of->key, lines->len + 1, of->form);
+		if (lines->len == of->max)
+			return util_error_set(error, TS_ERROR_CORRUPT, "%s: more than %u lines",
+					      of->key, of->max);
 		g_ptr_array_add(lines, g_strdup(value));
 	}
 	g_ptr_array_add(lines, NULL);
 	*ret_lines = (char **)g_ptr_array_free(g_steal_pointer(&lines), FALSE);
-	return TRUE;
-}
-
-static gboolean take_reported(const UtilTrailers *trailers, char ***ret, GError **error)
-{
-	g_autoptr(GPtrArray) commits = g_ptr_array_new_with_free_func(g_free);
-	for (guint i = 0; i < util_trailers_count(trailers); i++) {
-		const char *value = util_trailers_value(trailers, i);
-		if (strcmp(util_trailers_key(trailers, i), "Reported") != 0)
-			continue;
-		if (!util_oid_hex_ok(value) || commits->len == WIRE_HELLO_REPORTED_MAX)
-			return util_error_set(error, TS_ERROR_CORRUPT,
-					      "Reported: line %u is no commit id, or one too many",
-					      commits->len + 1);
-		g_ptr_array_add(commits, g_strdup(value));
-	}
-	g_ptr_array_add(commits, NULL);
-	*ret = (char **)g_ptr_array_free(g_steal_pointer(&commits), FALSE);
 	return TRUE;
 }
 
@@ -230,9 +222,9 @@ WireHello *wire_hello_parse(const char *text, gsize len, GError **error)
 				   error) ||
 	    !util_trailers_opt_int(trailers, "Line-Rtt-Ms", 0, RTT_MS_MAX, 0, &hello->line_rtt_ms,
 				   error) ||
-	    !take_reported(trailers, &hello->reported, error) ||
-	    !take_lines(trailers, "Live", &hello->live, error) ||
-	    !take_lines(trailers, "Held", &hello->held, error)) {
+	    !take_lines(trailers, &reported_lines, &hello->reported, error) ||
+	    !take_lines(trailers, &live_lines, &hello->live, error) ||
+	    !take_lines(trailers, &held_lines, &hello->held, error)) {
 		g_prefix_error(error, "hello: ");
 		return NULL;
 	}
