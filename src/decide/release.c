@@ -293,6 +293,7 @@ static void begin_anew(DecideTarget *target, gint64 incarnation)
 	target->incarnation = incarnation;
 	target->round = 0;
 	target->reported = FALSE;
+	target->staged_utc = 0;
 	target->outage_ms = -1;
 }
 
@@ -322,6 +323,8 @@ void decide_target_report(DecideTarget *target, const Report *report)
 		target->event_utc = report->event_utc;
 	}
 	target->reported = TRUE;
+	if (report->event == REPORT_STAGED)
+		target->staged_utc = report->event_utc;
 	if (report->outage_ms >= 0)
 		target->outage_ms = report->outage_ms;
 	if (report->detail && *report->detail) {

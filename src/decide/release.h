@@ -47,6 +47,7 @@ typedef struct {
 	gint64 incarnation, round; /* that report's */
 	CentralState unreported;   /* what it would be without reports */
 	gint64 event_utc;
+	gint64 staged_utc; /* reported; 0: not yet, or it was not said */
 	gint64 outage_ms;
 	char *detail;
 	char *log_end;
