@@ -145,13 +145,13 @@ static const Report *serves_now(const LedgerView *view, const char *app, const c
 char *publish_settle(Central *central, const char *app, const char *base, const char *who,
 		     GError **error)
 {
-	g_autoptr(GHashTable) views = ledger_views_new();
+	g_autoptr(PublishLedgers) ledgers = publish_ledgers_new();
 	g_auto(GStrv) bases = conf_peer_names(central->dirfd, error);
 	g_autoptr(GArray) served = g_array_new(FALSE, FALSE, sizeof(Served));
 	const Served *best = NULL;
 	const Report *own = NULL; /* of a base that was replaced */
 	for (guint i = 0; bases && bases[i]; i++) {
-		LedgerView *view = ledger_views_get(views, central, bases[i], error);
+		LedgerView *view = publish_ledgers_get(ledgers, central, bases[i], error);
 		if (!view)
 			return NULL;
 		const Report *report = serves_now(view, app, ledger_view_live_root(view, app));

@@ -62,7 +62,7 @@ typedef struct {
 	Central *central;
 	const char *app, *release;
 	GBytes *tag;
-	GHashTable *views;
+	PublishLedgers *ledgers;
 	GHashTable *deaf;   /* bases that a stop could not be told; or NULL */
 	GHashTable *failed; /* bases that nothing more goes to in this run */
 	GString *why;       /* of those that central knows */
@@ -85,14 +85,14 @@ static gboolean append(FanOut *self, const char *base, Order *order, GError **er
 	if (!ledger || !publish_append(self->central, ledger, order, tag, error))
 		return FALSE;
 	/* read again by who asks next */
-	(void)g_hash_table_remove(self->views, base);
+	(void)g_hash_table_remove(self->ledgers, base);
 	return TRUE;
 }
 
 static gboolean complete(FanOut *self, const DecideTold *told, GError **error)
 {
 	const char *base = told->entry->base;
-	LedgerView *view = ledger_views_get(self->views, self->central, base, error);
+	LedgerView *view = publish_ledgers_get(self->ledgers, self->central, base, error);
 	if (!view)
 		return FALSE;
 	const LedgerOrder *newest = g_hash_table_lookup(view->orders, self->release);
@@ -135,7 +135,7 @@ static gboolean fan_out(FanOut *self, GError **error)
 gboolean publish_fan_out_locked(Central *central, const char *app, const char *release,
 				GHashTable *deaf, GError **error)
 {
-	g_autoptr(GHashTable) views = ledger_views_new();
+	g_autoptr(PublishLedgers) ledgers = publish_ledgers_new();
 	g_autoptr(GHashTable) failed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	g_autoptr(GString) why = g_string_new(NULL);
 	g_autoptr(GError) local = NULL;
@@ -143,7 +143,7 @@ gboolean publish_fan_out_locked(Central *central, const char *app, const char *r
 	FanOut self = {.central = central,
 		       .app = app,
 		       .release = release,
-		       .views = views,
+		       .ledgers = ledgers,
 		       .deaf = deaf,
 		       .failed = failed,
 		       .why = why};

@@ -46,8 +46,10 @@ void publish_gates_add(PublishGates *gates, const char *app, const char *release
 gboolean publish_gates_find(PublishGates *gates, Central *central, GError **error)
 {
 	g_auto(GStrv) apps = conf_app_names(central->dirfd, error);
+	g_autoptr(PublishLedgers) ledgers = publish_ledgers_new();
 	for (guint a = 0; apps && apps[a]; a++) {
-		g_autoptr(GPtrArray) releases = publish_releases(central, apps[a], 0, error);
+		g_autoptr(GPtrArray) releases =
+		    publish_releases(central, ledgers, apps[a], 0, error);
 		if (!releases)
 			return FALSE;
 		for (guint i = 0; i < releases->len; i++) {

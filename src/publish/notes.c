@@ -219,7 +219,7 @@ gboolean publish_notes_write(Central *central, const char *app_name, GError **er
 {
 	g_autoptr(ConfApp) app = conf_app_load(central->dirfd, app_name, error);
 	g_autoptr(GPtrArray) releases =
-	    app ? publish_releases(central, app_name, RELEASES_MAX, error) : NULL;
+	    app ? publish_releases(central, NULL, app_name, RELEASES_MAX, error) : NULL;
 	if (!releases)
 		return FALSE;
 	g_autoptr(GPtrArray) outcomes = outcomes_of(central, releases);

@@ -189,10 +189,9 @@ gboolean ledger_view_had_root(const LedgerView *view, const char *app, const cha
 /* Bytes ordered for this base and not yet reported staged, but for this release. */
 guint64 publish_queued_bytes(const LedgerView *view, const char *release);
 
-/* base name -> LedgerView, loaded on demand; free with g_hash_table_unref. */
-GHashTable *ledger_views_new(void);
-LedgerView *ledger_views_get(GHashTable *views, Central *central, const char *base, GError **error);
-PublishRelease *publish_release_with(Central *central, GHashTable *views, const char *app,
+LedgerView *publish_ledgers_get(PublishLedgers *ledgers, Central *central, const char *base,
+				GError **error);
+PublishRelease *publish_release_with(Central *central, PublishLedgers *ledgers, const char *app,
 				     const char *release, GError **error);
 
 /* publish_gc once a day, without what takes git long; says what it did in STATE/log/worker.log. Not

@@ -122,8 +122,15 @@ char *publish_frozen(const PublishFacts *facts, const PublishRelease *release,
 /* No order was given for it, and its time and grace are over: it comes no more. */
 gboolean publish_target_is_past(const PublishRelease *release, const PublishTarget *target,
 				gint64 now_utc);
-/* All releases of an app, newest first, by when they were taken in; at most `max` (0: all). */
-GPtrArray *publish_releases(Central *central, const char *app, guint max, GError **error);
+/* The ledgers of all bases, each read when it is first needed and then not again: one for the
+ * releases of several apps. */
+typedef GHashTable PublishLedgers;
+PublishLedgers *publish_ledgers_new(void);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PublishLedgers, g_hash_table_unref)
+/* All releases of an app, newest first, by when they were taken in; at most `max` (0: all). ledgers
+ * NULL: read for these alone. */
+GPtrArray *publish_releases(Central *central, PublishLedgers *ledgers, const char *app, guint max,
+			    GError **error);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PublishRelease, decide_release_free)
 
 /* Something that was decided is not in every ledger yet; the worker tries again each minute, later

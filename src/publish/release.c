@@ -75,19 +75,19 @@ gboolean ledger_view_had_root(const LedgerView *view, const char *app, const cha
 	return FALSE;
 }
 
-GHashTable *ledger_views_new(void)
+PublishLedgers *publish_ledgers_new(void)
 {
 	return g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
 				     (GDestroyNotify)ledger_view_free);
 }
 
-LedgerView *ledger_views_get(GHashTable *views, Central *central, const char *base, GError **error)
+LedgerView *publish_ledgers_get(PublishLedgers *ledgers, Central *central, const char *base, GError **error)
 {
-	LedgerView *view = g_hash_table_lookup(views, base);
+	LedgerView *view = g_hash_table_lookup(ledgers, base);
 	if (!view) {
 		view = ledger_view_load(central, base, error);
 		if (view)
-			g_hash_table_insert(views, g_strdup(base), view);
+			g_hash_table_insert(ledgers, g_strdup(base), view);
 	}
 	return view;
 }
@@ -123,7 +123,7 @@ static void fold_ledger(PublishTarget *target, const LedgerView *view, const cha
 	}
 }
 
-PublishRelease *publish_release_with(Central *central, GHashTable *views, const char *app,
+PublishRelease *publish_release_with(Central *central, PublishLedgers *ledgers, const char *app,
 				     const char *release_id, GError **error)
 {
 	g_autoptr(GPtrArray) decisions =
@@ -138,7 +138,7 @@ PublishRelease *publish_release_with(Central *central, GHashTable *views, const 
 	for (guint i = 0; i < release->targets->len; i++) {
 		PublishTarget *target = g_ptr_array_index(release->targets, i);
 		g_autoptr(GError) gone = NULL;
-		LedgerView *view = ledger_views_get(views, central, target->base, &gone);
+		LedgerView *view = publish_ledgers_get(ledgers, central, target->base, &gone);
 		if (view)
 			fold_ledger(target, view, release_id);
 		else if (!publish_base_is_gone(central, target->base))
@@ -151,8 +151,8 @@ PublishRelease *publish_release_with(Central *central, GHashTable *views, const 
 PublishRelease *publish_release(Central *central, const char *app, const char *release_id,
 				GError **error)
 {
-	g_autoptr(GHashTable) views = ledger_views_new();
-	return publish_release_with(central, views, app, release_id, error);
+	g_autoptr(PublishLedgers) ledgers = publish_ledgers_new();
+	return publish_release_with(central, ledgers, app, release_id, error);
 }
 
 static gint newest_first(gconstpointer a, gconstpointer b)
@@ -168,17 +168,18 @@ static gint newest_first(gconstpointer a, gconstpointer b)
 	return strcmp(left->release, right->release);
 }
 
-GPtrArray *publish_releases(Central *central, const char *app, guint max, GError **error)
+GPtrArray *publish_releases(Central *central, PublishLedgers *ledgers, const char *app, guint max,
+			    GError **error)
 {
 	g_autoptr(GPtrArray) ids = library_releases(central->library, app, error);
 	if (!ids)
 		return NULL;
-	g_autoptr(GHashTable) views = ledger_views_new();
+	g_autoptr(PublishLedgers) own = ledgers ? NULL : publish_ledgers_new();
 	g_autoptr(GPtrArray) releases =
 	    g_ptr_array_new_with_free_func((GDestroyNotify)decide_release_free);
 	for (guint i = 0; i < ids->len; i++) {
 		PublishRelease *release =
-		    publish_release_with(central, views, app, g_ptr_array_index(ids, i), error);
+		    publish_release_with(central, ledgers ? ledgers : own, app, ids->pdata[i], error);
 		if (!release)
 			return NULL;
 		g_ptr_array_add(releases, release);

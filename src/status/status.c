@@ -33,25 +33,24 @@ static void cell_free(gpointer data)
 	g_free(cell);
 }
 
+static void app_free(gpointer data)
+{
+	StatusApp *app = data;
+	g_free(app->name);
+	g_clear_pointer(&app->releases, g_ptr_array_unref);
+	g_free(app);
+}
+
 void status_free(Status *status)
 {
 	if (!status)
 		return;
+	g_ptr_array_unref(status->apps);
 	g_ptr_array_unref(status->cells);
 	g_clear_pointer(&status->stops, g_ptr_array_unref);
 	g_ptr_array_unref(status->trouble);
 	g_free(status->job_running);
 	g_free(status);
-}
-
-static StatusCell *find_cell(GPtrArray *cells, const char *base)
-{
-	for (guint i = 0; i < cells->len; i++) {
-		StatusCell *cell = g_ptr_array_index(cells, i);
-		if (strcmp(cell->base, base) == 0)
-			return cell;
-	}
-	return NULL;
 }
 
 static void replace(char **field, const char *value)
@@ -232,7 +231,9 @@ static void cell_sending(Central *central, StatusCell *cell)
 	cell->arrives_utc = time + (rate > 0 ? (gint64)((gdouble)(bytes - offset) / rate) : 0);
 }
 
-static gboolean add_cells(Central *central, const char *app, GPtrArray *cells, GError **error)
+/* by_base: their names, borrowed -> themselves. */
+static gboolean add_cells(Status *status, Central *central, const char *app, GHashTable *by_base,
+			  GError **error)
 {
 	g_auto(GStrv) names = conf_peer_names(central->dirfd, error);
 	if (!names)
@@ -248,7 +249,8 @@ static gboolean add_cells(Central *central, const char *app, GPtrArray *cells, G
 		cell->base = g_strdup(peer->name);
 		cell->zone = g_strdup(peer->zone);
 		cell->nodes = g_ptr_array_new_with_free_func(node_free);
-		g_ptr_array_add(cells, cell);
+		g_ptr_array_add(status->cells, cell);
+		g_hash_table_insert(by_base, cell->base, cell);
 	}
 	return TRUE;
 }
@@ -325,21 +327,26 @@ static void add_ledger_trouble(Status *status, const PublishTarget *target)
 	g_ptr_array_add(status->trouble, g_steal_pointer(&text));
 }
 
-static gboolean load_app(Status *status, Central *central, const char *app, GError **error)
+static gboolean load_app(Status *status, Central *central, PublishLedgers *ledgers, const char *app,
+			 GError **error)
 {
-	g_autoptr(GPtrArray) cells = g_ptr_array_new();
-	gboolean ok = add_cells(central, app, cells, error);
-	for (guint i = 0; i < cells->len; i++)
-		g_ptr_array_add(status->cells, g_ptr_array_index(cells, i));
-	g_autoptr(GPtrArray) releases = ok ? publish_releases(central, app, 0, error) : NULL;
-	if (!releases)
+	g_autoptr(GHashTable) by_base = g_hash_table_new(g_str_hash, g_str_equal);
+	guint first = status->cells->len;
+	StatusApp *loaded = g_new0(StatusApp, 1);
+	loaded->name = g_strdup(app);
+	g_ptr_array_add(status->apps, loaded);
+	if (!add_cells(status, central, app, by_base, error))
 		return FALSE;
+	loaded->releases = publish_releases(central, ledgers, app, 0, error);
+	if (!loaded->releases)
+		return FALSE;
+	const GPtrArray *releases = loaded->releases;
 	for (guint i = 0; i < releases->len; i++) {
 		const PublishRelease *release = g_ptr_array_index(releases, i);
 		add_release_trouble(status, release, i == 0);
 		for (guint t = 0; t < release->targets->len; t++) {
 			const PublishTarget *target = g_ptr_array_index(release->targets, t);
-			StatusCell *cell = find_cell(cells, target->base);
+			StatusCell *cell = g_hash_table_lookup(by_base, target->base);
 			if (cell)
 				cell_target(cell, release, target,
 					    util_clock_now_utc(central->clock));
@@ -347,8 +354,8 @@ static gboolean load_app(Status *status, Central *central, const char *app, GErr
 			add_ledger_trouble(status, target);
 		}
 	}
-	for (guint i = 0; i < cells->len; i++) {
-		StatusCell *cell = g_ptr_array_index(cells, i);
+	for (guint i = first; i < status->cells->len; i++) {
+		StatusCell *cell = g_ptr_array_index(status->cells, i);
 		g_autoptr(UtilTrailers) contact = publish_contact(central, cell->base);
 		if (contact) {
 			(void)util_trailers_need_time(contact, "Time", &cell->heard_utc, NULL);
@@ -410,6 +417,8 @@ static void add_stops(Status *status, Central *central, const char *app)
 Status *status_load(Central *central, const char *app, GError **error)
 {
 	g_autoptr(Status) status = g_new0(Status, 1);
+	g_autoptr(PublishLedgers) ledgers = publish_ledgers_new();
+	status->apps = g_ptr_array_new_with_free_func(app_free);
 	status->cells = g_ptr_array_new_with_free_func(cell_free);
 	status->trouble = g_ptr_array_new_with_free_func(g_free);
 	g_auto(GStrv) apps = conf_app_names(central->dirfd, error);
@@ -424,7 +433,7 @@ Status *status_load(Central *central, const char *app, GError **error)
 	}
 	for (guint i = 0; apps[i]; i++)
 		if ((!app || strcmp(app, apps[i]) == 0) &&
-		    !load_app(status, central, apps[i], error))
+		    !load_app(status, central, ledgers, apps[i], error))
 			return NULL;
 	status->stops = publish_stops(central, error);
 	if (!status->stops || !load_jobs(status, central, error))

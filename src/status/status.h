@@ -50,6 +50,12 @@ typedef struct {
 } StatusNode;
 
 typedef struct {
+	char *name;
+	GPtrArray *releases; /* PublishRelease, newest first */
+} StatusApp;
+
+typedef struct {
+	GPtrArray *apps;    /* StatusApp, by name */
 	GPtrArray *cells;   /* StatusCell, by app, then base */
 	GPtrArray *stops;   /* PublishStop */
 	GPtrArray *trouble; /* char *, one line each */

@@ -46,7 +46,7 @@ static gboolean is_rollback(const PublishRelease *release)
  * rollback left: twice would be forward again. */
 static char *version_before(Central *central, const char *app, const char *base, GError **error)
 {
-	g_autoptr(GPtrArray) releases = publish_releases(central, app, 0, error);
+	g_autoptr(GPtrArray) releases = publish_releases(central, NULL, app, 0, error);
 	const char *newest = NULL;
 	for (guint i = 0; releases && i < releases->len; i++) {
 		const PublishRelease *release = g_ptr_array_index(releases, i);

@@ -148,7 +148,7 @@ static guint fits(const PublishRelease *release, const char *name)
 static PublishRelease *find_release(Central *central, const char *app, const char *name,
 				    GError **error)
 {
-	g_autoptr(GPtrArray) releases = publish_releases(central, app, 0, error);
+	g_autoptr(GPtrArray) releases = publish_releases(central, NULL, app, 0, error);
 	const PublishRelease *best = NULL;
 	for (guint i = 0; releases && i < releases->len; i++) {
 		const PublishRelease *release = g_ptr_array_index(releases, i);

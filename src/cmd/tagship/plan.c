@@ -275,12 +275,13 @@ static int plan_list(Cmd *cmd, GError **error)
 		return 1;
 	g_autoptr(GPtrArray) lists =
 	    g_ptr_array_new_with_free_func((GDestroyNotify)g_ptr_array_unref);
+	g_autoptr(PublishLedgers) ledgers = publish_ledgers_new();
 	gint64 now = util_clock_now_utc(central->clock);
 	g_autoptr(GArray) coming = g_array_new(FALSE, FALSE, sizeof(Coming));
 	for (guint a = 0; apps[a]; a++) {
 		if (one_app[0] && strcmp(one_app[0], apps[a]) != 0)
 			continue;
-		GPtrArray *releases = publish_releases(central, apps[a], 0, error);
+		GPtrArray *releases = publish_releases(central, ledgers, apps[a], 0, error);
 		if (!releases)
 			return 1;
 		g_ptr_array_add(lists, releases);
