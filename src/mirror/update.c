@@ -17,6 +17,7 @@ char *mirror_hello_text(const MirrorSpec *spec, const Mirror *mirror, const char
 			   .now_utc = now_us / G_USEC_PER_SEC,
 			   .now_ms = now_us / 1000 % 1000};
 	hello.offset_known = mirror_contact_read_offset(spec, &hello.offset_ms);
+	(void)util_fs_free_bytes(spec->root_dirfd, &hello.disk_free_bytes, NULL); /* else unsaid */
 	g_autofree char *codecs = g_strdup(spec->codecs ? spec->codecs : DEFAULT_CODECS);
 	g_auto(GStrv) live = g_strdupv((char **)(gsize)spec->live);
 	g_auto(GStrv) held = g_strdupv((char **)(gsize)spec->held);

@@ -83,6 +83,8 @@ static gboolean record_contact(Serve *serve, const ServeContact *contact, gboole
 	util_trailers_add_int(text, "Memory-Bytes", (gint64)hello->memory_bytes);
 	util_trailers_add(text, "Zlib", hello->zlib);
 	util_trailers_add(text, "Features", hello->features);
+	if (hello->disk_free_bytes > 0)
+		util_trailers_add_int(text, "Disk-Free-Bytes", (gint64)hello->disk_free_bytes);
 	if (hello->line_kbit > 0) {
 		util_trailers_add_int(text, "Line-Kbit", hello->line_kbit);
 		util_trailers_add_int(text, "Line-Rtt-Ms", hello->line_rtt_ms);

@@ -12,11 +12,11 @@
  * Writes: reports (ledger, compare and swap), hints into queue/in (Hint: want, report), and
  * STATE/sending/BASE (trailer text, every few seconds of a "get": Time, Since, App, Version, and of
  * the bundle From, Offset, Bytes), STATE/contacts/BASE (trailer text: Time, Software, Formats,
- * Codecs, Memory-Bytes, Zlib, Features, Line-Kbit, Line-Rtt-Ms, Head, Ahead, Clock-Offset-S,
- * Clock-Offset-Ms (as the base measured it), Live and Held lines of the last hello; Ahead is there
- * if the base has accepted orders that this ledger lacks: central was restored; By-File in place of
- * the offset if it came in an export file, then with Want lines "OLD NEW"). A crash leaves either
- * done or not done; the base asks again.
+ * Codecs, Memory-Bytes, Zlib, Features, Disk-Free-Bytes, Line-Kbit, Line-Rtt-Ms, Head, Ahead,
+ * Clock-Offset-S, Clock-Offset-Ms (as the base measured it), Live and Held lines of the last hello;
+ * Ahead is there if the base has accepted orders that this ledger lacks: central was restored;
+ * By-File in place of the offset if it came in an export file, then with Want lines "OLD NEW"). A
+ * crash leaves either done or not done; the base asks again.
  */
 #pragma once
 

@@ -88,6 +88,8 @@ char *wire_hello_format(const WireHello *hello)
 		add_line(trailers, "Zlib", hello->zlib);
 	if (hello->features)
 		add_line(trailers, "Features", hello->features);
+	if (hello->disk_free_bytes > 0)
+		util_trailers_add_int(trailers, "Disk-Free-Bytes", (gint64)hello->disk_free_bytes);
 	if (hello->line_kbit > 0) {
 		util_trailers_add_int(trailers, "Line-Kbit", hello->line_kbit);
 		util_trailers_add_int(trailers, "Line-Rtt-Ms", hello->line_rtt_ms);
@@ -202,7 +204,7 @@ WireHello *wire_hello_parse(const char *text, gsize len, GError **error)
 	if (!trailers)
 		return NULL;
 	g_autoptr(WireHello) hello = g_new0(WireHello, 1);
-	gint64 memory_bytes = 0;
+	gint64 memory_bytes = 0, disk_free_bytes = 0;
 	if (!need_words(trailers, "Software", &hello->software, error) ||
 	    !need_words(trailers, "Base", &hello->base, error) ||
 	    !util_name_check("base", hello->base, error) ||
@@ -218,6 +220,8 @@ WireHello *wire_hello_parse(const char *text, gsize len, GError **error)
 				   &hello->offset_ms, error) ||
 	    !opt_words(trailers, "Zlib", &hello->zlib, error) ||
 	    !opt_words(trailers, "Features", &hello->features, error) ||
+	    !util_trailers_opt_int(trailers, "Disk-Free-Bytes", 0, G_MAXINT64, 0, &disk_free_bytes,
+				   error) ||
 	    !util_trailers_opt_int(trailers, "Line-Kbit", 1, KBIT_MAX, 0, &hello->line_kbit,
 				   error) ||
 	    !util_trailers_opt_int(trailers, "Line-Rtt-Ms", 0, RTT_MS_MAX, 0, &hello->line_rtt_ms,
@@ -230,6 +234,7 @@ WireHello *wire_hello_parse(const char *text, gsize len, GError **error)
 	}
 	hello->offset_known = util_trailers_get(trailers, "Clock-Offset-Ms") != NULL;
 	hello->memory_bytes = (guint64)memory_bytes;
+	hello->disk_free_bytes = (guint64)disk_free_bytes;
 	return g_steal_pointer(&hello);
 }
 

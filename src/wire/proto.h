@@ -19,10 +19,10 @@
  * not-authentic not-found again no-space unsupported exists, TEXT printable.
  *
  * hello, from the base: Tagship-Hello: 1, Software, Base, Incarnation, Formats, Codecs,
- * Memory-Bytes, Head (accepted commit or "-"), Now (UTC), Zlib, Features, Line-Kbit and Line-Rtt-Ms
- * where they are known, and one "Live: APP ROOT VERSION" per app that runs and "Held: APP REASON"
- * per hold. Reply: Tagship-Hello: 1, Software, Head (of orders,
- * or "-"), Now, Reports-Head. See wire/hello.h.
+ * Memory-Bytes, Head (accepted commit or "-"), Now (UTC), Zlib, Features, Line-Kbit, Line-Rtt-Ms
+ * and Disk-Free-Bytes where they are known, and one "Live: APP ROOT VERSION" per app that runs and
+ * "Held: APP REASON" per hold. Reply: Tagship-Hello: 1, Software, Head (of orders, or "-"), Now,
+ * Reports-Head. See wire/hello.h.
  */
 #pragma once
 
