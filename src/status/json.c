@@ -74,6 +74,7 @@ static void add_cell(JsonBuilder *builder, const StatusCell *cell)
 	add_time(builder, "last_at", cell->last_utc);
 	add_time(builder, "heard", cell->heard_utc);
 	add_text(builder, "held", cell->held);
+	add_bool(builder, "overdue", cell->overdue);
 	add_nodes(builder, cell);
 	json_builder_end_object(builder);
 }
@@ -98,6 +99,14 @@ void status_to_json(const Status *status, JsonBuilder *builder)
 	}
 	json_builder_end_array(builder);
 	json_builder_end_object(builder);
+}
+
+char *status_json_text(const Status *status)
+{
+	g_autoptr(JsonBuilder) builder = json_builder_new();
+	status_to_json(status, builder);
+	g_autoptr(JsonNode) root = json_builder_get_root(builder);
+	return json_to_string(root, TRUE);
 }
 
 static const char *target_state(const PublishTarget *target)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "status/status.h"
 
-#define SENDING_S 60 /* serve notes every few seconds */
+#define OVERDUE_S 300 /* for the base to switch, check its health, and say so */
+#define SENDING_S 60  /* serve notes every few seconds */
 
 static void node_free(gpointer data)
 {
@@ -302,6 +303,21 @@ static void add_cell_trouble(Status *status, const StatusCell *cell)
 								 cell->base, cell->held));
 }
 
+static void add_overdue(Status *status, StatusCell *cell, gint64 now_utc)
+{
+	cell->overdue =
+	    cell->next_version && !cell->next_is_now && now_utc > cell->next_at_utc + OVERDUE_S;
+	if (!cell->overdue)
+		return;
+	g_autofree char *at = util_time_format_utc(cell->next_at_utc);
+	g_autofree char *heard =
+	    cell->heard_utc ? util_time_format_utc(cell->heard_utc) : g_strdup("never");
+	g_ptr_array_add(status->trouble,
+			g_strdup_printf("%s at %s: %s was to go live at %s, and nothing was heard "
+					"of that (last contact: %s)",
+					cell->app, cell->base, cell->next_version, at, heard));
+}
+
 /* Its releases go live by that clock. */
 static void add_clock_trouble(Status *status, const StatusCell *cell, const UtilTrailers *contact)
 {
@@ -363,6 +379,7 @@ static gboolean load_app(Status *status, Central *central, PublishLedgers *ledge
 			add_clock_trouble(status, cell, contact);
 		}
 		cell_sending(central, cell);
+		add_overdue(status, cell, util_clock_now_utc(central->clock));
 		add_cell_trouble(status, cell);
 		add_node_trouble(status, cell);
 	}

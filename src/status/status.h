@@ -34,8 +34,9 @@ typedef struct {
 	gint64 last_utc;
 	guint64 live_seq, last_seq; /* of their orders */
 	gint64 heard_utc;           /* last contact, 0: never */
-	char *held;                 /* reason, or NULL */
-	GPtrArray *nodes;           /* StatusNode: servers of its site, by name; may be empty */
+	gboolean overdue; /* the time of next_version is over, and nothing was heard of it */
+	char *held;       /* reason, or NULL */
+	GPtrArray *nodes; /* StatusNode: servers of its site, by name; may be empty */
 } StatusCell;
 
 /* What such a server did last, as the base reported it. */
@@ -69,5 +70,7 @@ Status *status_load(Central *central, const char *app, GError **error);
 void status_free(Status *status);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Status, status_free)
 
+/* As `tagship status --json` prints it; caller frees. */
+char *status_json_text(const Status *status);
 void status_to_json(const Status *status, JsonBuilder *builder);
 void status_release_to_json(const PublishRelease *release, JsonBuilder *builder);
