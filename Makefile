@@ -10,6 +10,7 @@ docdir ?= $(prefix)/share/doc/tagship
 DESTDIR ?=
 CC ?= gcc
 PKG_CONFIG ?= pkg-config
+GLIB_COMPILE_RESOURCES ?= glib-compile-resources
 
 # B is where everything is built; SAN=1 builds with the sanitizers into a folder of its own,
 # COV=1 for gcov, FUZZ=1 for libFuzzer (by clang).
@@ -54,6 +55,7 @@ PKG_bundle := libarchive
 PKG_util := libcrypto
 PKG_confine := libseccomp
 PKG_status := json-glib-1.0
+PKG_board := json-glib-1.0
 $(foreach p,$(sort $(foreach r,$(ROOMS),$(PKG_$(r)))),\
   $(eval CFLAGS_$(p) := $(shell $(PKG_CONFIG) --cflags $(p) 2>/dev/null))\
   $(eval LIBS_$(p) := $(shell $(PKG_CONFIG) --libs $(p) 2>/dev/null)))
@@ -67,7 +69,7 @@ room_pkgs = $(foreach p,$(sort $(foreach r,$(1),$(PKG_$(r)))),$(LIBS_$(p)))
 PROGRAMS := tagship tagship-base tagship-stage tagship-activate
 GATES := pre-receive post-receive reference-transaction
 HOOKS := pre-receive-judge post-receive-follow reference-transaction-poke
-ROOMS_tagship := $(call closure,status serve publish)
+ROOMS_tagship := $(call closure,board serve)
 ROOMS_tagship-base := $(call closure,status mirror stage activate serve)
 ROOMS_tagship-stage := $(call closure,stage activate)
 ROOMS_tagship-activate := $(call closure,activate)
@@ -103,6 +105,20 @@ $$(B)/lib$(1).a: $$(OBJ_$(1))
 	$$(Q)ar rcs $$@ $$^
 endef
 $(foreach r,$(ROOMS),$(eval $(call room_rules,$(r))))
+
+# What the board takes along as it is: style and script, as a GResource.
+ASSETS := $(B)/src/board/assets
+ASSET_FILES := $(wildcard src/board/assets/*)
+$(ASSETS).c $(ASSETS).h: $(ASSET_FILES)
+	@mkdir -p $(@D)
+	$(Q)$(GLIB_COMPILE_RESOURCES) --sourcedir=src/board/assets --internal \
+		--c-name board --generate --target=$@ src/board/assets/board.gresource.xml
+$(ASSETS).o: $(ASSETS).c $(ASSETS).h
+	$(call say,CC $<)
+	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
+$(B)/src/board/write.o: ROOM_CFLAGS += -I$(B)/src
+$(B)/src/board/write.o: $(ASSETS).h
+$(B)/libboard.a: $(ASSETS).o
 
 JSON_CFLAGS := $(CFLAGS_json-glib-1.0)
 $(B)/src/cmd/%.o: ROOM_CFLAGS := $(JSON_CFLAGS)

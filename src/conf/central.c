@@ -77,6 +77,12 @@ static const ConfKey keys[] = {
      .offset = AT(serve_url),
      .fallback_text = "",
      .check = conf_check_serve_url},
+    {.name = "board",
+     .help = "Folder in which the worker keeps the board, a static site of all this; may be empty",
+     .kind = CONF_TEXT,
+     .offset = AT(board),
+     .fallback_text = "",
+     .check = conf_check_board},
 };
 
 static const ConfTable table = {

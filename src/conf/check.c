@@ -112,6 +112,11 @@ gboolean conf_check_serve_url(const char *value, GError **error)
 	return !*value || conf_check_ssh_url(value, error);
 }
 
+gboolean conf_check_board(const char *value, GError **error)
+{
+	return !*value || conf_check_path(value, error);
+}
+
 gboolean conf_check_upstream(const char *value, GError **error)
 {
 	return *value == '/' ? conf_check_path(value, error) : conf_check_ssh_url(value, error);

@@ -96,6 +96,7 @@ gboolean conf_check_key(const char *value, GError **error);
 gboolean conf_check_ssh_url(const char *value, GError **error);
 /* Empty or the above. */
 gboolean conf_check_serve_url(const char *value, GError **error);
+gboolean conf_check_board(const char *value, GError **error);
 /* An ssh URL or an absolute path. */
 gboolean conf_check_upstream(const char *value, GError **error);
 /* "0", or a number with s, m, h or d, at most 31 days. */

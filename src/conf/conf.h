@@ -34,6 +34,7 @@ typedef struct {
 	char **freeze;         /* see plan_freeze_parse; at all bases; may be empty */
 	char *zone_dir;        /* default /usr/share/zoneinfo */
 	char *serve_url;       /* "ssh://user@host[:port]/state" for join lines; may be empty */
+	char *board;           /* folder that the worker keeps the board in; may be empty */
 } ConfCentral;
 
 ConfCentral *conf_central_load(int state_dirfd, GError **error);

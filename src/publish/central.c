@@ -9,6 +9,7 @@
 #define PAUSE_MOST_S 3600
 #define TRIES_WORTH 5 /* with a minute at first: for half an hour */
 #define CENTRAL_MARK "central.cfg"
+#define LOG_FILE "log/worker.log"
 
 static gboolean open_folders(Central *central, GError **error)
 {
@@ -126,6 +127,15 @@ gboolean publish_clock_is_off(const UtilTrailers *contact, gint64 *ret_offset_ms
 	return ABS(*ret_offset_ms) > CLOCK_ALARM_MS;
 }
 
+int publish_open_log(Central *central, GError **error)
+{
+	int fd = openat(central->dirfd, LOG_FILE,
+			O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (fd < 0)
+		util_error_errno(error, errno, "%s/" LOG_FILE, central->path);
+	return fd;
+}
+
 void publish_note(Central *central, const char *format, ...)
 {
 	va_list args;
@@ -134,8 +144,7 @@ void publish_note(Central *central, const char *format, ...)
 	va_end(args);
 	g_autofree char *when = util_time_format_utc(util_clock_now_utc(central->clock));
 	g_autofree char *line = g_strdup_printf("%s %s\n", when, text);
-	util_autofd int fd = openat(central->dirfd, "log/worker.log",
-				    O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	util_autofd int fd = publish_open_log(central, NULL);
 	if (fd >= 0)
 		(void)util_fs_write_all(fd, line, strlen(line), NULL); /* only a note */
 }

@@ -50,8 +50,18 @@ UtilTrailers *publish_contact(Central *central, const char *base);
  * that is more than the two seconds that are nothing to speak of. */
 gboolean publish_clock_is_off(const UtilTrailers *contact, gint64 *ret_offset_ms);
 
-/* Runs until nothing is left to do (once) or for ever. Lock held elsewhere: AGAIN. */
-gboolean publish_worker(Central *central, gboolean once, GError **error);
+/* STATE/log/worker.log, to append to; -1 with error. */
+int publish_open_log(Central *central, GError **error);
+
+/* Called by the worker after whatever may have changed what people see; it must not wait. */
+typedef struct {
+	void (*tell)(gpointer user_data);
+	gpointer user_data;
+} PublishNews;
+/* Runs until nothing is left to do (once) or for ever. news may be NULL. Lock held elsewhere:
+ * AGAIN.
+ */
+gboolean publish_worker(Central *central, gboolean once, const PublishNews *news, GError **error);
 /* TRUE if a worker holds the lock now. */
 gboolean publish_worker_running(Central *central);
 

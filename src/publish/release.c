@@ -81,7 +81,8 @@ PublishLedgers *publish_ledgers_new(void)
 				     (GDestroyNotify)ledger_view_free);
 }
 
-LedgerView *publish_ledgers_get(PublishLedgers *ledgers, Central *central, const char *base, GError **error)
+LedgerView *publish_ledgers_get(PublishLedgers *ledgers, Central *central, const char *base,
+				GError **error)
 {
 	LedgerView *view = g_hash_table_lookup(ledgers, base);
 	if (!view) {
@@ -178,8 +179,8 @@ GPtrArray *publish_releases(Central *central, PublishLedgers *ledgers, const cha
 	g_autoptr(GPtrArray) releases =
 	    g_ptr_array_new_with_free_func((GDestroyNotify)decide_release_free);
 	for (guint i = 0; i < ids->len; i++) {
-		PublishRelease *release =
-		    publish_release_with(central, ledgers ? ledgers : own, app, ids->pdata[i], error);
+		PublishRelease *release = publish_release_with(central, ledgers ? ledgers : own,
+							       app, ids->pdata[i], error);
 		if (!release)
 			return NULL;
 		g_ptr_array_add(releases, release);

@@ -109,6 +109,7 @@ typedef struct {
 	PublishGates *gates;
 	PublishIntake *intake;
 	PublishPause owed; /* until the ledgers are tried again */
+	const PublishNews *news;
 } Worker;
 
 /* Opens the library anew: libgit2 goes on seeing packs that a `tagship gc` has taken away. */
@@ -223,6 +224,12 @@ static gboolean waits(const Worker *self)
 	       publish_pause_worth(&self->owed);
 }
 
+static void tell_news(const Worker *self)
+{
+	if (self->news)
+		self->news->tell(self->news->user_data);
+}
+
 /* Until there is nothing to do (once) or for ever. */
 static gboolean work(Worker *self, gboolean once, GError **error)
 {
@@ -236,6 +243,8 @@ static gboolean work(Worker *self, gboolean once, GError **error)
 		    !reap_job(self, FALSE, &news, error) || !decide_gates(self, news, error) ||
 		    !pay_owed(self, error))
 			return FALSE;
+		if (news)
+			tell_news(self);
 		if (g_get_monotonic_time() >= next_beat_us) {
 			heartbeats(self->central);
 			next_beat_us = g_get_monotonic_time() + (gint64)3600 * G_USEC_PER_SEC;
@@ -244,7 +253,9 @@ static gboolean work(Worker *self, gboolean once, GError **error)
 			gboolean started = FALSE;
 			if (!start_job(self, &started, error))
 				return FALSE;
-			if (!started)
+			if (started)
+				tell_news(self);
+			else
 				publish_gc_daily(self->central);
 			if (!started && once && !waits(self))
 				return TRUE;
@@ -280,9 +291,9 @@ static gboolean wake_is_set(Central *central)
 	return faccessat(central->queue_dirfd, "wake", F_OK, 0) == 0;
 }
 
-gboolean publish_worker(Central *central, gboolean once, GError **error)
+gboolean publish_worker(Central *central, gboolean once, const PublishNews *news, GError **error)
 {
-	Worker self = {.central = central, .inotify_fd = -1};
+	Worker self = {.central = central, .inotify_fd = -1, .news = news};
 	g_autofree char *in = g_build_filename(central->path, "queue", "in", NULL);
 	self.inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	if (self.inotify_fd >= 0)

@@ -125,7 +125,8 @@ static void check_missing_tags(CmdDoctor *doctor, Central *central, const ConfAp
 static void check_freezes(CmdDoctor *doctor, Central *central, const PublishFacts *facts,
 			  const char *app)
 {
-	g_autoptr(GPtrArray) releases = publish_releases(central, NULL, app, RELEASES_LOOKED_AT, NULL);
+	g_autoptr(GPtrArray) releases =
+	    publish_releases(central, NULL, app, RELEASES_LOOKED_AT, NULL);
 	for (guint i = 0; releases && i < releases->len; i++) {
 		const PublishRelease *release = releases->pdata[i];
 		for (guint t = 0; t < release->targets->len; t++) {

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* retry, rollback, worker, gc. */
 #include "status/status.h"
+#include "cmd/follower.h"
 #include "cmd/tagship/tagship.h"
+
+#define BOARD_EVERY_S 60 /* for what only time changes: last contacts, what is overdue */
 
 gboolean cmd_poke_worker(Central *central, GError **error)
 {
@@ -100,6 +103,19 @@ int cmd_rollback(Cmd *cmd, GError **error)
 		   : 0;
 }
 
+/* NULL: none is wanted. */
+static CmdFollower *follow_with_board(Central *central, int log)
+{
+	g_autofree char *program = cmd_sibling("tagship", TAGSHIP_BINDIR);
+	const char *argv[] = {program, "board", "-q", "-C", central->path, NULL};
+	return *central->conf->board ? cmd_follower_new(argv, log, BOARD_EVERY_S) : NULL;
+}
+
+static void tell_board(gpointer user_data)
+{
+	cmd_follower_news(user_data);
+}
+
 int cmd_worker(Cmd *cmd, GError **error)
 {
 	gboolean once = FALSE;
@@ -109,7 +125,12 @@ int cmd_worker(Cmd *cmd, GError **error)
 	if (!cmd_options(cmd, own, 0, 0, error))
 		return 2;
 	g_autoptr(Central) central = central_open(cmd->dir, error);
-	return central && publish_worker(central, once, error) ? 0 : 1;
+	util_autofd int log = central ? publish_open_log(central, error) : -1;
+	if (log < 0)
+		return 1;
+	g_autoptr(CmdFollower) board = follow_with_board(central, log);
+	PublishNews news = {tell_board, board};
+	return publish_worker(central, once, board ? &news : NULL, error) ? 0 : 1;
 }
 
 int cmd_gc(Cmd *cmd, GError **error)

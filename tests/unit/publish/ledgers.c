@@ -214,7 +214,7 @@ static gpointer work(gpointer data)
 	const World *world = data;
 	g_autoptr(GError) error = NULL;
 	g_autoptr(Central) central = central_open(world->state, &error);
-	g_assert_true(publish_worker(central, TRUE, &error));
+	g_assert_true(publish_worker(central, TRUE, NULL, &error));
 	g_assert_no_error(error);
 	return NULL;
 }

@@ -18,7 +18,7 @@ static void test_create(World *world, gconstpointer data)
 	g_assert_false(publish_worker_running(world->central));
 	util_autofd int lock = util_fs_lock(world->central->dirfd, "worker.lock", 0, NULL);
 	g_assert_true(publish_worker_running(world->central));
-	g_assert_false(publish_worker(world->central, TRUE, &error));
+	g_assert_false(publish_worker(world->central, TRUE, NULL, &error));
 	g_assert_error(error, TS_ERROR, TS_ERROR_AGAIN);
 }
 

@@ -66,7 +66,7 @@ G_GNUC_UNUSED static void world_hint(World *world, const char *update)
 G_GNUC_UNUSED static void world_work(World *world)
 {
 	g_autoptr(GError) error = NULL;
-	g_assert_true(publish_worker(world->central, TRUE, &error));
+	g_assert_true(publish_worker(world->central, TRUE, NULL, &error));
 	g_assert_no_error(error);
 }
 
