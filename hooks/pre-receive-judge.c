@@ -112,7 +112,8 @@ static gboolean check_plan(Judge *judge, const Plan *plan, const PublishTagObjec
 				    .pusher = pusher,
 				    .object = object};
 	g_autoptr(PlanTable) table = publish_judge_plan(judge->central, &asked, plan, error);
-	if (!table || !known_release(judge, app, oid, error))
+	if (!table || !known_release(judge, app, oid, error) ||
+	    !publish_judge_unused(judge->central, app->name, oid, error))
 		return FALSE;
 	/* On success nothing is printed: when the pusher is gone already, git's receive-pack dies
 	 * of SIGPIPE at the first line, before the refs move, and the push would be lost. The job's

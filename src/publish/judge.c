@@ -120,6 +120,27 @@ static gboolean check_signer(Central *central, const PublishAsked *asked, const 
 		publish_judge_signer(central, app, asked->object, table, facts, &signer, error));
 }
 
+gboolean publish_judge_unused(Central *central, const char *app, const char *release,
+			      GError **error)
+{
+	g_auto(GStrv) apps = conf_app_names(central->dirfd, error);
+	for (guint i = 0; apps && apps[i]; i++) {
+		g_autoptr(GPtrArray) decisions =
+		    strcmp(apps[i], app) == 0
+			? NULL
+			: library_decisions(central->library, apps[i], release, NULL);
+		if (!decisions || !publish_decision(decisions, "accepted"))
+			continue;
+		return util_error_set(
+		    error, TS_ERROR_REFUSED,
+		    "this very tag object is a release of app \"%s\" already, and "
+		    "a tag object is released once; give app \"%s\" a tag of its "
+		    "own: tag again, with \"Release-App: %s\" in its message",
+		    apps[i], app, app);
+	}
+	return apps != NULL;
+}
+
 PlanTable *publish_judge_plan(Central *central, const PublishAsked *asked, const Plan *plan,
 			      GError **error)
 {

@@ -164,7 +164,8 @@ static PlanTable *compile(TagRoad *road, char **ret_signer, GError **error)
 	PlanFacts plan_facts = *publish_facts_plan(facts);
 	plan_facts.now_utc = plan_facts.pushed_utc = road->run->job->created_utc;
 	g_autoptr(PlanTable) table = plan_compile(road->plan, road->tag->name, &plan_facts, error);
-	if (!table || !judge_signer(road, table, &plan_facts, ret_signer, error))
+	if (!table || !judge_signer(road, table, &plan_facts, ret_signer, error) ||
+	    !publish_judge_unused(central, app, road->run->job->oid, error))
 		return NULL;
 	return g_steal_pointer(&table);
 }

@@ -432,6 +432,42 @@ static void test_moved_unseen(World *world, gconstpointer data)
 	}
 }
 
+/* The same tag object in the repositories of two apps: a release is known by it, so it is one. */
+static void test_tag_of_two_apps(World *world, gconstpointer data)
+{
+	(void)data;
+	g_autoptr(GError) error = NULL;
+	g_autofree char *plan = world_plan("2098-01-01 02:00 base-local", "all", NULL);
+	begin(world);
+	char *shop = world->source;
+	world->source = g_build_filename(world->path, "blog.git", NULL);
+	*world->commit = '\0';
+	g_autoptr(Repo) repo = repo_create(world->source, &error);
+	world_commit(world, "<h1>one</h1>\n");
+	g_autoptr(ConfApp) blog = conf_app_new("blog", world->source);
+	g_free(blog->sandbox);
+	blog->sandbox = g_strdup("none");
+	g_assert_true(conf_app_create(world->central->dirfd, blog, &error));
+	g_autoptr(ConfPeer) peer = conf_peer_load(world->central->dirfd, "haikou", &error);
+	g_strfreev(peer->apps);
+	peer->apps = g_strsplit("blog shop", " ", 0);
+	g_assert_true(conf_peer_replace(world->central->dirfd, peer, &error));
+	g_assert_true(publish_look(world->central, "blog", &error));
+	g_autofree char *one = world_tag(world, "v1", plan);
+	g_free(world->source);
+	world->source = shop;
+	g_autofree char *other = world_tag(world, "v1", plan);
+	g_assert_cmpstr(one, ==, other);
+	world_work(world);
+	g_autoptr(PublishRelease) ordered = publish_release(world->central, "blog", one, &error);
+	g_assert_cmpstr(ordered->state, ==, "ordered");
+	g_autoptr(PublishRelease) refused = publish_release(world->central, "shop", one, &error);
+	g_assert_cmpstr(refused->state, ==, "refused");
+	g_assert_nonnull(strstr(refused->reason, "is a release of app \"blog\" already"));
+	g_autoptr(GPtrArray) orders = world_orders(world);
+	g_assert_cmpuint(orders->len, ==, 1);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -447,7 +483,8 @@ int main(int argc, char **argv)
 		     {"/publish/intake/moved-unseen", test_moved_unseen},
 		     {"/publish/intake/moved-and-deleted", test_moved_and_deleted},
 		     {"/publish/intake/deleted-unseen", test_deleted_unseen},
-		     {"/publish/intake/retry-of-the-past", test_retry_of_the_past}};
+		     {"/publish/intake/retry-of-the-past", test_retry_of_the_past},
+		     {"/publish/intake/tag-of-two-apps", test_tag_of_two_apps}};
 	g_test_init(&argc, &argv, NULL);
 	for (guint i = 0; i < G_N_ELEMENTS(tests); i++)
 		g_test_add(tests[i].name, World, NULL, world_setup, tests[i].run, world_teardown);
