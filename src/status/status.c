@@ -318,29 +318,30 @@ static void add_overdue(Status *status, StatusCell *cell, gint64 now_utc)
 					cell->app, cell->base, cell->next_version, at, heard));
 }
 
+/* Of many apps or releases the same is said once; takes the text. */
+static void add_once(Status *status, char *text)
+{
+	g_autofree char *owned = text;
+	if (!g_ptr_array_find_with_equal_func(status->trouble, text, g_str_equal, NULL))
+		g_ptr_array_add(status->trouble, g_steal_pointer(&owned));
+}
+
 /* Its releases go live by that clock. */
 static void add_clock_trouble(Status *status, const StatusCell *cell, const UtilTrailers *contact)
 {
 	gint64 offset_ms = 0;
 	if (publish_clock_is_off(contact, &offset_ms))
-		g_ptr_array_add(
-		    status->trouble,
-		    g_strdup_printf("%s: its clock was %+.3f s off ours when it was last "
-				    "heard: check its NTP",
-				    cell->base, (double)offset_ms / 1000));
+		add_once(status,
+			 g_strdup_printf("%s: its clock was %+.3f s off ours when it was last "
+					 "heard: check its NTP",
+					 cell->base, (double)offset_ms / 1000));
 }
 
-/* Of many releases the same is said once. */
 static void add_ledger_trouble(Status *status, const PublishTarget *target)
 {
-	if (!target->trouble)
-		return;
-	g_autofree char *text = g_strdup_printf("%s: its ledger here cannot be read: %s",
-						target->base, target->trouble);
-	for (guint i = 0; i < status->trouble->len; i++)
-		if (strcmp(status->trouble->pdata[i], text) == 0)
-			return;
-	g_ptr_array_add(status->trouble, g_steal_pointer(&text));
+	if (target->trouble)
+		add_once(status, g_strdup_printf("%s: its ledger here cannot be read: %s",
+						 target->base, target->trouble));
 }
 
 static gboolean load_app(Status *status, Central *central, PublishLedgers *ledgers, const char *app,
