@@ -86,7 +86,7 @@ UNIT := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
 Q := $(if $(V),,@)
 say = @$(if $(V),:,echo "  $(1)")
 
-.PHONY: all faults help install uninstall check check-programs check-unit check-flow check-fuzz check-sweep check-sim check-real check-san \
+.PHONY: all faults help install uninstall check check-programs check-unit check-flow check-fuzz check-sweep check-sim check-real check-board check-san \
 	bad-bundles coverage fault fuzz fuzzers sim sweep sweep-trees sweep-releases lint demo demo-clean bench bench-road bench-bytes bench-line \
 	bench-activation clean format
 .DELETE_ON_ERROR:
@@ -237,6 +237,13 @@ $(B)/sim/sim-bugs: $(SIM_BUGS_OBJ) $(call room_libs,$(filter-out decide,$(SIM_RO
 	$(call say,LD $@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -Wl,--as-needed $(call room_pkgs,$(SIM_ROOMS)) $(GLIB_LIBS)
 
+# a fleet for the board's tests
+FLEET := $(B)/board/fleet
+$(FLEET): $(B)/tests/board/fleet.o $(call room_libs,$(CLOSURE_publish))
+	@mkdir -p $(@D)
+	$(call say,LD $@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -Wl,--as-needed $(call room_pkgs,$(CLOSURE_publish)) $(GLIB_LIBS)
+
 # the sweep writes archives of its own, by zlib
 SWEEP_SRC := $(wildcard tests/sweep/*.c)
 $(B)/sweep/sweep-trees: $(SWEEP_SRC:%.c=$(B)/%.o) $(call room_libs,$(CLOSURE_bundle))
@@ -279,6 +286,9 @@ sim: $(SIMULATORS) ## SIM_COUNT (200,000) simulated histories, the seeded bugs, 
 check-real: all ## the road with real release trees from npm, and real servers: nginx, Tomcat, Node
 	TAGSHIP_BUILD=$(abspath $(B)) tests/real/check-real
 	TAGSHIP_BUILD=$(abspath $(B)) prove $(PROVE_FLAGS) tests/real/check-servers
+
+check-board: all $(FLEET) ## the board in headless Chromium (BOARD="--large --keep": 5,000 rows, screenshots)
+	TAGSHIP_BUILD=$(abspath $(B)) tests/board/check-board $(BOARD)
 
 check-san: ## unit, flow and corpus tests under ASan and UBSan
 	$(MAKE) SAN=1 all

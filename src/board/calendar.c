@@ -38,7 +38,7 @@ static GArray *list_coming(const BoardData *data)
 	return coming;
 }
 
-static void add_row(BoardPage *page, const BoardVisit *visit)
+static void add_row(BoardPage *page, const BoardVisit *visit, gint64 now_utc)
 {
 	board_row_begin(page, NULL);
 	board_cell_begin(page);
@@ -52,7 +52,9 @@ static void add_row(BoardPage *page, const BoardVisit *visit)
 	board_cell_base(page, visit->target->base);
 	board_cell_app(page, visit->release->app);
 	board_cell_release(page, visit->release);
-	board_cell_state(page, board_visit_state(visit));
+	gboolean overdue =
+	    !visit->release->is_now && now_utc > visit->target->at_utc + STATUS_OVERDUE_S;
+	board_cell_state(page, overdue ? "overdue" : board_visit_state(visit));
 	board_row_end(page);
 }
 
@@ -78,7 +80,7 @@ char *board_calendar_page(const BoardData *data)
 			open = g_strdup(day);
 			board_table_begin(page, id, day, heads, G_N_ELEMENTS(heads));
 		}
-		add_row(page, visit);
+		add_row(page, visit, data->now_utc);
 	}
 	if (open)
 		board_table_end(page);

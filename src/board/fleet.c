@@ -133,7 +133,7 @@ static void add_fleet(BoardPage *page, const BoardData *data)
 					  T_GO_LIVE, T_STATE, T_LAST, T_HEARD};
 	g_autoptr(GPtrArray) cells = sorted_cells(data);
 	add_filter(page);
-	board_table_begin(page, "fleet", board_text_of(T_FLEET), heads, G_N_ELEMENTS(heads));
+	board_table_begin(page, "fleet", board_text_of(T_CELLS), heads, G_N_ELEMENTS(heads));
 	for (guint i = 0; i < cells->len; i++)
 		add_row(page, cells->pdata[i]);
 	board_table_end(page);

@@ -94,11 +94,13 @@ static void add_visit(BoardPage *page, const BoardVisit *visit)
 {
 	const PublishTarget *target = visit->target;
 	BoardCost cost = board_visit_cost(visit);
+	gboolean waves = visit->release->waves > 1;
 	g_autofree char *wave = g_strdup_printf("%u", target->wave);
 	board_row_begin(page, NULL);
 	board_cell_base(page, target->base);
 	board_cell_state(page, board_visit_state(visit));
-	board_cell(page, visit->release->waves > 1 ? wave : NULL);
+	if (waves)
+		board_cell(page, wave);
 	board_cell_bytes(page, &cost);
 	board_cell_time(page, target->staged_utc);
 	board_cell_go_live(page, visit->release, target);
@@ -109,11 +111,16 @@ static void add_visit(BoardPage *page, const BoardVisit *visit)
 	board_row_end(page);
 }
 
-static void add_visits(BoardPage *page, const GArray *visits)
+static void add_visits(BoardPage *page, const PublishRelease *release, const GArray *visits)
 {
-	static const BoardText heads[] = {T_BASE,    T_STATE, T_WAVE,  T_BYTES,  T_STAGED,
-					  T_GO_LIVE, T_SLACK, T_ENDED, T_OUTAGE, T_DETAIL};
-	board_table_begin(page, "bases", board_text_of(T_ROAD_BASES), heads, G_N_ELEMENTS(heads));
+	static const BoardText all[] = {T_BASE,    T_STATE, T_WAVE,  T_BYTES,  T_STAGED,
+					T_GO_LIVE, T_SLACK, T_ENDED, T_OUTAGE, T_DETAIL};
+	BoardText heads[G_N_ELEMENTS(all)];
+	guint count = 0;
+	for (guint i = 0; i < G_N_ELEMENTS(all); i++)
+		if (all[i] != T_WAVE || release->waves > 1)
+			heads[count++] = all[i];
+	board_table_begin(page, "bases", board_text_of(T_ROAD_BASES), heads, count);
 	for (guint i = 0; i < visits->len; i++)
 		add_visit(page, &g_array_index(visits, BoardVisit, i));
 	board_table_end(page);
@@ -160,7 +167,7 @@ char *board_release_page(const BoardData *data, const BoardApp *app, const Publi
 	g_autoptr(GArray) visits = visits_of(app, release);
 	add_facts(page, release);
 	board_timeline(page, visits, ordered_utc(decisions), data->now_utc);
-	add_visits(page, visits);
+	add_visits(page, release, visits);
 	add_charts(page, visits);
 	add_tag(page, data, release);
 	add_road(page, decisions);

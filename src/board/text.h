@@ -6,6 +6,7 @@ typedef enum {
 	T_SITE,
 	T_SKIP,
 	T_FLEET,
+	T_CELLS,
 	T_CALENDAR,
 	T_AS_OF,
 	T_STALE,

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "status/status.h"
 
-#define OVERDUE_S 300 /* for the base to switch, check its health, and say so */
-#define SENDING_S 60  /* serve notes every few seconds */
+#define SENDING_S 60 /* serve notes every few seconds */
 
 static void node_free(gpointer data)
 {
@@ -305,8 +304,8 @@ static void add_cell_trouble(Status *status, const StatusCell *cell)
 
 static void add_overdue(Status *status, StatusCell *cell, gint64 now_utc)
 {
-	cell->overdue =
-	    cell->next_version && !cell->next_is_now && now_utc > cell->next_at_utc + OVERDUE_S;
+	cell->overdue = cell->next_version && !cell->next_is_now &&
+			now_utc > cell->next_at_utc + STATUS_OVERDUE_S;
 	if (!cell->overdue)
 		return;
 	g_autofree char *at = util_time_format_utc(cell->next_at_utc);

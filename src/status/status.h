@@ -10,6 +10,9 @@
 
 #include "publish/publish.h"
 
+/* After the minute of a release: for the base to switch, check its health, and say so. */
+#define STATUS_OVERDUE_S 300
+
 /* One app at one base. Strings may be NULL where nothing is known. */
 typedef struct {
 	char *app;
