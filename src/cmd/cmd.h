@@ -104,11 +104,15 @@ typedef struct CmdTable CmdTable;
 CmdTable *cmd_table_new(const char *const *heads);
 /* One cell per head; NULL ends early. Text is made printable. */
 void cmd_table_row(CmdTable *table, ...) G_GNUC_NULL_TERMINATED;
-/* Colours states on a terminal. */
+/* On a terminal, states have colours, and the longest cells are cut until rows fit its width. */
 void cmd_table_print(const CmdTable *table);
+/* The same as text, a row a line. */
+void cmd_table_format(const CmdTable *table, GString *text);
 void cmd_table_free(CmdTable *table);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CmdTable, cmd_table_free)
 gboolean cmd_colours(void);
+/* Of the terminal that standard output is; FALSE if it is none. */
+gboolean cmd_terminal_size(guint *ret_rows, guint *ret_columns);
 
 /* ---- doctor ---- */
 

@@ -2,19 +2,42 @@
 #include "status/status.h"
 #include "cmd/tagship/tagship.h"
 
+#define WATCH_US (2 * G_USEC_PER_SEC)
+
+/* In one unit, so that rows stay narrow. */
 static char *ago_text(gint64 utc, gint64 now)
 {
+	static const struct {
+		gint64 below_s, unit_s;
+		const char *unit;
+	} units[] = {{120, 1, "s"},
+		     {120 * 60, 60, "min"},
+		     {48 * 3600, 3600, "h"},
+		     {G_MAXINT64, 24 * 3600, "d"}};
+	guint i = 0;
 	if (!utc)
 		return g_strdup("never");
-	g_autofree char *text = util_text_duration(now - utc);
-	return g_strconcat(text, " ago", NULL);
+	while (now - utc >= units[i].below_s)
+		i++;
+	return g_strdup_printf("%" G_GINT64_FORMAT " %s ago", (now - utc) / units[i].unit_s,
+			       units[i].unit);
+}
+
+/* "2026-12-01 02:00 +08:00": the seconds only if there are any. */
+static char *local_text(const char *local)
+{
+	g_auto(GStrv) words = g_strsplit(local, " ", 3);
+	if (g_strv_length(words) == 3 && g_str_has_suffix(words[1], ":00") &&
+	    strlen(words[1]) == strlen("02:00:00"))
+		words[1][strlen("02:00")] = '\0';
+	return g_strjoinv(" ", words);
 }
 
 /* "ordered 45%, 3 min left" while its bundle is on its way. */
 static char *state_text(const StatusCell *cell, gint64 now)
 {
-	if (cell->held)
-		return g_strdup("held");
+	if (cell->held || cell->overdue)
+		return g_strdup(cell->held ? "held" : "overdue");
 	const char *state = cell->next_state   ? cell->next_state
 			    : cell->last_state ? cell->last_state
 					       : "";
@@ -32,10 +55,12 @@ static void print_cell(CmdTable *table, const StatusCell *cell, gint64 now)
 	g_autofree char *since =
 	    cell->live_since_utc ? ago_text(cell->live_since_utc, now) : g_strdup("");
 	g_autofree char *heard = ago_text(cell->heard_utc, now);
+	g_autofree char *local =
+	    cell->next_version && !cell->next_is_now ? local_text(cell->next_local) : NULL;
 	g_autofree char *next = NULL;
 	if (cell->next_version)
 		next = g_strdup_printf("%s %s", cell->next_version,
-				       cell->next_is_now ? "as soon as staged" : cell->next_local);
+				       local ? local : "as soon as staged");
 	g_autofree char *state = state_text(cell, now);
 	cmd_table_row(table, cell->app, cell->base, cell->live_version ? cell->live_version : "-",
 		      since, next ? next : "-", state, heard, NULL);
@@ -54,38 +79,106 @@ static void print_nodes(CmdTable *table, const StatusCell *cell, gint64 now)
 	}
 }
 
-int cmd_status(Cmd *cmd, GError **error)
+static void add_table(GString *text, const Status *status, gint64 now)
 {
-	if (!cmd_options(cmd, NULL, 0, 1, error))
-		return 2;
-	g_autoptr(Central) central = central_open(cmd->dir, error);
-	g_autoptr(Status) status =
-	    central ? status_load(central, cmd->argc > 1 ? cmd->argv[1] : NULL, error) : NULL;
-	if (!status)
-		return 1;
-	if (cmd->json) {
-		g_autoptr(JsonBuilder) json = json_builder_new();
-		status_to_json(status, json);
-		cmd_print_json(json);
-		return 0;
-	}
 	static const char *const heads[] = {"APP",  "BASE",  "LIVE",  "SINCE",
 					    "NEXT", "STATE", "AS OF", NULL};
 	g_autoptr(CmdTable) table = cmd_table_new(heads);
-	gint64 now = util_clock_now_utc(central->clock);
 	for (guint i = 0; i < status->cells->len; i++) {
 		print_cell(table, g_ptr_array_index(status->cells, i), now);
 		print_nodes(table, g_ptr_array_index(status->cells, i), now);
 	}
-	cmd_table_print(table);
+	cmd_table_format(table, text);
+}
+
+/* As people read it, or machines. ret_json (may be NULL): for machines anyway, which says no "ago".
+ */
+static char *status_text(const Cmd *cmd, char **ret_json, GError **error)
+{
+	g_autoptr(Central) central = central_open(cmd->dir, error);
+	g_autoptr(Status) status =
+	    central ? status_load(central, cmd->argc > 1 ? cmd->argv[1] : NULL, error) : NULL;
+	if (!status)
+		return NULL;
+	g_autofree char *json = cmd->json || ret_json ? status_json_text(status) : NULL;
+	if (ret_json)
+		*ret_json = g_strdup(json);
+	if (cmd->json)
+		return g_strconcat(json, "\n", NULL);
+	g_autoptr(GString) text = g_string_new(NULL);
+	add_table(text, status, util_clock_now_utc(central->clock));
 	if (status->job_running || status->jobs_waiting)
-		g_print("jobs: %s%s, %u waiting\n",
-			status->job_running ? "running " : "none running",
-			status->job_running ? status->job_running : "", status->jobs_waiting);
+		g_string_append_printf(text, "jobs: %s%s, %u waiting\n",
+				       status->job_running ? "running " : "none running",
+				       status->job_running ? status->job_running : "",
+				       status->jobs_waiting);
 	for (guint i = 0; i < status->trouble->len; i++) {
 		g_autofree char *line =
 		    util_text_printable(g_ptr_array_index(status->trouble, i), -1);
-		g_print("! %s\n", line);
+		g_string_append_printf(text, "! %s\n", line);
 	}
+	return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+/* ---- --watch ---- */
+
+/* From the top, over what was there: at most what the terminal holds. */
+static void redraw(const char *text, guint rows, guint columns)
+{
+	g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+	guint count = g_strv_length(lines) - 1; /* the last ends with a newline, too */
+	guint shown = count < rows ? count : rows - 2;
+	g_autoptr(GString) screen = g_string_new("\033[H");
+	for (guint i = 0; i < shown; i++) {
+		gboolean plain = !strchr(lines[i], '\033'); /* a table fits already */
+		gboolean fits = !plain || g_utf8_strlen(lines[i], -1) <= (glong)columns;
+		g_autofree char *cut =
+		    fits ? g_strdup(lines[i]) : g_utf8_substring(lines[i], 0, (glong)columns - 1);
+		g_string_append_printf(screen, "%s%s\033[K\n", cut, fits ? "" : "…");
+	}
+	if (shown < count)
+		g_string_append_printf(screen, "%u more lines\033[K\n", count - shown);
+	g_string_append(screen, "\033[J");
+	g_print("%s", screen->str);
+}
+
+/* Until it is interrupted: on a terminal in place, elsewhere again whenever it changed. */
+static int watch(const Cmd *cmd, GError **error)
+{
+	guint rows = 0, columns = 0;
+	g_autofree char *before = NULL;
+	for (gboolean first = TRUE;; first = FALSE) {
+		g_autofree char *json = NULL;
+		g_autofree char *text = status_text(cmd, &json, error);
+		if (!text)
+			return 1;
+		gboolean terminal = !cmd->json && cmd_terminal_size(&rows, &columns);
+		if (terminal && first)
+			g_print("\033[2J");
+		if (terminal)
+			redraw(text, rows, columns);
+		else if (g_strcmp0(json, before) != 0)
+			g_print("%s%s", first || cmd->json ? "" : "\n", text);
+		(void)fflush(stdout); /* who reads is gone: the next line says so */
+		g_free(before);
+		before = g_steal_pointer(&json);
+		g_usleep(WATCH_US);
+	}
+}
+
+int cmd_status(Cmd *cmd, GError **error)
+{
+	gboolean watching = FALSE;
+	const GOptionEntry own[] = {{"watch", 'w', 0, G_OPTION_ARG_NONE, &watching,
+				     "Show it again and again, until interrupted", NULL},
+				    G_OPTION_ENTRY_NULL};
+	if (!cmd_options(cmd, own, 0, 1, error))
+		return 2;
+	if (watching)
+		return watch(cmd, error);
+	g_autofree char *text = status_text(cmd, NULL, error);
+	if (!text)
+		return 1;
+	g_print("%s", text);
 	return 0;
 }
