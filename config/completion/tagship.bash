@@ -36,6 +36,7 @@ _tagship_options() { # COMMAND VERB
 	'base add') echo '--zone --key --group --app --line-kbit' ;;
 	'base key') echo '--replace --key' ;;
 	'key revoke') echo '--signed' ;;
+	'status '*) echo '--watch --metrics' ;;
 	'plan check') echo '--app --tag' ;;
 	'plan new') echo '--at --to --release-version --title --print' ;;
 	'log '*) echo '--follow' ;;

@@ -32,9 +32,9 @@ typedef struct {
 
 typedef struct {
 	ConfPeer *peer;
-	UtilTrailers *contact; /* NULL: never heard */
-	GPtrArray *cells;      /* StatusCell, of the status */
-	GArray *visits;        /* BoardVisit, newest release of each app first */
+	const UtilTrailers *contact; /* NULL: never heard */
+	GPtrArray *cells;            /* StatusCell, of the status */
+	GArray *visits;              /* BoardVisit, newest release of each app first */
 } BoardBase;
 
 typedef struct {

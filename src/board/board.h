@@ -7,6 +7,7 @@
  *   DIR/calendar.html     what comes, in the zone of each base
  *   DIR/app/NAME.html     DIR/base/NAME.html     DIR/release/APP/ID.html
  *   DIR/status.json       what `tagship status --json` prints
+ *   DIR/metrics.prom      what `tagship status --metrics` prints
  *   DIR/as-of.js          when the board was made; every page shows it
  *   DIR/board.css board.js
  *

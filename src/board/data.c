@@ -12,7 +12,6 @@ static void base_free(gpointer data)
 {
 	BoardBase *base = data;
 	g_clear_pointer(&base->peer, conf_peer_free);
-	g_clear_pointer(&base->contact, util_trailers_free);
 	g_clear_pointer(&base->cells, g_ptr_array_unref);
 	g_clear_pointer(&base->visits, g_array_unref);
 	g_free(base);
@@ -74,7 +73,7 @@ static gboolean load_bases(BoardData *data, GHashTable *by_name, GError **error)
 		base->peer = conf_peer_load(data->central->dirfd, names[i], error);
 		if (!base->peer)
 			return FALSE;
-		base->contact = publish_contact(data->central, names[i]);
+		base->contact = g_hash_table_lookup(data->status->contacts, names[i]);
 		g_hash_table_insert(by_name, base->peer->name, base);
 	}
 	for (guint i = 0; names && i < data->status->cells->len; i++) {

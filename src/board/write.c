@@ -72,6 +72,11 @@ static gboolean write_status(Writing *self, GError **error)
 	return write_page(self, "status.json", g_strconcat(json, "\n", NULL), error);
 }
 
+static gboolean write_metrics(Writing *self, GError **error)
+{
+	return write_page(self, "metrics.prom", status_metrics(self->data->status), error);
+}
+
 static gboolean write_as_of(Writing *self, GError **error)
 {
 	g_autofree char *now = util_time_format_utc(self->data->now_utc);
@@ -131,7 +136,8 @@ static gboolean write_all(Writing *self, GError **error)
 	       write_apps(self, error) && write_bases(self, error) &&
 	       write_page(self, "calendar.html", board_calendar_page(self->data), error) &&
 	       write_page(self, "index.html", board_fleet_page(self->data), error) &&
-	       write_status(self, error) && write_as_of(self, error) && sweep_all(self, error);
+	       write_status(self, error) && write_metrics(self, error) &&
+	       write_as_of(self, error) && sweep_all(self, error);
 }
 
 /* Our mark comes first: a board that was interrupted is one. */

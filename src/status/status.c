@@ -47,6 +47,7 @@ void status_free(Status *status)
 		return;
 	g_ptr_array_unref(status->apps);
 	g_ptr_array_unref(status->cells);
+	g_hash_table_unref(status->contacts);
 	g_clear_pointer(&status->stops, g_ptr_array_unref);
 	g_ptr_array_unref(status->trouble);
 	g_free(status->job_running);
@@ -343,6 +344,17 @@ static void add_ledger_trouble(Status *status, const PublishTarget *target)
 						 target->base, target->trouble));
 }
 
+/* Read once for all apps of the base. NULL: never heard. */
+static const UtilTrailers *contact_of(Status *status, Central *central, const char *base)
+{
+	UtilTrailers *contact = g_hash_table_lookup(status->contacts, base);
+	if (!contact)
+		contact = publish_contact(central, base);
+	if (contact && !g_hash_table_contains(status->contacts, base))
+		g_hash_table_insert(status->contacts, g_strdup(base), contact);
+	return contact;
+}
+
 static gboolean load_app(Status *status, Central *central, PublishLedgers *ledgers, const char *app,
 			 GError **error)
 {
@@ -364,22 +376,21 @@ static gboolean load_app(Status *status, Central *central, PublishLedgers *ledge
 			const PublishTarget *target = g_ptr_array_index(release->targets, t);
 			StatusCell *cell = g_hash_table_lookup(by_base, target->base);
 			if (cell)
-				cell_target(cell, release, target,
-					    util_clock_now_utc(central->clock));
+				cell_target(cell, release, target, status->now_utc);
 			add_staged_alarm(status, release, target);
 			add_ledger_trouble(status, target);
 		}
 	}
 	for (guint i = first; i < status->cells->len; i++) {
 		StatusCell *cell = g_ptr_array_index(status->cells, i);
-		g_autoptr(UtilTrailers) contact = publish_contact(central, cell->base);
+		const UtilTrailers *contact = contact_of(status, central, cell->base);
 		if (contact) {
 			(void)util_trailers_need_time(contact, "Time", &cell->heard_utc, NULL);
 			cell_contact(cell, contact);
 			add_clock_trouble(status, cell, contact);
 		}
 		cell_sending(central, cell);
-		add_overdue(status, cell, util_clock_now_utc(central->clock));
+		add_overdue(status, cell, status->now_utc);
 		add_cell_trouble(status, cell);
 		add_node_trouble(status, cell);
 	}
@@ -436,6 +447,9 @@ Status *status_load(Central *central, const char *app, GError **error)
 	g_autoptr(Status) status = g_new0(Status, 1);
 	g_autoptr(PublishLedgers) ledgers = publish_ledgers_new();
 	status->apps = g_ptr_array_new_with_free_func(app_free);
+	status->now_utc = util_clock_now_utc(central->clock);
+	status->contacts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
+						 (GDestroyNotify)util_trailers_free);
 	status->cells = g_ptr_array_new_with_free_func(cell_free);
 	status->trouble = g_ptr_array_new_with_free_func(g_free);
 	g_auto(GStrv) apps = conf_app_names(central->dirfd, error);

@@ -59,10 +59,12 @@ typedef struct {
 } StatusApp;
 
 typedef struct {
-	GPtrArray *apps;    /* StatusApp, by name */
-	GPtrArray *cells;   /* StatusCell, by app, then base */
-	GPtrArray *stops;   /* PublishStop */
-	GPtrArray *trouble; /* char *, one line each */
+	GPtrArray *apps;      /* StatusApp, by name */
+	GPtrArray *cells;     /* StatusCell, by app, then base */
+	GHashTable *contacts; /* base -> UtilTrailers (publish_contact), of those heard */
+	GPtrArray *stops;     /* PublishStop */
+	GPtrArray *trouble;   /* char *, one line each */
+	gint64 now_utc;       /* when it was loaded */
 	gboolean worker_running;
 	guint jobs_waiting;
 	char *job_running; /* or NULL */
@@ -75,5 +77,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Status, status_free)
 
 /* As `tagship status --json` prints it; caller frees. */
 char *status_json_text(const Status *status);
+/* In the text format of Prometheus; caller frees. Times are those of `now_utc`. */
+char *status_metrics(const Status *status);
 void status_to_json(const Status *status, JsonBuilder *builder);
 void status_release_to_json(const PublishRelease *release, JsonBuilder *builder);

@@ -93,7 +93,7 @@ static void add_table(GString *text, const Status *status, gint64 now)
 
 /* As people read it, or machines. ret_json (may be NULL): for machines anyway, which says no "ago".
  */
-static char *status_text(const Cmd *cmd, char **ret_json, GError **error)
+static char *status_text(const Cmd *cmd, gboolean metrics, char **ret_json, GError **error)
 {
 	g_autoptr(Central) central = central_open(cmd->dir, error);
 	g_autoptr(Status) status =
@@ -105,6 +105,8 @@ static char *status_text(const Cmd *cmd, char **ret_json, GError **error)
 		*ret_json = g_strdup(json);
 	if (cmd->json)
 		return g_strconcat(json, "\n", NULL);
+	if (metrics)
+		return status_metrics(status);
 	g_autoptr(GString) text = g_string_new(NULL);
 	add_table(text, status, util_clock_now_utc(central->clock));
 	if (status->job_running || status->jobs_waiting)
@@ -149,7 +151,7 @@ static int watch(const Cmd *cmd, GError **error)
 	g_autofree char *before = NULL;
 	for (gboolean first = TRUE;; first = FALSE) {
 		g_autofree char *json = NULL;
-		g_autofree char *text = status_text(cmd, &json, error);
+		g_autofree char *text = status_text(cmd, FALSE, &json, error);
 		if (!text)
 			return 1;
 		gboolean terminal = !cmd->json && cmd_terminal_size(&rows, &columns);
@@ -168,15 +170,17 @@ static int watch(const Cmd *cmd, GError **error)
 
 int cmd_status(Cmd *cmd, GError **error)
 {
-	gboolean watching = FALSE;
+	gboolean watching = FALSE, metrics = FALSE;
 	const GOptionEntry own[] = {{"watch", 'w', 0, G_OPTION_ARG_NONE, &watching,
 				     "Show it again and again, until interrupted", NULL},
+				    {"metrics", 0, 0, G_OPTION_ARG_NONE, &metrics,
+				     "In the text format of Prometheus", NULL},
 				    G_OPTION_ENTRY_NULL};
 	if (!cmd_options(cmd, own, 0, 1, error))
 		return 2;
 	if (watching)
 		return watch(cmd, error);
-	g_autofree char *text = status_text(cmd, NULL, error);
+	g_autofree char *text = status_text(cmd, metrics, NULL, error);
 	if (!text)
 		return 1;
 	g_print("%s", text);
