@@ -74,7 +74,7 @@ _tagship_base() {
 	if [[ -z $command && $cur == -* ]]; then
 		_tagship_base_words '-C -q -v --json --help --version'
 	elif [[ -z $command ]]; then
-		_tagship_base_words 'init pull stage activate watch run status log hold unhold rollback pin unpin maintenance import export clock doctor gc key node serve authorized-keys'
+		_tagship_base_words 'init pull stage activate watch run status log hold unhold rollback pin unpin maintenance import export clock notify doctor gc key node serve authorized-keys'
 	elif [[ $cur == -* ]]; then
 		_tagship_base_words "$(_tagship_base_options "$command" "$verb")"
 	elif [[ $command == node && -z $verb ]]; then

@@ -127,7 +127,7 @@ _tagship() {
 	elif [[ -z $command && $cur == -* ]]; then
 		_tagship_words '-C -q -v --json --help --version'
 	elif [[ -z $command ]]; then
-		_tagship_words 'init app base hook key plan status log wait retry cancel rollback stop resume developer bundle export import board doctor worker gc serve authorized-keys'
+		_tagship_words 'init app base hook key plan status log wait retry cancel rollback stop resume developer bundle export import board notify doctor worker gc serve authorized-keys'
 	elif [[ $cur == -* ]]; then
 		_tagship_words "$(_tagship_options "$command" "$verb")"
 	elif [[ -n $verbs && -z $verb ]]; then

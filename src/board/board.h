@@ -18,12 +18,15 @@
 
 #include "publish/publish.h"
 
-#define BOARD_MARK ".tagship-board" /* in DIR, so that no other folder is taken for a board */
+#define BOARD_MARK                                                                                 \
+	".tagship-board" /* in DIR, and locked by who writes; no other folder is taken for a board \
+			  */
 
 typedef struct {
 	guint files, written; /* written: those that changed */
 } BoardWritten;
 
 /* Makes DIR if it is not there; REFUSED if it is neither empty nor a board. Pages of bases and apps
- * that are gone are removed. ret_written may be NULL. */
+ * that are gone are removed. One at a time: a second one waits, then AGAIN. ret_written may be
+ * NULL. */
 gboolean board_write(Central *central, const char *dir, BoardWritten *ret_written, GError **error);

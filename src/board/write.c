@@ -4,6 +4,7 @@
 #include "board/assets.h" /* generated */
 #include "board/board-private.h"
 
+#define LOCK_WAIT_MS (60 * 1000)
 #define ASSETS "/tagship/board/"
 
 typedef struct {
@@ -161,7 +162,9 @@ gboolean board_write(Central *central, const char *dir, BoardWritten *ret_writte
 	util_autofd int dirfd = util_fs_open_dir(AT_FDCWD, dir, error);
 	if (dirfd < 0 || !make_ours(dirfd, dir, error))
 		return FALSE;
-	g_autoptr(BoardData) data = board_data_load(central, error);
+	/* another one may be at it, with what was known before */
+	util_autofd int lock = util_fs_lock(dirfd, BOARD_MARK, LOCK_WAIT_MS, error);
+	g_autoptr(BoardData) data = lock >= 0 ? board_data_load(central, error) : NULL;
 	Writing self = {.data = data, .dirfd = dirfd};
 	if (!data || !write_all(&self, error))
 		return FALSE;

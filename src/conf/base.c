@@ -216,6 +216,7 @@ static const ConfKey keys[] = {
      .min = 1,
      .max = 3650,
      .fallback = 90},
+    CONF_NOTIFY_KEYS("central"),
     {.name = "signers",
      .help = "File of those whose signed tags orders must come from, in the form of tagship.cfg(5)",
      .kind = CONF_TEXT,

@@ -83,6 +83,7 @@ static const ConfKey keys[] = {
      .offset = AT(board),
      .fallback_text = "",
      .check = conf_check_board},
+    CONF_NOTIFY_KEYS("a base"),
 };
 
 static const ConfTable table = {

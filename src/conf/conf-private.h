@@ -82,6 +82,26 @@ char **conf_entry_names(int state_dirfd, const char *folder, const char *what, G
 gboolean conf_entry_remove(int state_dirfd, const char *folder, const char *what, const char *name,
 			   GError **error);
 
+/* The keys of notices, the same on both sides; whom: who may be silent. AT as in its file. */
+#define CONF_NOTIFY_KEYS(whom)                                                                     \
+	{.name = "notify",                                                                         \
+	 .help = "Program and arguments that get a JSON object on standard input for each event",  \
+	 .kind = CONF_COMMAND,                                                                     \
+	 .offset = AT(notify),                                                                     \
+	 .check_list = conf_check_command},                                                        \
+	    {.name = "notify_events",                                                              \
+	     .help = "Only these events, e.g. [\"failed\", \"rolled-back\", \"down\"]; none: all", \
+	     .kind = CONF_LIST,                                                                    \
+	     .offset = AT(notify_events),                                                          \
+	     .check = conf_check_name,                                                             \
+	     .unique = TRUE},                                                                      \
+	{                                                                                          \
+		.name = "silent",                                                                  \
+		.help = "Seconds after which " whom " that is not heard is told of",               \
+		.kind = CONF_INT, .offset = AT(silent_s), .min = 60, .max = 31536000,              \
+		.fallback = 14400                                                                  \
+	}
+
 /* Checks of values (check.c). */
 gboolean conf_check_name(const char *value, GError **error);
 gboolean conf_check_not_empty(const char *value, GError **error);

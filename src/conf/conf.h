@@ -35,6 +35,9 @@ typedef struct {
 	char *zone_dir;        /* default /usr/share/zoneinfo */
 	char *serve_url;       /* "ssh://user@host[:port]/state" for join lines; may be empty */
 	char *board;           /* folder that the worker keeps the board in; may be empty */
+	char **notify;         /* argv of the command that is told what happens; may be empty */
+	char **notify_events;  /* only these; empty: all */
+	gint64 silent_s;       /* a base that is not heard for so long is told of; default 14400 */
 } ConfCentral;
 
 ConfCentral *conf_central_load(int state_dirfd, GError **error);
@@ -198,6 +201,9 @@ typedef struct {
 	gint64 memory_mb;          /* decoder memory; default 128 */
 	gint64 min_free_mb;        /* default 64 */
 	gint64 keep_logs_days;     /* default 90 */
+	char **notify;             /* as central's */
+	char **notify_events;
+	gint64 silent_s; /* the same of central */
 	/* Where signers is given, orders are held against their signed tags here, too. */
 	char *signers;   /* path of an allowed-signers file; NULL: none */
 	char *zone;      /* this base's own, for that; NULL without signers */

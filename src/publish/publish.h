@@ -108,8 +108,8 @@ typedef struct {
  * whether the version is bound to another commit, or its tree is another one. REFUSED. */
 PlanTable *publish_judge_plan(Central *central, const PublishAsked *asked, const Plan *plan,
 			      GError **error);
-/* REFUSED if this tag object is a release of another app: it is its id, everywhere. Only an accepted
- * one counts. */
+/* REFUSED if this tag object is a release of another app: it is its id, everywhere. Only an
+ * accepted one counts. */
 gboolean publish_judge_unused(Central *central, const char *app, const char *release,
 			      GError **error);
 /* REFUSED if the version of this name is bound to another commit. */

@@ -12,7 +12,7 @@ typedef struct {
 static const Folder root_folders[] = {{"partial", 0755}, {"pending", 0755},  {"reported", 0755},
 				      {"journal", 0755}, {"log", 0755},      {"lock", 0755},
 				      {"trees", 0755},   {"accepted", 0755}, {"nodes", 0},
-				      {"mirror.git", 0}, {NULL, 0}};
+				      {"notices", 0},    {"mirror.git", 0},  {NULL, 0}};
 static const Folder state_folders[] = {{"apps.d", 0755},
 				       {"bases.d", 0755},
 				       {"ledger", 0755},
@@ -27,6 +27,7 @@ static const Folder state_folders[] = {{"apps.d", 0755},
 				       {"queue/in", 0},
 				       {"queue/jobs", 0},
 				       {"sending", 0},
+				       {"notices", 0},
 				       {"library.git", 0},
 				       {NULL, 0}};
 

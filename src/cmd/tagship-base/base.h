@@ -29,6 +29,7 @@ int base_authorized_keys(Cmd *cmd, GError **error);
 int base_clock(Cmd *cmd, GError **error);
 int base_doctor(Cmd *cmd, GError **error);
 int base_gc(Cmd *cmd, GError **error);
+int base_notify(Cmd *cmd, GError **error);
 
 /* `activate APP [VERSION]` */
 int base_activate_by_hand(Cmd *cmd, GError **error);
@@ -60,5 +61,7 @@ int base_run_helper(const Base *base, const char *program, const char *const *ar
 
 /* Drops what is no longer needed, unless staging or an activation is at work or near. */
 void base_gc_quietly(const Cmd *cmd, const Base *base);
+/* Starts `notify` if somebody is to be told; does not wait for it. */
+void base_notify_quietly(const Base *base);
 /* Sends pending reports if the line is there; what fails is said with -v only: they are kept. */
 void base_deliver_quietly(const Cmd *cmd, const Base *base);

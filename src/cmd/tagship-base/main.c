@@ -33,6 +33,7 @@ static const CmdEntry commands[] = {
     {"import", "FILE", "take in what tagship export wrote, and stage it", base_import},
     {"export", "FILE", "write reports for tagship import", base_export},
     {"clock", "[confirm]", "how the clock stands; confirm: it is right", base_clock},
+    {"notify", "", "tell `notify` of base.cfg what is new", base_notify},
     {"doctor", "", "find what is wrong with this base", base_doctor},
     {"gc", "", "drop trees, bundles and logs no longer needed", base_gc},
     {"key", "show|rotate|finish", "this base's key, and another in its place", base_key},

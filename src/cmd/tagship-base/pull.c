@@ -33,6 +33,7 @@ void base_deliver_quietly(const Cmd *cmd, const Base *base)
 	g_autoptr(GError) error = NULL;
 	if (!deliver(cmd, base, &error) && cmd->verbose)
 		g_printerr("reports stay pending: %s\n", error->message);
+	base_notify_quietly(base);
 }
 
 void base_accept_offline(const Base *base)
@@ -61,8 +62,9 @@ int base_pull(Cmd *cmd, GError **error)
 	g_autoptr(Base) base = base_open(cmd, error);
 	if (!base)
 		return 1;
-	if (pull_once(cmd, base, error))
-		return 0;
-	base_accept_offline(base);
-	return 1;
+	gboolean pulled = pull_once(cmd, base, error);
+	if (!pulled)
+		base_accept_offline(base);
+	base_notify_quietly(base);
+	return pulled ? 0 : 1;
 }

@@ -13,8 +13,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cmd/follower.h"
 #include "cmd/tagship-base/poke.h"
 
+#define NOTICES_EVERY_S 15
 #define RESPAWN_US (5 * G_USEC_PER_SEC)
 
 typedef struct {
@@ -200,6 +202,10 @@ int base_run(Cmd *cmd, GError **error)
 		   .signal_fd = -1,
 		   .poke_fd = -1};
 	gboolean ok = prepare(&run, error);
+	const char *notify[] = {own, "notify", "-q", "-C", base->root, NULL};
+	g_autoptr(CmdFollower) notices =
+	    ok && *base->conf->notify ? cmd_follower_new(notify, STDERR_FILENO, NOTICES_EVERY_S)
+				      : NULL;
 	if (ok)
 		loop(&run);
 	util_closep(&run.signal_fd);

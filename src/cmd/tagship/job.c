@@ -4,7 +4,7 @@
 #include "cmd/follower.h"
 #include "cmd/tagship/tagship.h"
 
-#define BOARD_EVERY_S 60 /* for what only time changes: last contacts, what is overdue */
+#define FOLLOW_EVERY_S 60 /* for what only time changes: last contacts, what is overdue */
 
 gboolean cmd_poke_worker(Central *central, GError **error)
 {
@@ -103,17 +103,25 @@ int cmd_rollback(Cmd *cmd, GError **error)
 		   : 0;
 }
 
-/* NULL: none is wanted. */
-static CmdFollower *follow_with_board(Central *central, int log)
+/* What follows the worker's news: the board, and who is to be told. NULL: not wanted. */
+typedef struct {
+	CmdFollower *board, *notices;
+} Followers;
+
+static CmdFollower *follow(Central *central, gboolean wanted, const char *command, int log)
 {
 	g_autofree char *program = cmd_sibling("tagship", TAGSHIP_BINDIR);
-	const char *argv[] = {program, "board", "-q", "-C", central->path, NULL};
-	return *central->conf->board ? cmd_follower_new(argv, log, BOARD_EVERY_S) : NULL;
+	const char *argv[] = {program, command, "-q", "-C", central->path, NULL};
+	return wanted ? cmd_follower_new(argv, log, FOLLOW_EVERY_S) : NULL;
 }
 
-static void tell_board(gpointer user_data)
+static void tell_followers(gpointer user_data)
 {
-	cmd_follower_news(user_data);
+	const Followers *followers = user_data;
+	if (followers->board)
+		cmd_follower_news(followers->board);
+	if (followers->notices)
+		cmd_follower_news(followers->notices);
 }
 
 int cmd_worker(Cmd *cmd, GError **error)
@@ -128,9 +136,14 @@ int cmd_worker(Cmd *cmd, GError **error)
 	util_autofd int log = central ? publish_open_log(central, error) : -1;
 	if (log < 0)
 		return 1;
-	g_autoptr(CmdFollower) board = follow_with_board(central, log);
-	PublishNews news = {tell_board, board};
-	return publish_worker(central, once, board ? &news : NULL, error) ? 0 : 1;
+	Followers followers = {
+	    .board = follow(central, *central->conf->board != '\0', "board", log),
+	    .notices = follow(central, *central->conf->notify != NULL, "notify", log)};
+	PublishNews news = {tell_followers, &followers};
+	gboolean ok = publish_worker(central, once, &news, error);
+	cmd_follower_end(followers.board);
+	cmd_follower_end(followers.notices);
+	return ok ? 0 : 1;
 }
 
 int cmd_gc(Cmd *cmd, GError **error)

@@ -30,6 +30,7 @@ static const CmdEntry commands[] = {
     {"export", "BASE FILE", "orders and bundles as a file, for a base without a line", cmd_export},
     {"import", "FILE", "take in the reports such a base wrote", cmd_import},
     {"board", "[DIR]", "write the board: a static site of all this", cmd_board},
+    {"notify", "", "tell `notify` of central.cfg what is new", cmd_notify},
     {"doctor", "", "find what is wrong with this installation", cmd_doctor},
     {"worker", "", "run queued jobs", cmd_worker},
     {"gc", "", "drop what is no longer needed", cmd_gc},

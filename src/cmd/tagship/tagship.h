@@ -23,6 +23,7 @@ int cmd_resume(Cmd *cmd, GError **error);
 int cmd_bundle(Cmd *cmd, GError **error);
 int cmd_export(Cmd *cmd, GError **error);
 int cmd_import(Cmd *cmd, GError **error);
+int cmd_notify(Cmd *cmd, GError **error);
 int cmd_board(Cmd *cmd, GError **error);
 int cmd_doctor(Cmd *cmd, GError **error);
 int cmd_worker(Cmd *cmd, GError **error);

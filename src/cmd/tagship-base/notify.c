@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A base's notices, with or without a line: its own reports, which wait for central or were
+ * confirmed, and what lasts and needs somebody here.
+ */
+#include "cmd/notices.h"
+#include "cmd/tagship-base/clock.h"
+#include "cmd/tagship-base/contact.h"
+
+#define REPORT_MAX (1024 * 1024)
+
+/* Groups of `seen`. */
+#define REPORTS "reports"
+#define ALARMS "alarms"
+
+typedef struct {
+	const Base *base;
+	gint64 now_utc;
+	GKeyFile *before, *now;
+	gboolean first; /* all there is is history */
+} Look;
+
+static gboolean put(const Look *look, const char *key, const Notice *notice, GError **error)
+{
+	char **events = look->base->conf->notify_events;
+	gboolean wanted = !*events || g_strv_contains((const char *const *)events, notice->event);
+	return !wanted || notice_put(look->base->dirfd, key, notice, error);
+}
+
+/* ---- reports ---- */
+
+static gboolean tell_report(const Look *look, const char *path, const char *key, GError **error)
+{
+	g_autofree char *text = NULL;
+	gsize len = 0;
+	/* confirmed or dropped just now: it is found where it went, or was told */
+	g_autoptr(Report) report =
+	    util_fs_read_file(look->base->dirfd, path, REPORT_MAX, &text, &len, NULL)
+		? report_parse(text, len, NULL)
+		: NULL;
+	if (!report || report->event == REPORT_NODES)
+		return TRUE;
+	Notice notice = {.event = report_event_name(report->event),
+			 .time_utc = report->event_utc,
+			 .app = report->app,
+			 .base = report->base,
+			 .version = report->version,
+			 .release = report->release,
+			 .detail = report->detail,
+			 .log_end = report->log_end,
+			 .outage_ms = report->outage_ms};
+	return put(look, key, &notice, error);
+}
+
+static gboolean look_at_reports(Look *look, const char *folder, GError **error)
+{
+	g_autoptr(GPtrArray) names = util_fs_list(look->base->dirfd, folder, error);
+	for (guint i = 0; names && i < names->len; i++) {
+		const char *key = names->pdata[i];
+		g_autofree char *path = g_build_filename(folder, key, NULL);
+		if (g_str_has_suffix(key, ".sig") || strcmp(key, "commits") == 0)
+			continue;
+		gboolean known = g_key_file_has_key(look->before, REPORTS, key, NULL) ||
+				 g_key_file_has_key(look->now, REPORTS, key, NULL);
+		g_key_file_set_string(look->now, REPORTS, key, "");
+		if (!look->first && !known && !tell_report(look, path, key, error))
+			return FALSE;
+	}
+	return names != NULL;
+}
+
+/* ---- what lasts ---- */
+
+/* detail NULL: it is not so, or no more. */
+static gboolean look_at_alarm(Look *look, const char *event, const char *detail, GError **error)
+{
+	g_autofree char *before = g_key_file_get_string(look->before, ALARMS, event, NULL);
+	g_autofree char *now = util_time_format_utc(look->now_utc);
+	Notice notice = {.event = event,
+			 .over = !detail,
+			 .time_utc = look->now_utc,
+			 .base = look->base->conf->name,
+			 .detail = detail,
+			 .outage_ms = -1};
+	if (detail)
+		g_key_file_set_string(look->now, ALARMS, event, before ? before : now);
+	if (!before == !detail)
+		return TRUE;
+	g_autofree char *key = g_strdup_printf("alarm %s %s %s", event, detail ? "begins" : "ends",
+					       before ? before : now);
+	return put(look, key, &notice, error);
+}
+
+static char *silence(const Look *look, const UtilTrailers *contact)
+{
+	gint64 heard_utc = 0;
+	if (!contact || !util_trailers_need_time(contact, "Time", &heard_utc, NULL) ||
+	    look->now_utc - heard_utc <= look->base->conf->silent_s)
+		return NULL;
+	g_autofree char *since = util_time_format_utc(heard_utc);
+	return g_strdup_printf("central was not reached since %s", since);
+}
+
+static char *full_disk(const Look *look)
+{
+	guint64 bytes = 0;
+	if (!util_fs_free_bytes(look->base->dirfd, &bytes, NULL) ||
+	    bytes > (guint64)look->base->conf->min_free_mb * 1000000)
+		return NULL;
+	g_autofree char *text = util_text_bytes(bytes);
+	return g_strdup_printf("%s free, below min_free_mb: nothing is fetched", text);
+}
+
+static gboolean look_at_alarms(Look *look, GError **error)
+{
+	gint64 offset_ms = 0;
+	g_autoptr(UtilTrailers) contact = base_last_contact(look->base);
+	g_autofree char *silent = silence(look, contact);
+	g_autofree char *head = base_head_alarm(look->base);
+	g_autofree char *doubt = base_clock_doubt(look->base);
+	g_autofree char *disk = full_disk(look);
+	gboolean off = base_clock_offset(contact, &offset_ms) && base_clock_is_off(offset_ms);
+	g_autofree char *offset =
+	    off ? g_strdup_printf("%+.3f s off central's", (double)offset_ms / 1000) : NULL;
+	return look_at_alarm(look, "silent", silent, error) &&
+	       look_at_alarm(look, "head-old", head, error) &&
+	       look_at_alarm(look, "clock-off", offset, error) &&
+	       look_at_alarm(look, "clock-doubt", doubt, error) &&
+	       look_at_alarm(look, "disk-full", disk, error);
+}
+
+/* ---- the command ---- */
+
+static gboolean look_at_all(const Base *base, GError **error)
+{
+	Look look = {.base = base, .now_utc = util_clock_now_utc(base->clock)};
+	g_autoptr(GKeyFile) before = notice_seen_load(base->dirfd, &look.first, error);
+	g_autoptr(GKeyFile) now = g_key_file_new();
+	look.before = before;
+	look.now = now;
+	/* what is confirmed meanwhile goes from the first to the second */
+	return before && look_at_reports(&look, "pending", error) &&
+	       look_at_reports(&look, "reported", error) && look_at_alarms(&look, error) &&
+	       notice_seen_save(base->dirfd, now, error);
+}
+
+void base_notify_quietly(const Base *base)
+{
+	g_autofree char *own = cmd_sibling("tagship-base", TAGSHIP_BINDIR);
+	const char *argv[] = {own, "notify", "-q", "-C", base->root, NULL};
+	if (*base->conf->notify)
+		(void)util_child_detach(argv, NULL); /* the next one tells */
+}
+
+int base_notify(Cmd *cmd, GError **error)
+{
+	NoticeDelivered delivered = {0};
+	if (!cmd_options(cmd, NULL, 0, 0, error))
+		return 2;
+	g_autoptr(Base) base = base_open(cmd, error);
+	if (!base)
+		return 1;
+	if (!*base->conf->notify) {
+		cmd_say(cmd, "base.cfg has no `notify`: nobody is told");
+		return 0;
+	}
+	util_autofd int lock = notice_lock(base->dirfd, error);
+	if (lock < 0 || !look_at_all(base, error) ||
+	    !notice_deliver(base->dirfd, (const char *const *)base->conf->notify,
+			    util_clock_now_utc(base->clock), &delivered, error))
+		return 1;
+	return cmd_say_notices(cmd, &delivered);
+}

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Central's notices: what jobs and bases did since the last look, from the queue's jobs and the
+ * ledgers of reports, and what lasts and needs somebody, from the status.
+ */
+#include <sys/stat.h>
+
+#include "cmd/notices.h"
+#include "cmd/tagship/tagship.h"
+#include "status/status.h"
+
+#define REPORTS_MAX 256 /* of one base since the last look; older ones are not told */
+#define KEY_OLD_S ((gint64)400 * 24 * 3600)
+
+/* Groups of `seen`. */
+#define JOBS "jobs"
+#define REPORTS "reports"
+#define ALARMS "alarms"
+
+typedef struct {
+	Central *central;
+	const Status *status;
+	GKeyFile *before, *now;
+	gboolean first; /* all there is is history */
+} Look;
+
+static gboolean is_wanted(const Look *look, const char *event)
+{
+	char **events = look->central->conf->notify_events;
+	return !*events || g_strv_contains((const char *const *)events, event);
+}
+
+static gboolean put(const Look *look, const char *key, const Notice *notice, GError **error)
+{
+	return !is_wanted(look, notice->event) ||
+	       notice_put(look->central->dirfd, key, notice, error);
+}
+
+/* ---- jobs ---- */
+
+static gboolean tell_job(const Look *look, const Job *job, const char *state, GError **error)
+{
+	gboolean built = strcmp(job->kind, "tag") == 0 || strcmp(job->kind, "branch") == 0;
+	const char *slash = strrchr(job->ref, '/');
+	if (job->state != JOB_FAILED && !(job->state == JOB_DONE && built))
+		return TRUE;
+	Notice notice = {.event = job->state == JOB_FAILED ? "failed" : "built",
+			 .time_utc = job->ended_utc,
+			 .app = job->app,
+			 .base = *job->base ? job->base : NULL,
+			 .version = slash ? slash + 1 : NULL,
+			 .detail = job->reason,
+			 .outage_ms = -1};
+	g_autofree char *key = g_strdup_printf("job %s %s", job->id, state);
+	return put(look, key, &notice, error);
+}
+
+static gboolean look_at_jobs(Look *look, GError **error)
+{
+	g_autoptr(GPtrArray) jobs = store_job_list(look->central->queue_dirfd, error);
+	for (guint i = 0; jobs && i < jobs->len; i++) {
+		const Job *job = jobs->pdata[i];
+		g_autofree char *state = g_strdup_printf("%s %" G_GINT64_FORMAT,
+							 job_state_name(job->state), job->attempt);
+		g_autofree char *before = g_key_file_get_string(look->before, JOBS, job->id, NULL);
+		g_key_file_set_string(look->now, JOBS, job->id, state);
+		if (!look->first && g_strcmp0(before, state) != 0 &&
+		    !tell_job(look, job, state, error))
+			return FALSE;
+	}
+	return jobs != NULL;
+}
+
+/* ---- reports ---- */
+
+static gboolean tell_report(const Look *look, const Report *report, const char *key, GError **error)
+{
+	Notice notice = {.event = report_event_name(report->event),
+			 .time_utc = report->event_utc,
+			 .app = report->app,
+			 .base = report->base,
+			 .version = report->version,
+			 .release = report->release,
+			 .detail = report->detail,
+			 .log_end = report->log_end,
+			 .outage_ms = report->outage_ms};
+	g_autofree char *identity = g_strdup_printf("report %s %s", report->base, key);
+	return put(look, identity, &notice, error);
+}
+
+/* The keys of what came after `before` (NULL: of all). */
+static GHashTable *keys_after(Repo *ledger, const char *before, GError **error)
+{
+	g_autoptr(GPtrArray) reported = ledger_reported(ledger, REPORTS_MAX, error);
+	if (!reported)
+		return NULL;
+	GHashTable *keys = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	for (guint i = 0; i < reported->len; i++) {
+		const LedgerReported *one = reported->pdata[i];
+		if (g_strcmp0(one->oid, before) == 0)
+			break;
+		(void)g_hash_table_add(keys, g_strdup(one->key)); /* a set */
+	}
+	return keys;
+}
+
+static gboolean tell_after(const Look *look, Repo *ledger, const char *before, GError **error)
+{
+	g_autoptr(GHashTable) keys = keys_after(ledger, before, error);
+	g_autoptr(GPtrArray) reports = keys ? ledger_reports(ledger, error) : NULL;
+	for (guint i = 0; reports && i < reports->len; i++) {
+		const Report *report = reports->pdata[i];
+		g_autofree char *key = report_key(report);
+		if (g_hash_table_contains(keys, key) && !tell_report(look, report, key, error))
+			return FALSE;
+	}
+	return reports != NULL;
+}
+
+static gboolean look_at_reports(Look *look, GError **error)
+{
+	g_auto(GStrv) bases = conf_peer_names(look->central->dirfd, error);
+	for (guint i = 0; bases && bases[i]; i++) {
+		char head[REPO_OID] = "";
+		g_autoptr(Repo) ledger = ledger_open(look->central->path, bases[i], NULL);
+		g_autofree char *before =
+		    g_key_file_get_string(look->before, REPORTS, bases[i], NULL);
+		/* one that cannot be read is an alarm of the status */
+		gboolean some = ledger && repo_ref_get(ledger, LEDGER_REPORTS, head, NULL);
+		g_key_file_set_string(look->now, REPORTS, bases[i],
+				      some     ? head
+				      : before ? before
+					       : "");
+		if (some && !look->first && g_strcmp0(head, before) != 0 &&
+		    !tell_after(look, ledger, before, error))
+			return FALSE;
+	}
+	return bases != NULL;
+}
+
+/* ---- what lasts ---- */
+
+/* "EVENT/…": told when it begins; look_at_ends tells when it has ended. */
+static gboolean tell_alarm(Look *look, const char *key, const Notice *notice, GError **error)
+{
+	g_autofree char *since = util_time_format_utc(notice->time_utc);
+	g_autofree char *before = g_key_file_get_string(look->before, ALARMS, key, NULL);
+	g_key_file_set_string(look->now, ALARMS, key, before ? before : since);
+	if (before)
+		return TRUE;
+	g_autofree char *identity = g_strdup_printf("alarm %s %s", key, since);
+	return put(look, identity, notice, error);
+}
+
+static gboolean look_at_cell(Look *look, const StatusCell *cell, GError **error)
+{
+	Notice notice = {.time_utc = look->status->now_utc,
+			 .app = cell->app,
+			 .base = cell->base,
+			 .version = cell->next_version,
+			 .outage_ms = -1};
+	if (cell->overdue) {
+		g_autofree char *key = g_strdup_printf("overdue/%s/%s/%" G_GUINT64_FORMAT,
+						       cell->app, cell->base, cell->next_seq);
+		notice.event = "overdue";
+		notice.detail = "its time is over, and nothing was heard of it";
+		if (!tell_alarm(look, key, &notice, error))
+			return FALSE;
+	}
+	if (cell->held) {
+		g_autofree char *key = g_strdup_printf("held/%s/%s", cell->app, cell->base);
+		notice.event = "held";
+		notice.version = NULL;
+		notice.detail = cell->held;
+		return tell_alarm(look, key, &notice, error);
+	}
+	return TRUE;
+}
+
+static gboolean look_at_contact(Look *look, const char *base, const UtilTrailers *contact,
+				GError **error)
+{
+	gint64 heard_utc = 0, offset_ms = 0;
+	Notice notice = {.time_utc = look->status->now_utc, .base = base, .outage_ms = -1};
+	if (!util_trailers_get(contact, "By-File") &&
+	    util_trailers_need_time(contact, "Time", &heard_utc, NULL) &&
+	    look->status->now_utc - heard_utc > look->central->conf->silent_s) {
+		g_autofree char *key = g_strconcat("silent/", base, NULL);
+		g_autofree char *since = util_time_format_utc(heard_utc);
+		g_autofree char *detail = g_strdup_printf("not heard since %s", since);
+		notice.event = "silent";
+		notice.detail = detail;
+		if (!tell_alarm(look, key, &notice, error))
+			return FALSE;
+	}
+	if (publish_clock_is_off(contact, &offset_ms)) {
+		g_autofree char *key = g_strconcat("clock-off/", base, NULL);
+		g_autofree char *detail =
+		    g_strdup_printf("%+.3f s off central's", (double)offset_ms / 1000);
+		notice.event = "clock-off";
+		notice.detail = detail;
+		return tell_alarm(look, key, &notice, error);
+	}
+	return TRUE;
+}
+
+/* Ordered, and by all that is known it will not be there in time. */
+static gboolean look_at_late(Look *look, const PublishRelease *release, GError **error)
+{
+	for (guint i = 0; i < release->targets->len; i++) {
+		const PublishTarget *target = release->targets->pdata[i];
+		if (release->is_now || target->state != CENTRAL_ORDERED ||
+		    target->arrival_utc <= target->at_utc)
+			continue;
+		g_autofree char *key = g_strdup_printf("late/%s/%s/%.12s", release->app,
+						       target->base, release->release);
+		g_autofree char *arrival = util_time_format_utc(target->arrival_utc);
+		g_autofree char *detail =
+		    g_strdup_printf("expected at %s, goes live at %s", arrival, target->local_text);
+		Notice notice = {.event = "late",
+				 .time_utc = look->status->now_utc,
+				 .app = release->app,
+				 .base = target->base,
+				 .version = release->version,
+				 .release = release->release,
+				 .detail = detail,
+				 .outage_ms = -1};
+		if (!tell_alarm(look, key, &notice, error))
+			return FALSE;
+	}
+	return TRUE;
+}
+
+static gboolean look_at_key(Look *look, GError **error)
+{
+	struct stat st;
+	gint64 now = look->status->now_utc;
+	if (fstatat(look->central->dirfd, PUBLISH_KEY ".pub", &st, 0) != 0 ||
+	    now - st.st_mtime < KEY_OLD_S)
+		return TRUE;
+	Notice notice = {.event = "key-old",
+			 .time_utc = now,
+			 .detail = "central's signing key is over a year old: tagship key rotate",
+			 .outage_ms = -1};
+	return tell_alarm(look, "key-old/central", &notice, error);
+}
+
+/* What was an alarm and is none any more. */
+static gboolean look_at_ends(Look *look, GError **error)
+{
+	g_auto(GStrv) keys = g_key_file_get_keys(look->before, ALARMS, NULL, NULL);
+	for (guint i = 0; keys && keys[i]; i++) {
+		if (g_key_file_has_key(look->now, ALARMS, keys[i], NULL))
+			continue;
+		g_auto(GStrv) words = g_strsplit(keys[i], "/", 4);
+		g_autofree char *since = g_key_file_get_string(look->before, ALARMS, keys[i], NULL);
+		gboolean of_app = g_strv_length(words) > 2;
+		Notice notice = {.event = words[0],
+				 .over = TRUE,
+				 .time_utc = look->status->now_utc,
+				 .app = of_app ? words[1] : NULL,
+				 .base = of_app ? words[2] : words[1],
+				 .outage_ms = -1};
+		g_autofree char *identity = g_strdup_printf("over %s %s", keys[i], since);
+		if (!put(look, identity, &notice, error))
+			return FALSE;
+	}
+	return TRUE;
+}
+
+static gboolean look_at_alarms(Look *look, GError **error)
+{
+	GHashTableIter iter;
+	gpointer base = NULL, contact = NULL;
+	for (guint i = 0; i < look->status->cells->len; i++)
+		if (!look_at_cell(look, look->status->cells->pdata[i], error))
+			return FALSE;
+	g_hash_table_iter_init(&iter, look->status->contacts);
+	while (g_hash_table_iter_next(&iter, &base, &contact))
+		if (!look_at_contact(look, base, contact, error))
+			return FALSE;
+	for (guint a = 0; a < look->status->apps->len; a++) {
+		const GPtrArray *releases =
+		    ((const StatusApp *)look->status->apps->pdata[a])->releases;
+		for (guint i = 0; i < releases->len; i++)
+			if (!look_at_late(look, releases->pdata[i], error))
+				return FALSE;
+	}
+	return look_at_key(look, error) && look_at_ends(look, error);
+}
+
+/* ---- the command ---- */
+
+static gboolean look_at_all(Central *central, GError **error)
+{
+	Look look = {.central = central};
+	g_autoptr(Status) status = status_load(central, NULL, error);
+	g_autoptr(GKeyFile) before =
+	    status ? notice_seen_load(central->dirfd, &look.first, error) : NULL;
+	g_autoptr(GKeyFile) now = g_key_file_new();
+	look.status = status;
+	look.before = before;
+	look.now = now;
+	return before && look_at_jobs(&look, error) && look_at_reports(&look, error) &&
+	       look_at_alarms(&look, error) && notice_seen_save(central->dirfd, now, error);
+}
+
+int cmd_notify(Cmd *cmd, GError **error)
+{
+	NoticeDelivered delivered = {0};
+	if (!cmd_options(cmd, NULL, 0, 0, error))
+		return 2;
+	g_autoptr(Central) central = central_open(cmd->dir, error);
+	if (!central)
+		return 1;
+	if (!*central->conf->notify) {
+		cmd_say(cmd, "central.cfg has no `notify`: nobody is told");
+		return 0;
+	}
+	util_autofd int lock = notice_lock(central->dirfd, error);
+	if (lock < 0 || !look_at_all(central, error) ||
+	    !notice_deliver(central->dirfd, (const char *const *)central->conf->notify,
+			    util_clock_now_utc(central->clock), &delivered, error))
+		return 1;
+	return cmd_say_notices(cmd, &delivered);
+}
