@@ -122,6 +122,10 @@ typedef struct {
 } CmdDoctor;
 /* Prints "ok" or "BAD" and the text; a bad one says what to do. */
 void cmd_finding(CmdDoctor *doctor, gboolean good, const char *format, ...) G_GNUC_PRINTF(3, 4);
+/* Prints "note" and the text: worth knowing, and not wrong; nothing with quiet. */
+void cmd_note(const CmdDoctor *doctor, const char *format, ...) G_GNUC_PRINTF(2, 3);
+/* Whether something keeps the clock right, as the kernel knows. */
+void cmd_check_clock(CmdDoctor *doctor);
 /* What the kernel has to confine `what` ("unpacking"), and what it lacks. */
 void cmd_check_confinement(CmdDoctor *doctor, const char *what);
 /* Exit status for monitoring: 1 with error if anything is bad. */

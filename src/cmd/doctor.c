@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: ISC */
+#include <sys/timex.h>
+
 #include "cmd/cmd.h"
 #include "confine/confine.h"
 
@@ -11,6 +13,28 @@ void cmd_finding(CmdDoctor *doctor, gboolean good, const char *format, ...)
 	doctor->bad += !good;
 	if (!good || !doctor->quiet)
 		g_print("%s %s\n", good ? "ok  " : "BAD ", text);
+}
+
+void cmd_note(const CmdDoctor *doctor, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	g_autofree char *text = g_strdup_vprintf(format, args);
+	va_end(args);
+	if (!doctor->quiet)
+		g_print("note %s\n", text);
+}
+
+void cmd_check_clock(CmdDoctor *doctor)
+{
+	struct timex state = {0};
+	if (adjtimex(&state) != TIME_ERROR)
+		cmd_finding(doctor, TRUE,
+			    "this machine's clock: synchronised, as the kernel has it");
+	else
+		cmd_note(doctor,
+			 "this machine's clock: the kernel does not know that anything keeps it "
+			 "right (chrony, systemd-timesyncd); releases go by it");
 }
 
 int cmd_doctor_end(const CmdDoctor *doctor, GError **error)

@@ -371,6 +371,21 @@ chmod 644 "$ROOT/key"
 exits "a base's key that others can read" 1 b doctor
 says 'is found' 'others can read it'
 chmod 600 "$ROOT/key"
+chmod o+w "$STATE/queue"
+exits 'a folder that everybody can write' 1 c doctor
+says 'is found' "chmod o-w $STATE/queue"
+chmod o-w "$STATE/queue"
+chmod o+w "$W/berlin/app"
+exits 'likewise at the base' 1 b doctor
+says 'is found' "and so change what serves: chmod o-w $W/berlin/app"
+chmod o-w "$W/berlin/app"
+[ "$(id -u)" != 0 ] || { chown 65534 "$STATE/queue"; exits "a folder of somebody else's" 1 c doctor; says 'is found' "chown -R $(id -un) $STATE/queue"; chown 0 "$STATE/queue"; }
+cp "$STATE/central.cfg" "$W/central.cfg"
+printf 'serve_url = "ssh://nobody@127.0.0.1/x";\n' >> "$STATE/central.cfg"
+exits 'bases that come to an account without a shell' 1 c doctor
+says 'are found' 'sshd: shell of nobody: /usr/sbin/nologin'
+says 'sshd was asked' 'note sshd: AcceptEnv'
+mv "$W/central.cfg" "$STATE/central.cfg"
 mv "$W/shop.git/hooks/post-receive" "$W/post-receive"
 printf '#!/bin/sh\n' > "$W/shop.git/hooks/post-receive"
 chmod +x "$W/shop.git/hooks/post-receive"

@@ -4,6 +4,7 @@
 
 #include "cmd/tagship-base/clock.h"
 #include "cmd/tagship-base/contact.h"
+#include "cmd/tagship-base/doctor.h"
 #include "cmd/tagship-base/nodes.h"
 
 #define SILENT_S (24 * 3600)
@@ -119,6 +120,7 @@ static void check_app(CmdDoctor *doctor, const Base *base, const ConfBaseApp *ap
 		cmd_finding(doctor, FALSE, "app %s: %s", app->name, error->message);
 		return;
 	}
+	base_check_folder(doctor, app);
 	g_autofree char *path = g_build_filename(app->dir, "current", NULL);
 	g_autofree char *target = util_fs_readlink(AT_FDCWD, path, NULL);
 	g_autofree char *tree = target ? g_path_get_basename(target) : NULL;
@@ -182,11 +184,14 @@ int base_doctor(Cmd *cmd, GError **error)
 	check_trust(&doctor, base);
 	check_contact(&doctor, base);
 	check_disk(&doctor, base);
+	cmd_check_clock(&doctor);
+	base_check_features(&doctor, base);
 	cmd_check_confinement(&doctor, "unpacking, and serving nodes");
 	if (base->conf->apps->len == 0)
 		cmd_finding(&doctor, FALSE, "no app in %s/base.cfg; add one", base->root);
 	for (guint i = 0; i < base->conf->apps->len; i++)
 		check_app(&doctor, base, g_ptr_array_index(base->conf->apps, i));
+	base_check_servers(&doctor);
 	check_nodes(&doctor, base);
 	cmd_finding(&doctor, TRUE, "tagship-base run: %s",
 		    util_fs_locked(base->dirfd, "lock/run")

@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include "status/status.h"
-#include "cmd/tagship/tagship.h"
+#include "cmd/tagship/doctor.h"
 #include "confine/confine.h"
 
 #define RELEASES_LOOKED_AT 200 /* of an app, the newest */
@@ -91,6 +91,10 @@ static void check_hooks(CmdDoctor *doctor, const ConfApp *app)
 		cmd_finding(doctor, FALSE,
 			    "app %s: hook %s is not ours; run: tagship hook install %s", app->name,
 			    missing, app->repo);
+	g_autofree char *chained = cmd_hooks_chained(app->repo);
+	if (chained && *chained)
+		cmd_finding(doctor, TRUE, "app %s: hooks that were there before run first: %s",
+			    app->name, chained);
 }
 
 /* A tag that we dealt with and that is gone without a recorded deletion. */
@@ -250,6 +254,7 @@ static gboolean check_all(CmdDoctor *doctor, Central *central, GError **error)
 		return FALSE;
 	g_autofree char *key = publish_key_public(central->dirfd, PUBLISH_KEY ".pub");
 	check_git(doctor);
+	cmd_check_ownership(doctor, central);
 	check_key(doctor, central, key);
 	check_recovery(doctor, central);
 	check_bwrap(doctor, central, apps);
@@ -260,6 +265,8 @@ static gboolean check_all(CmdDoctor *doctor, Central *central, GError **error)
 			    "may ask the machine's own services who it is; a line there for it "
 			    "would close that");
 	check_disk(doctor, central);
+	cmd_check_clock(doctor);
+	cmd_check_sshd(doctor, central, bases);
 	check_watches(doctor, g_strv_length(bases));
 	check_worker(doctor, central);
 	g_autoptr(GError) failed = NULL;

@@ -164,6 +164,22 @@ char *cmd_hooks_missing(const char *repo, GError **error)
 	return g_string_free(g_steal_pointer(&missing), FALSE);
 }
 
+char *cmd_hooks_chained(const char *repo)
+{
+	g_autofree char *dir = repo_hooks_dir(repo, NULL);
+	util_autofd int dirfd = dir ? util_fs_open_dir(AT_FDCWD, dir, NULL) : -1;
+	if (dirfd < 0)
+		return NULL;
+	g_autoptr(GString) chained = g_string_new(NULL);
+	for (guint i = 0; i < G_N_ELEMENTS(hook_names); i++) {
+		g_autofree char *path = g_build_filename(CONF_HOOKS_OURS, hook_names[i], NULL);
+		if (faccessat(dirfd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+			g_string_append_printf(chained, "%s%s", chained->len ? ", " : "",
+					       hook_names[i]);
+	}
+	return g_string_free(g_steal_pointer(&chained), FALSE);
+}
+
 static gboolean check_one(int dirfd, const char *name)
 {
 	g_autofree char *target = our_hook(name);

@@ -42,6 +42,9 @@ int cmd_follow_job(Central *central, const char *job_id, gboolean follow, GError
 /* The hooks of ours that the repository lacks, "a, b" ("" for none), where git looks for them. */
 char *cmd_hooks_missing(const char *repo, GError **error);
 
+/* The hooks that were there before ours and run first, "a, b" ("" for none); NULL: not known. */
+char *cmd_hooks_chained(const char *repo);
+
 /* Central's public key from keys/central.pub, "ssh-ed25519 AAAA…"; NULL if it cannot be read. */
 char *cmd_public_key(int state_dirfd);
 /* Writes the key in this .pub file to where STATE's recovery key stands. */
