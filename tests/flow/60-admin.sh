@@ -443,6 +443,8 @@ ok 'is JSON' json_ok
 # ---- new hardware ----
 exits 'base key' 0 c base key berlin
 ok 'prints the key' grep -q '^ssh-ed25519 AAAA' "$W/out"
+exits 'a join line with more around it is refused' 2 tagship-base -C "$W/berlin2" init berlin --join "$(printf '%s\n%s' 'a note' "$(cat "$W/join")")"
+ok 'and nothing is made' [ ! -e "$W/berlin2/base.cfg" ]
 tagship-base -q -C "$W/berlin2" init berlin --incarnation 2 --join "$(cat "$W/join")" --zone Europe/Berlin > "$W/enrol"
 key=$(sed -n "s/.*--key '\([^']*\)'.*/\1/p" "$W/enrol")
 exits 'base key --replace without a key' 2 c base key berlin --replace

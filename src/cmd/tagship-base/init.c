@@ -42,7 +42,8 @@ static gboolean join_parse(const char *line, Join *join, GError **error)
 			join->recovery_key = g_steal_pointer(&key);
 	}
 	gboolean ssh = g_str_has_prefix(join->upstream, "ssh://");
-	if (join->central_key && util_sshsig_key_ok(join->central_key) &&
+	gboolean one_word = strcspn(line, " \t\r\n") == strlen(line);
+	if (one_word && join->central_key && util_sshsig_key_ok(join->central_key) &&
 	    (!join->recovery_key || util_sshsig_key_ok(join->recovery_key)) &&
 	    (ssh ? join->host_key && util_sshsig_key_ok(join->host_key)
 		 : g_path_is_absolute(join->upstream)))
@@ -50,7 +51,7 @@ static gboolean join_parse(const char *line, Join *join, GError **error)
 	return util_error_set(
 	    error, TS_ERROR_USAGE,
 	    "--join wants the line that \"tagship init\" printed on central, whole "
-	    "and in quotes: URL#central=...[&host=...][&recovery=...]");
+	    "and in quotes, and nothing around it: URL#central=...[&host=...][&recovery=...]");
 }
 
 /* IANA zone of this machine, or NULL. */
@@ -94,7 +95,8 @@ static gboolean setup_mirror(const char *root, int dirfd, const char *name, cons
 	gboolean own_ref = join->node && !g_str_has_prefix(join->upstream, "ssh://");
 	const char *fetch =
 	    own_ref ? "+" LEDGER_ACCEPTED ":" LEDGER_SEEN : "+" LEDGER_ORDERS ":" LEDGER_SEEN;
-	g_autofree char *target = cmd_sibling("hooks/reference-transaction", TAGSHIP_LIBEXEC);
+	g_autofree char *target =
+	    cmd_sibling("hooks/reference-transaction", TAGSHIP_LIBEXEC "/mirror");
 	util_autofd int hooks = -1;
 	if (!util_fs_mkdir(dirfd, "mirror.git/hooks", 0755, error))
 		return FALSE;
