@@ -89,7 +89,7 @@ say = @$(if $(V),:,echo "  $(1)")
 
 .PHONY: all faults help install uninstall check check-programs check-unit check-flow check-fuzz check-sweep check-sim check-real check-board check-san \
 	bad-bundles coverage fault fuzz fuzzers sim sweep sweep-trees sweep-releases lint demo demo-clean bench bench-road bench-bytes bench-line \
-	bench-activation clean format
+	bench-activation clean deb check-deb format
 .DELETE_ON_ERROR:
 .SECONDARY:
 all: $(BINS)
@@ -348,6 +348,12 @@ bench-activation: all ## seconds kept, the switch, staging, requests during swit
 
 format: ## clang-format in place
 	clang-format -i $(shell git ls-files '*.c' '*.h')
+
+deb: ## Debian packages tagship-central and tagship-base into build/deb (scripts/install-deps --deb)
+	scripts/deb $(B) $(VERSION)
+
+check-deb: deb ## the packages in a fresh Debian made by debootstrap (root, network)
+	TAGSHIP_BUILD=$(abspath $(B)) tests/deb/check-deb
 
 install: all ## DESTDIR= prefix=/usr/local
 	scripts/install-files "$(B)" "$(DESTDIR)" bindir=$(bindir) libexecdir=$(libexecdir) mandir=$(mandir) \
