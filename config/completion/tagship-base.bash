@@ -20,7 +20,7 @@ _tagship_base_words() { # WORDS
 
 _tagship_base_options() { # COMMAND VERB
 	case "$1${2:+ $2}" in
-	init) echo '--join --zone --incarnation --node' ;;
+	init) echo '--join --zone --app --incarnation --node' ;;
 	'node add') echo '--key --replace' ;;
 	'node join') echo '--url --host-key' ;;
 	log) echo '--lines' ;;
@@ -41,7 +41,7 @@ _tagship_base() {
 			i=$((i + 1))
 			_tagship_base_dir=${COMP_WORDS[i]}
 			;;
-		--join | --zone | --incarnation | --lines | --node | --key | --url | --host-key | -n) [[ $command == gc ]] || i=$((i + 1)) ;;
+		--join | --zone | --app | --incarnation | --lines | --node | --key | --url | --host-key | -n) [[ $command == gc ]] || i=$((i + 1)) ;;
 		-*) ;;
 		*)
 			if [[ -z $command ]]; then
@@ -69,7 +69,7 @@ _tagship_base() {
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
-	--join | --incarnation | --lines | --node | --key | --url) return ;;
+	--join | --app | --incarnation | --lines | --node | --key | --url) return ;;
 	esac
 	if [[ -z $command && $cur == -* ]]; then
 		_tagship_base_words '-C -q -v --json --help --version'

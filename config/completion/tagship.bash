@@ -32,7 +32,7 @@ _tagship_verbs() { # COMMAND
 _tagship_options() { # COMMAND VERB
 	case "$1 $2" in
 	'init '*) echo '--url --host-key --recovery-key --service' ;;
-	'app add') echo '--build --output --branch --require-plan --sandbox --network --incremental --build-time --build-memory' ;;
+	'app add') echo '--new --build --output --branch --require-plan --sandbox --network --incremental --build-time --build-memory' ;;
 	'base add') echo '--zone --key --group --app --line-kbit' ;;
 	'base key') echo '--replace --key' ;;
 	'key revoke') echo '--signed' ;;

@@ -388,8 +388,22 @@ static const char example_app[] =
     "#     health = [ \"curl\", \"-fsS\", \"http://127.0.0.1:8080/healthz\" ];\n"
     "#     health_time = 60;\n"
     "#   }\n"
-    "# );\n"
-    "apps = ( );\n";
+    "# );\n";
+
+static void add_apps(GString *text, const char *const *apps)
+{
+	if (!apps || !*apps) {
+		g_string_append(text, "apps = ( );\n");
+		return;
+	}
+	g_string_append(text, "apps = (\n");
+	for (; *apps; apps++) {
+		g_auto(GStrv) words = g_strsplit(*apps, "=", 2);
+		g_string_append_printf(text, "  { name = \"%s\";\n    dir = \"%s\";\n  }%s\n",
+				       words[0], words[1], apps[1] ? "," : "");
+	}
+	g_string_append(text, ");\n");
+}
 
 static void set_list(char ***field, const char *const *values)
 {
@@ -403,7 +417,7 @@ static void set_list(char ***field, const char *const *values)
 
 char *conf_base_template(const char *name, const char *node, const char *upstream,
 			 const char *const *central_keys, const char *const *recovery_keys,
-			 const char *const *host_keys)
+			 const char *const *host_keys, const char *const *apps)
 {
 	const char *const live[] = {
 	    "name", "upstreams", "central_keys", "recovery_keys", "host_keys", node ? "node" : NULL,
@@ -427,5 +441,6 @@ char *conf_base_template(const char *name, const char *node, const char *upstrea
 	set_list(&base->host_keys, host_keys);
 	conf_table_format(&table, base, live, "", text);
 	g_string_append(text, example_app);
+	add_apps(text, apps);
 	return g_string_free(text, FALSE);
 }

@@ -229,10 +229,10 @@ const ConfBaseApp *conf_base_app(const ConfBase *base, const char *name);
 gint64 conf_hours_number(char *const *hours, gint64 utc, gint64 fallback);
 /* Seconds until one of them begins; 0 within one, or if there are none. */
 gint64 conf_hours_opens_s(char *const *hours, gint64 utc);
-/* Text of a new base.cfg with comments and an example app; caller writes it. node and lists may be
- * NULL. */
+/* Text of a new base.cfg with comments and an example app; caller writes it. apps: "NAME=DIR", of
+ * plain names and absolute paths. node and lists may be NULL. */
 char *conf_base_template(const char *name, const char *node, const char *upstream,
 			 const char *const *central_keys, const char *const *recovery_keys,
-			 const char *const *host_keys);
+			 const char *const *host_keys, const char *const *apps);
 /* Text of a new central.cfg, all keys commented with their defaults. */
 char *conf_central_template(void);

@@ -108,13 +108,14 @@ static gboolean setup_mirror(const char *root, int dirfd, const char *name, cons
 	       repo_config_set(mirror, "remote.origin.tagOpt", "--no-tags", error);
 }
 
-static gboolean write_conf(int dirfd, const char *name, const Join *join, GError **error)
+static gboolean write_conf(int dirfd, const char *name, const Join *join, const char *const *apps,
+			   GError **error)
 {
 	const char *const central[] = {join->central_key, NULL};
 	const char *const host[] = {join->host_key, NULL};
 	const char *const recovery[] = {join->recovery_key, NULL};
 	g_autofree char *text =
-	    conf_base_template(name, join->node, join->upstream, central, recovery, host);
+	    conf_base_template(name, join->node, join->upstream, central, recovery, host, apps);
 	g_autoptr(GError) failed = NULL;
 	g_autofree char *there = NULL;
 	if (util_fs_create_file(dirfd, "base.cfg", text, strlen(text), 0644, &failed))
@@ -139,8 +140,8 @@ static gboolean write_incarnation(int dirfd, gint incarnation, GError **error)
 	return util_fs_write_file(dirfd, "incarnation", text, strlen(text), 0644, error);
 }
 
-static gboolean make_base(const char *root, const char *name, const Join *join, gint incarnation,
-			  char **ret_key, GError **error)
+static gboolean make_base(const char *root, const char *name, const Join *join,
+			  const char *const *apps, gint incarnation, char **ret_key, GError **error)
 {
 	g_autofree char *comment = g_strdup_printf("tagship base %s", name);
 	g_autofree char *key_path = g_build_filename(root, "key", NULL);
@@ -159,15 +160,55 @@ static gboolean make_base(const char *root, const char *name, const Join *join, 
 	gboolean complete = faccessat(dirfd, "base.cfg", F_OK, 0) == 0;
 	return (complete || (setup_mirror(root, dirfd, name, join, error) &&
 			     write_incarnation(dirfd, incarnation, error))) &&
-	       write_conf(dirfd, name, join, error);
+	       write_conf(dirfd, name, join, apps, error);
+}
+
+static gboolean check_apps(char **apps, GError **error)
+{
+	for (guint i = 0; apps && apps[i]; i++) {
+		g_auto(GStrv) words = g_strsplit(apps[i], "=", 2);
+		if (!words[0] || !words[1] || !g_path_is_absolute(words[1]) ||
+		    strpbrk(words[1], "\"\\\n\t") || strcmp(words[1], "/") == 0)
+			return util_error_set(
+			    error, TS_ERROR_USAGE,
+			    "--app %s: write the app's name and the absolute path "
+			    "of its folder, as shop=/srv/shop",
+			    apps[i]);
+		if (!util_name_check("app", words[0], error))
+			return FALSE;
+	}
+	return TRUE;
+}
+
+/* Where this account may; else whoever may is told. */
+static void make_folders(const Cmd *cmd, char **apps)
+{
+	for (guint i = 0; apps && apps[i]; i++) {
+		const char *dir = strchr(apps[i], '=') + 1;
+		g_autoptr(GError) error = NULL;
+		if (!util_fs_mkdir_parents(AT_FDCWD, dir, 0755, &error))
+			cmd_say(cmd, "make %s for this account: %s", dir, error->message);
+	}
+}
+
+/* The line that central is to run. */
+static void print_add(const char *name, const char *zone, const char *key, char **apps)
+{
+	g_print("tagship base add %s --zone %s --key '%s'", name, zone ? zone : "ZONE", key);
+	for (guint i = 0; apps && apps[i]; i++)
+		g_print(" --app %.*s", (int)strcspn(apps[i], "="), apps[i]);
+	g_print("%s\n", apps && apps[0] ? "" : " --app APP");
 }
 
 int base_init(Cmd *cmd, GError **error)
 {
 	g_autofree char *line = NULL, *zone = NULL, *node = NULL;
+	g_auto(GStrv) apps = NULL;
 	gint incarnation = 1;
 	const GOptionEntry own[] = {
 	    {"join", 0, 0, G_OPTION_ARG_STRING, &line, "What \"tagship init\" printed", "JOIN"},
+	    {"app", 0, 0, G_OPTION_ARG_STRING_ARRAY, &apps,
+	     "An app that runs here, and its folder; may be repeated", "NAME=DIR"},
 	    {"node", 0, 0, G_OPTION_ARG_STRING, &node,
 	     "This is a server of that base's site, of this name, and fetches from the base",
 	     "NODE"},
@@ -186,10 +227,11 @@ int base_init(Cmd *cmd, GError **error)
 	}
 	Join join = {.node = g_strdup(node)};
 	g_autofree char *key = NULL;
-	gboolean ok = util_name_check("base", name, error) &&
-		      (!node || util_name_check("node", node, error)) &&
-		      join_parse(line, &join, error) &&
-		      make_base(cmd->dir, name, &join, incarnation, &key, error);
+	gboolean ok =
+	    util_name_check("base", name, error) &&
+	    (!node || util_name_check("node", node, error)) && check_apps(apps, error) &&
+	    join_parse(line, &join, error) &&
+	    make_base(cmd->dir, name, &join, (const char *const *)apps, incarnation, &key, error);
 	join_clear(&join);
 	if (!ok)
 		return 1;
@@ -202,10 +244,16 @@ int base_init(Cmd *cmd, GError **error)
 	}
 	if (!zone)
 		zone = local_zone();
-	cmd_say(cmd, "base %s is in %s; add your app to %s/base.cfg (an example is in it)", name,
-		cmd->dir, cmd->dir);
+	make_folders(cmd, apps);
+	if (apps && apps[0])
+		cmd_say(cmd,
+			"base %s is in %s; how its apps are stopped, started and checked goes into "
+			"%s/base.cfg",
+			name, cmd->dir, cmd->dir);
+	else
+		cmd_say(cmd, "base %s is in %s; add your app to %s/base.cfg (an example is in it)",
+			name, cmd->dir, cmd->dir);
 	cmd_say(cmd, "on central, run:");
-	g_print("tagship base add %s --zone %s --key '%s' --app APP\n", name, zone ? zone : "ZONE",
-		key);
+	print_add(name, zone, key, apps);
 	return 0;
 }

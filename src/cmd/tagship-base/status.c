@@ -189,8 +189,9 @@ static void print_runs(const char *name, const DecideApp *state)
 			since ? " since " : "", since ? since : "");
 }
 
-static void print_app(const Base *base, const char *name, const DecideApp *state)
+static void print_app(const Base *base, const ConfBaseApp *app, const DecideApp *state)
 {
+	const char *name = app->name;
 	const DecideOrder *next = next_open(state);
 	print_runs(name, state);
 	if (next) {
@@ -207,7 +208,10 @@ static void print_app(const Base *base, const char *name, const DecideApp *state
 	} else {
 		g_print("  next  nothing\n");
 	}
-	print_what_is_wrong(name, state, next);
+	if (!g_file_test(app->dir, G_FILE_TEST_IS_DIR))
+		g_print("  wrong there is no folder %s; make it, for this account\n", app->dir);
+	else
+		print_what_is_wrong(name, state, next);
 	print_marks(name, state);
 }
 
@@ -318,7 +322,7 @@ int base_status(Cmd *cmd, GError **error)
 		if (cmd->json)
 			json_app(json, app->name, state);
 		else
-			print_app(base, app->name, state);
+			print_app(base, app, state);
 	}
 	json_builder_end_array(json);
 	if (cmd->json) {

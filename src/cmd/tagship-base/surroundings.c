@@ -15,9 +15,11 @@ void base_check_folder(CmdDoctor *doctor, const ConfBaseApp *app)
 {
 	struct stat st;
 	if (stat(app->dir, &st) != 0) {
-		if (errno != ENOENT) /* staging makes it */
-			cmd_finding(doctor, FALSE, "app %s: %s: %s", app->name, app->dir,
-				    g_strerror(errno));
+		cmd_finding(
+		    doctor, FALSE,
+		    "app %s: %s: %s; nothing is staged until it is there: make it, for this "
+		    "account",
+		    app->name, app->dir, g_strerror(errno));
 		return;
 	}
 	if (st.st_mode & S_IWOTH)

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 #include "cmd/tagship/tagship.h"
 
+#define GIT_S 60
+#define GIT_OUTPUT_MAX 4096
+
 static void take(char **field, char **value)
 {
 	if (!*value)
@@ -9,13 +12,31 @@ static void take(char **field, char **value)
 	*field = g_steal_pointer(value);
 }
 
+/* An empty bare repository, whose first branch is main; one that is there stays as it is. */
+static gboolean make_repo(const char *path, GError **error)
+{
+	const char *const argv[] = {"git", "init", "-q", "--bare", "-b", "main", path, NULL};
+	g_autoptr(GBytes) output = NULL;
+	g_autofree char *errors = NULL;
+	int status = 0;
+	if (g_file_test(path, G_FILE_TEST_EXISTS))
+		return TRUE;
+	if (!util_child_capture(argv, NULL, NULL, GIT_S, GIT_OUTPUT_MAX, &output, &errors, &status,
+				error))
+		return FALSE;
+	return status == 0 ||
+	       util_error_set(error, TS_ERROR_FAILED, "git init %s: %s", path, g_strchomp(errors));
+}
+
 static int app_add(Cmd *cmd, GError **error)
 {
 	g_autofree char *build = NULL, *output = NULL, *require = NULL, *sandbox = NULL;
 	g_auto(GStrv) branches = NULL;
-	gboolean network = FALSE, incremental = FALSE;
+	gboolean network = FALSE, incremental = FALSE, new_repo = FALSE;
 	gint64 time_s = 0, memory_mb = 0;
 	const GOptionEntry own[] = {
+	    {"new", 0, 0, G_OPTION_ARG_NONE, &new_repo,
+	     "Make the bare repository if there is none, and install the hooks", NULL},
 	    {"build", 0, 0, G_OPTION_ARG_STRING, &build, "Build command (run by /bin/sh -c)",
 	     "CMD"},
 	    {"output", 0, 0, G_OPTION_ARG_STRING, &output, "Folder with the built app", "DIR"},
@@ -36,7 +57,7 @@ static int app_add(Cmd *cmd, GError **error)
 	if (!central || !util_name_check("app", cmd->argv[1], error))
 		return 2;
 	g_autofree char *path = g_canonicalize_filename(cmd->argv[2], NULL);
-	g_autoptr(Repo) repo = repo_open(path, error);
+	g_autoptr(Repo) repo = !new_repo || make_repo(path, error) ? repo_open(path, error) : NULL;
 	if (!repo)
 		return 1;
 	g_autoptr(ConfApp) app = conf_app_new(cmd->argv[1], repo_path(repo));
@@ -62,6 +83,10 @@ static int app_add(Cmd *cmd, GError **error)
 	if (!again || !publish_look(central, again->name, error)) {
 		(void)conf_app_remove(central->dirfd, app->name, NULL); /* first error tells */
 		return 1;
+	}
+	if (new_repo) {
+		cmd_say(cmd, "app %s: %s/apps.d/%s.cfg", app->name, central->path, app->name);
+		return cmd_hooks_install(cmd, central, app->repo, error) ? 0 : 1;
 	}
 	cmd_say(cmd, "app %s: %s/apps.d/%s.cfg\nnext: tagship -C %s hook install %s", app->name,
 		central->path, app->name, central->path, app->repo);

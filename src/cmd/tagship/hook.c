@@ -111,13 +111,10 @@ static gboolean set_config(Central *central, Repo *repo, char **apps, GError **e
 
 #define NOTE CONF_HOOKS_OURS "/settings"
 
-static int hook_install(Cmd *cmd, GError **error)
+/* 0; else the exit status, with error. */
+static int install_hooks(Cmd *cmd, Central *central, const char *path, GError **error)
 {
-	if (!cmd_options(cmd, NULL, 1, 1, error))
-		return 2;
-	g_autoptr(Central) central = central_open(cmd->dir, error);
-	g_autofree char *path = g_canonicalize_filename(cmd->argv[1], NULL);
-	g_autoptr(Repo) repo = central ? repo_open(path, error) : NULL;
+	g_autoptr(Repo) repo = repo_open(path, error);
 	g_auto(GStrv) apps = repo ? publish_apps_of_repo(central, repo_path(repo), error) : NULL;
 	if (!apps)
 		return 1;
@@ -145,6 +142,20 @@ static int hook_install(Cmd *cmd, GError **error)
 			return 1;
 	cmd_say(cmd, "hooks are in %s; existing tags are history, the next push is work", dir);
 	return 0;
+}
+
+gboolean cmd_hooks_install(Cmd *cmd, Central *central, const char *repo, GError **error)
+{
+	return install_hooks(cmd, central, repo, error) == 0;
+}
+
+static int hook_install(Cmd *cmd, GError **error)
+{
+	if (!cmd_options(cmd, NULL, 1, 1, error))
+		return 2;
+	g_autoptr(Central) central = central_open(cmd->dir, error);
+	g_autofree char *path = g_canonicalize_filename(cmd->argv[1], NULL);
+	return central ? install_hooks(cmd, central, path, error) : 1;
 }
 
 char *cmd_hooks_missing(const char *repo, GError **error)

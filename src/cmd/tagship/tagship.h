@@ -39,6 +39,8 @@ gboolean cmd_see_to_it(const Cmd *cmd, Central *central, GError **error);
 /* Prints the job's log as it grows until the job ends; returns the exit status of the job. */
 int cmd_follow_job(Central *central, const char *job_id, gboolean follow, GError **error);
 
+/* Links our hooks into the repository, of which an app is built already. */
+gboolean cmd_hooks_install(Cmd *cmd, Central *central, const char *repo, GError **error);
 /* The hooks of ours that the repository lacks, "a, b" ("" for none), where git looks for them. */
 char *cmd_hooks_missing(const char *repo, GError **error);
 

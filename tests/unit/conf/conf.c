@@ -621,8 +621,10 @@ static void test_base_template(Folder *folder, gconstpointer data)
 	static const char *const keys[] = {KEY, KEY2, NULL};
 	(void)data;
 	g_autoptr(GError) error = NULL;
-	g_autofree char *text = conf_base_template("oslo", NULL, "ssh://t@c:22", keys, NULL, keys);
-	g_autofree char *local = conf_base_template("oslo", "w2", "/srv/tagship", keys, keys, NULL);
+	g_autofree char *text =
+	    conf_base_template("oslo", NULL, "ssh://t@c:22", keys, NULL, keys, NULL);
+	g_autofree char *local =
+	    conf_base_template("oslo", "w2", "/srv/tagship", keys, keys, NULL, NULL);
 
 	put(folder, "base.cfg", text);
 	g_autoptr(ConfBase) base = conf_base_load(folder->dirfd, "/r", &error);
@@ -747,7 +749,7 @@ static void test_manuals(Folder *folder, gconstpointer data)
 	g_autofree char *manual = read_config("man/tagship.cfg.5");
 	g_autofree char *base_manual = read_config("man/tagship-base.cfg.5");
 	g_autofree char *central = conf_central_template();
-	g_autofree char *base = conf_base_template("b", NULL, "/srv/t", NULL, NULL, NULL);
+	g_autofree char *base = conf_base_template("b", NULL, "/srv/t", NULL, NULL, NULL, NULL);
 	g_autoptr(ConfApp) app = conf_app_new("shop", "/r");
 	g_autoptr(ConfPeer) peer = sample_peer("haikou");
 	g_autofree char *app_text = NULL;
