@@ -8,6 +8,10 @@ _tagship_list() {
 	"$1" ${_tagship_dir:+-C "$_tagship_dir"} "${@:2}" 2>/dev/null | awk 'NR > 1 && $1 ~ /^[A-Za-z0-9._-]+$/ {print $1}'
 }
 
+_tagship_versions() { # APP
+	[[ -z $1 ]] || _tagship_list "$program" log "$1"
+}
+
 _tagship_words() { # WORDS
 	mapfile -t COMPREPLY < <(compgen -W "$1" -- "$cur")
 }
@@ -66,8 +70,9 @@ _tagship_value() { # OPTION; fails if its value is not known
 	--codec) _tagship_words 'plain delta' ;;
 	--effort) _tagship_words '1 2 3 4 5 6 7 8 9 max' ;;
 	--old) _tagship_paths -d ;;
+	--to) _tagship_words "$(_tagship_versions "$app")" ;;
 	--url | --build | --branch | --require-plan | --build-time | --build-memory | --key | \
-		--group | --line-kbit | --tag | --to) COMPREPLY=() ;;
+		--group | --line-kbit | --tag) COMPREPLY=() ;;
 	*) return 1 ;;
 	esac
 }
@@ -84,6 +89,7 @@ _tagship_argument() { # COMMAND VERB POSITION (the first is 1)
 	'log  1')
 		_tagship_words "$(_tagship_list "$program" log) $(_tagship_list "$program" app list)"
 		;;
+	'log  2' | 'cancel  2') _tagship_words "$(_tagship_versions "$app")" ;;
 	'init  1' | 'app add 2' | 'hook '*' 1' | 'bundle make 1' | 'bundle make 2' | \
 		'bundle apply 1' | 'bundle apply 3')
 		_tagship_paths -d
@@ -97,7 +103,7 @@ _tagship_argument() { # COMMAND VERB POSITION (the first is 1)
 
 _tagship() {
 	local cur=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-	local program=${COMP_WORDS[0]} command='' verb='' verbs='' position=0 word i _tagship_dir=''
+	local program=${COMP_WORDS[0]} command='' verb='' verbs='' position=0 word i _tagship_dir='' app=''
 	COMPREPLY=()
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		word=${COMP_WORDS[i]}
@@ -118,6 +124,7 @@ _tagship() {
 				verb=$word
 			else
 				position=$((position + 1))
+				[[ $position != 1 ]] || app=$word
 			fi
 			;;
 		esac

@@ -281,6 +281,8 @@ exits 'status --json' 0 c status --json
 is 'is JSON' "$(perl -MJSON::PP -0777 -e '$s=decode_json(<STDIN>); print join ",", map { "$_->{app} $_->{live_version} $_->{next_version}" } grep { $_->{base} eq "berlin" } @{$s->{cells}}' < "$W/out")" 'shop v5 v6'
 exits 'status of an unknown app' 1 c status shopp
 says 'names the nearest' 'did you mean "shop"'
+exits 'log APP' 0 c log shop
+says 'lists its releases' 'v6'
 exits 'log APP VERSION' 0 c log shop v6
 says 'has the decisions' accepted
 exits 'log of an unknown release' 1 c log shop v99

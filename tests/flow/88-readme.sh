@@ -50,6 +50,7 @@ type_it() { # NAME: runs its commands one by one, into $W/out
 
 world_source
 git init -q --bare "$W/shop.git"
+# shellcheck disable=SC2013 # names are words
 for name in $(sed -n 's/^ *<!-- run: \(.*\) -->/\1/p' "$README"); do
 	ok "$name: there is a block" has_block "$name"
 done

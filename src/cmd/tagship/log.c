@@ -233,6 +233,33 @@ static int show_release(Cmd *cmd, Central *central, GError **error)
 	return 0;
 }
 
+static int list_releases(Cmd *cmd, Central *central, const char *app, GError **error)
+{
+	static const char *const heads[] = {"VERSION", "STATE", "TAG", "TAKEN IN",
+					    "TAGGER",  "TITLE", NULL};
+	g_autoptr(GPtrArray) releases = publish_releases(central, NULL, app, 0, error);
+	if (!releases)
+		return 1;
+	g_autoptr(CmdTable) table = cmd_table_new(heads);
+	g_autoptr(JsonBuilder) json = json_builder_new();
+	json_builder_begin_array(json);
+	for (guint i = 0; i < releases->len; i++) {
+		const PublishRelease *release = releases->pdata[i];
+		g_autofree char *taken = util_time_format_utc(release->taken_utc);
+		cmd_table_row(table, release->version ? release->version : "-", release->state,
+			      release->tag ? release->tag : "-", taken,
+			      release->tagger ? release->tagger : "-",
+			      release->title ? release->title : "", NULL);
+		status_release_to_json(release, json);
+	}
+	json_builder_end_array(json);
+	if (cmd->json)
+		cmd_print_json(json);
+	else
+		cmd_table_print(table);
+	return 0;
+}
+
 int cmd_log(Cmd *cmd, GError **error)
 {
 	gboolean follow = FALSE;
@@ -248,6 +275,11 @@ int cmd_log(Cmd *cmd, GError **error)
 		return list_jobs(cmd, central, error);
 	if (cmd->argc == 3)
 		return show_release(cmd, central, error);
+	g_auto(GStrv) apps = conf_app_names(central->dirfd, error);
+	if (!apps)
+		return 1;
+	if (g_strv_contains((const char *const *)apps, cmd->argv[1]))
+		return list_releases(cmd, central, cmd->argv[1], error);
 	int status = cmd_follow_job(central, cmd->argv[1], follow, error);
 	return follow || (error && *error) ? status : 0;
 }
