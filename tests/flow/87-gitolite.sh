@@ -35,6 +35,7 @@ cp "$W/sshd/ana.pub" "$W/sshd/ben.pub" "$W/sshd/eve.pub" "$W/gl-admin/keydir/"
 cat >> "$W/gl-admin/conf/gitolite.conf" << 'END'
 
 repo shop
+    -   refs/tags/forbidden = ana
     RW+ = ana ben
     R   = eve
 END
@@ -94,11 +95,44 @@ answers 'an operator does' 0 'has read it' ben tagship stop shop why
 answers 'and resumes' 0 'has read it' ben tagship resume shop
 answers 'no option of ours leaves the door' 2 'not here' ana tagship status -C /etc
 
-# ---- gitolite's own setup comes again ----
+# ---- gitolite's own setup comes again, and hooks of its own for this repository ----
+mkdir -p "$GL/local/hooks/repo-specific"
+for hook in pre-receive post-receive; do
+	printf '#!/bin/sh\necho "theirs: %s $(wc -l)" >> "%s/theirs"\n' $hook "$W" > "$GL/local/hooks/repo-specific/note-$hook"
+done
+printf '#!/bin/sh\ngrep -q refs/tags/evil && { echo no evil tags; exit 1; }; exit 0\n' > "$GL/local/hooks/repo-specific/no-evil"
+chmod +x "$GL"/local/hooks/repo-specific/*
+sed -i "s|^ *# LOCAL_CODE  *=>  *\"\$ENV{HOME}/local\",|LOCAL_CODE => \"$GL/local\",|; s|^ *# 'repo-specific-hooks',|'repo-specific-hooks',|" "$GL/.gitolite.rc"
+cat >> "$W/gl-admin/conf/gitolite.conf" << 'END'
+
+repo shop
+    option hook.pre-receive = note-pre-receive no-evil
+    option hook.post-receive = note-post-receive
+END
+git -C "$W/gl-admin" commit -qam 'hooks of its own'
+GIT_SSH_COMMAND=$(ssh_of admin) git -C "$W/gl-admin" push -q origin HEAD > "$W/out" 2>&1
 gl setup
+keys
+ok 'gitolite has put its own in the place of what was there' sh -c "readlink '$REPO/hooks/pre-receive' | grep -q multi-hook-driver"
 ok 'our hooks are as they were' tagship -q -C "$STATE" hook check "$REPO"
+ok 'hook install again changes nothing' tagship -q -C "$STATE" hook install "$REPO"
 world_commit 2
 printf 'Shop 2\n\nRelease-At: now\nRelease-To: all\n' | world_tag v2
 push_as ben main v2
 ok 'and the next release works' world_wait 30 world_is shop v2 berlin live
+ok 'their pre-receive was run' has "$W/theirs" 'theirs: pre-receive 2'
+ok 'and their post-receive' has "$W/theirs" 'theirs: post-receive 2'
+git -C "$SRC" tag evil
+ok 'what theirs refuse is refused' not push_as ben evil
+ok 'by them' has "$W/push" 'no evil tags'
+git -C "$SRC" tag forbidden
+ok "and what gitolite's own update hook does" not push_as ana forbidden
+ok 'by it' has "$W/push" 'forbidden'
+printf 'Shop\n\nRelease-At: now\nRelease-To: berlim\n' | world_tag v3
+ok 'a bad plan is refused by ours' not push_as ben v3
+ok 'with the reason' has "$W/push" 'did you mean berlin'
+ok 'hook remove' tagship -q -C "$STATE" hook remove "$REPO"
+ok "leaves gitolite's" sh -c "readlink '$REPO/hooks/pre-receive' | grep -q multi-hook-driver && test ! -e '$REPO/tagship-hooks'"
+git -C "$SRC" push -q --delete origin evil > /dev/null 2>&1
+ok 'which still run' not push_as ben evil
 done_testing

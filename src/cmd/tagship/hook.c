@@ -5,7 +5,7 @@
  */
 #include <unistd.h>
 
-#include "cmd/tagship/tagship.h"
+#include "cmd/tagship/gitolite.h"
 
 #define UNSET "unset"
 
@@ -111,6 +111,48 @@ static gboolean set_config(Central *central, Repo *repo, char **apps, GError **e
 
 #define NOTE CONF_HOOKS_OURS "/settings"
 
+static gboolean remove_one(int dirfd, const char *name, GError **error)
+{
+	g_autofree char *target = our_hook(name);
+	g_autofree char *chained = g_build_filename(CONF_HOOKS_OURS, name, NULL);
+	if (!is_ours(dirfd, name, target))
+		return TRUE;
+	if (!util_fs_unlink(dirfd, name, error))
+		return FALSE;
+	if (faccessat(dirfd, chained, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
+		return TRUE;
+	return util_fs_rename_durable(dirfd, chained, dirfd, name, error);
+}
+
+static gboolean remove_all(const char *dir, GError **error)
+{
+	util_autofd int dirfd = util_fs_open_dir(AT_FDCWD, dir, error);
+	if (dirfd < 0)
+		return FALSE;
+	for (guint i = 0; i < G_N_ELEMENTS(hook_names); i++)
+		if (!remove_one(dirfd, hook_names[i], error))
+			return FALSE;
+	if (!util_fs_unlink(dirfd, NOTE, error))
+		return FALSE;
+	(void)unlinkat(dirfd, CONF_HOOKS_OURS,
+		       AT_REMOVEDIR); /* stays if the admin put more into it */
+	return TRUE;
+}
+
+/* gitolite replaces what it finds in hooks/, also ours of before. */
+static gboolean step_aside(const Cmd *cmd, Repo *repo, GError **error)
+{
+	g_autofree char *dir = g_build_filename(repo_path(repo), "hooks", NULL);
+	if (!cmd_gitolite_owns(repo_path(repo)))
+		return TRUE;
+	if (!remove_all(dir, error) ||
+	    !cmd_gitolite_step_aside(repo, hook_names, G_N_ELEMENTS(hook_names), error))
+		return FALSE;
+	cmd_say(cmd,
+		"gitolite owns hooks/: ours stand beside it, and run what it links there first");
+	return TRUE;
+}
+
 /* 0; else the exit status, with error. */
 static int install_hooks(Cmd *cmd, Central *central, const char *path, GError **error)
 {
@@ -125,7 +167,7 @@ static int install_hooks(Cmd *cmd, Central *central, const char *path, GError **
 		    central->path, path);
 		return 2;
 	}
-	g_autofree char *dir = repo_hooks_dir(path, error);
+	g_autofree char *dir = step_aside(cmd, repo, error) ? repo_hooks_dir(path, error) : NULL;
 	if (!dir || !util_fs_mkdir_parents(AT_FDCWD, dir, 0755, error))
 		return 1;
 	util_autofd int dirfd = util_fs_open_dir(AT_FDCWD, dir, error);
@@ -244,19 +286,6 @@ static int hook_check(Cmd *cmd, GError **error)
 	return 0;
 }
 
-static gboolean remove_one(int dirfd, const char *name, GError **error)
-{
-	g_autofree char *target = our_hook(name);
-	g_autofree char *chained = g_build_filename(CONF_HOOKS_OURS, name, NULL);
-	if (!is_ours(dirfd, name, target))
-		return TRUE;
-	if (!util_fs_unlink(dirfd, name, error))
-		return FALSE;
-	if (faccessat(dirfd, chained, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
-		return TRUE;
-	return util_fs_rename_durable(dirfd, chained, dirfd, name, error);
-}
-
 /* Another app's repository that looks for its hooks in `dir`, too (core.hooksPath), or NULL. */
 static char *who_else_uses(Central *central, const char *dir, const char *repo)
 {
@@ -272,21 +301,6 @@ static char *who_else_uses(Central *central, const char *dir, const char *repo)
 			return g_strdup(repo_path(other));
 	}
 	return NULL;
-}
-
-static gboolean remove_all(const char *dir, GError **error)
-{
-	util_autofd int dirfd = util_fs_open_dir(AT_FDCWD, dir, error);
-	if (dirfd < 0)
-		return FALSE;
-	for (guint i = 0; i < G_N_ELEMENTS(hook_names); i++)
-		if (!remove_one(dirfd, hook_names[i], error))
-			return FALSE;
-	if (!util_fs_unlink(dirfd, NOTE, error))
-		return FALSE;
-	(void)unlinkat(dirfd, CONF_HOOKS_OURS,
-		       AT_REMOVEDIR); /* stays if the admin put more into it */
-	return TRUE;
 }
 
 static int hook_remove(Cmd *cmd, GError **error)
@@ -305,7 +319,8 @@ static int hook_remove(Cmd *cmd, GError **error)
 	if (!other && !remove_all(dir, error))
 		return 1;
 	if (!repo_config_unset(repo, "tagship.state", error) ||
-	    !repo_config_unset(repo, "tagship.app", error) || !restore_settings(repo, error))
+	    !repo_config_unset(repo, "tagship.app", error) || !restore_settings(repo, error) ||
+	    !cmd_gitolite_step_back(repo, error))
 		return 1;
 	if (other)
 		cmd_say(cmd, "%s is no longer tagship's; the hooks stay in %s: %s uses them, too",
