@@ -368,7 +368,7 @@ clean: ## removes all build folders
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
-print-cflags: # for scripts/lint
-	$(info $(ALL_CFLAGS) $(foreach r,$(ROOMS),$(foreach p,$(PKG_$(r)),$(CFLAGS_$(p)))))
+print-cflags: $(ASSETS).h # for scripts/lint
+	$(info $(ALL_CFLAGS) -I$(B)/src $(foreach r,$(ROOMS),$(foreach p,$(PKG_$(r)),$(CFLAGS_$(p)))))
 	@:
 .PHONY: print-cflags

@@ -230,6 +230,20 @@ static void tell_news(const Worker *self)
 		self->news->tell(self->news->user_data);
 }
 
+/* *ret_idle: there is none. */
+static gboolean begin_job(Worker *self, gboolean *ret_idle, GError **error)
+{
+	gboolean started = FALSE;
+	if (!start_job(self, &started, error))
+		return FALSE;
+	*ret_idle = !started;
+	if (started)
+		tell_news(self);
+	else
+		publish_gc_daily(self->central);
+	return TRUE;
+}
+
 /* Until there is nothing to do (once) or for ever. */
 static gboolean work(Worker *self, gboolean once, GError **error)
 {
@@ -249,17 +263,11 @@ static gboolean work(Worker *self, gboolean once, GError **error)
 			heartbeats(self->central);
 			next_beat_us = g_get_monotonic_time() + (gint64)3600 * G_USEC_PER_SEC;
 		}
-		if (!self->thread) {
-			gboolean started = FALSE;
-			if (!start_job(self, &started, error))
-				return FALSE;
-			if (started)
-				tell_news(self);
-			else
-				publish_gc_daily(self->central);
-			if (!started && once && !waits(self))
-				return TRUE;
-		}
+		gboolean idle = FALSE;
+		if (!self->thread && !begin_job(self, &idle, error))
+			return FALSE;
+		if (idle && once && !waits(self))
+			return TRUE;
 		/* a hook may have died before it left a hint: idle, the refs are looked at */
 		if (wait_for_hints(self, wait_ms(self)) || self->thread)
 			continue;

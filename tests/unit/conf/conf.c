@@ -1,46 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <signal.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "conf/conf.h"
-
-#define KEY "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILCoS3wiuM/XWEeob12mVGTTKeeqSjkly2hYbg4g1k2G"
-#define KEY2 "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIK42ZziduiASI+Y5Qmm0vAUcPCNeVdcMONskxpP4hFrW"
-
-typedef struct {
-	char *path;
-	int dirfd;
-} Folder;
-
-static void folder_setup(Folder *folder, gconstpointer data)
-{
-	(void)data; /* the same for all */
-	folder->path = g_dir_make_tmp("tagship-conf-XXXXXX", NULL);
-	folder->dirfd = util_fs_open_dir(AT_FDCWD, folder->path, NULL);
-	g_assert_cmpint(folder->dirfd, >=, 0);
-	g_assert_true(util_fs_mkdir(folder->dirfd, "apps.d", 0755, NULL));
-	g_assert_true(util_fs_mkdir(folder->dirfd, "bases.d", 0755, NULL));
-}
-
-static void folder_teardown(Folder *folder, gconstpointer data)
-{
-	(void)data; /* as above */
-	close(folder->dirfd);
-	g_assert_true(util_fs_remove_tree(AT_FDCWD, folder->path, NULL));
-	g_free(folder->path);
-}
-
-static void put_bytes(Folder *folder, const char *file, const char *text, gsize len)
-{
-	g_assert_true(util_fs_write_file(folder->dirfd, file, text, len, 0644, NULL));
-}
-
-static void put(Folder *folder, const char *file, const char *text)
-{
-	put_bytes(folder, file, text, strlen(text));
-}
+#include "folder.h"
 
 /* The error must be USAGE, and its text hold `part`. */
 static void assert_refused(GError **error, const char *text, const char *part)
@@ -616,44 +577,6 @@ static void test_base_refused(Folder *folder, gconstpointer data)
 	g_assert_error(error, TS_ERROR, TS_ERROR_NOT_FOUND);
 }
 
-static void test_base_template(Folder *folder, gconstpointer data)
-{
-	static const char *const keys[] = {KEY, KEY2, NULL};
-	(void)data;
-	g_autoptr(GError) error = NULL;
-	g_autofree char *text =
-	    conf_base_template("oslo", NULL, "ssh://t@c:22", keys, NULL, keys, NULL);
-	g_autofree char *local =
-	    conf_base_template("oslo", "w2", "/srv/tagship", keys, keys, NULL, NULL);
-
-	put(folder, "base.cfg", text);
-	g_autoptr(ConfBase) base = conf_base_load(folder->dirfd, "/r", &error);
-	g_assert_no_error(error);
-	g_assert_cmpstr(base->upstreams[0], ==, "ssh://t@c:22");
-	g_assert_cmpstr(base->central_keys[1], ==, KEY2);
-	g_assert_cmpstr(base->key_file, ==, "/r/key");
-	put(folder, "base.cfg", local);
-	g_autoptr(ConfBase) by_path = conf_base_load(folder->dirfd, "/r", &error);
-	g_assert_no_error(error);
-	g_assert_cmpuint(g_strv_length(by_path->host_keys), ==, 0);
-	g_assert_cmpstr(by_path->node, ==, "w2");
-	g_assert_cmpstr(by_path->serve_command, ==, "tagship-base");
-	/* with every # before a key taken away it still loads, and is the same */
-	g_autoptr(GRegex) commented =
-	    g_regex_new("^# ([a-z_]+ = .*;)$", G_REGEX_MULTILINE, 0, NULL);
-	g_autofree char *open = g_regex_replace(commented, text, -1, 0, "\\1", 0, NULL);
-	put(folder, "base.cfg", open);
-	g_autoptr(ConfBase) opened = conf_base_load(folder->dirfd, "/r", &error);
-	g_assert_no_error(error);
-	g_autofree char *central = conf_central_template();
-	g_autofree char *central_open = g_regex_replace(commented, central, -1, 0, "\\1", 0, NULL);
-	g_assert_cmpstr(central, !=, central_open);
-	put(folder, "central.cfg", central_open);
-	g_autoptr(ConfCentral) conf = conf_central_load(folder->dirfd, &error);
-	g_assert_no_error(error);
-	g_assert_cmpint(conf->push_wait_s, ==, 300);
-}
-
 /* The repository's config/ folder. */
 static char *read_config(const char *file)
 {
@@ -795,7 +718,6 @@ int main(int argc, char **argv)
 	ADD("peer/refused", test_peer_refused);
 	ADD("base", test_base);
 	ADD("base/refused", test_base_refused);
-	ADD("base/template", test_base_template);
 	ADD("examples", test_examples);
 	ADD("manuals", test_manuals);
 	return g_test_run();
