@@ -81,7 +81,7 @@ everywhere pull
 everywhere activate
 everywhere pull
 world_commit 2
-printf 'Shop 2: new checkout\n\nRelease-At: %s UTC\nRelease-To: all\n' "$(date -u -d '+100 seconds' '+%Y-%m-%d %H:%M:%S')" | world_tag v2
+printf 'Shop 2: new checkout\n\nRelease-At: %s UTC\nRelease-To: all\n' "$(date -u -d '+300 seconds' '+%Y-%m-%d %H:%M:%S')" | world_tag v2
 cd "$SRC" || exit
 ok 'a push' type_it push
 sed -i 's/[[:space:]]*$//' "$W/out"
@@ -99,6 +99,19 @@ world_wait 20 sh -c "tagship-base status | grep -q 'v2.*staged'"
 world_wait 20 sh -c "tagship-base status | grep -q 'watching since'"
 ok 'base status' type_it base-status
 ok 'says what README shows' same base-status "$W/out"
+
+# ---- what central sees ----
+for b in berlin saopaulo; do tagship-base -q -C "$W/$b/root" pull > "$W/out" 2>&1; done
+tagship-base -C "$W/berlin/root" activate shop v2 > "$W/out" 2>&1
+touch "$SRC/sick"
+sed -i 's/^printf/[ -e sick ] || &/; s/cp VERSION dist\/healthz; //' "$SRC/build.sh"
+world_commit 3
+rm "$SRC/sick"
+printf 'Shop 3\n\nRelease-At: now\nRelease-To: berlin\n' | world_tag v3
+git -C "$SRC" push -q origin main v3 > "$W/push" 2>&1
+for what in pull activate pull; do tagship-base -q -C "$W/berlin/root" $what > "$W/out" 2>&1; done
+ok 'status' type_it status
+ok 'says what README shows' same status "$W/out"
 
 # ---- without a line ----
 mkdir "$W/stick"
