@@ -320,10 +320,9 @@ static void check_same(const char *one, const char *other)
 			check_same(a, b);
 			continue;
 		}
-		if (strcmp(name, "as-of.js") == 0 || strcmp(name, "index.html") == 0)
-			continue; /* they say when */
 		g_autofree char *left = read_file(one, name), *right = read_file(other, name);
-		g_assert_cmpstr(left, ==, right);
+		if (strcmp(left, right) != 0)
+			g_error("%s differs", a);
 	}
 }
 
@@ -335,6 +334,7 @@ static void test_events(World *world, gconstpointer data)
 	g_autofree char *kept = g_build_filename(world->path, "kept", NULL);
 	g_autofree char *fresh = g_build_filename(world->path, "fresh", NULL);
 	g_autoptr(GRand) random = g_rand_new_with_seed(7);
+	UtilClock *later = util_clock_fake_new(1800000000 + EVENTS);
 	g_autoptr(GArray) visits = g_array_new(FALSE, FALSE, sizeof(Visit));
 	g_array_set_clear_func(visits, visit_clear);
 	for (guint b = 0; b < G_N_ELEMENTS(bases); b++)
@@ -347,11 +347,16 @@ static void test_events(World *world, gconstpointer data)
 			add_release(world, visits, releases++, g_rand_boolean(random));
 		if (n % 50 != 0 && n != EVENTS - 1)
 			continue;
+		world->central->clock = later; /* files say when they were made */
 		g_assert_true(board_write(world->central, kept, NULL, NULL));
 		check_status(world, kept);
+		world->central->clock = util_clock_system();
 	}
+	world->central->clock = later;
 	g_assert_true(board_write(world->central, fresh, NULL, NULL));
 	check_same(fresh, kept);
+	world->central->clock = util_clock_system();
+	util_clock_fake_free(later);
 	g_test_message("%u releases", releases);
 }
 
