@@ -64,12 +64,7 @@ static void add_cell(BoardPage *page, const StatusCell *cell)
 	board_cell(page, cell->live_version);
 	board_cell_time(page, cell->live_since_utc);
 	board_cell(page, cell->next_version);
-	board_cell_begin(page);
-	if (cell->next_version && cell->next_is_now)
-		board_word(page, T_NOW);
-	else if (cell->next_version)
-		board_time(page, cell->next_at_utc, cell->next_local);
-	board_cell_end(page);
+	board_cell_next(page, cell);
 	board_cell_state(page, cell->held         ? "held"
 			       : cell->overdue    ? "overdue"
 			       : cell->next_state ? cell->next_state

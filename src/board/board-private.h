@@ -74,6 +74,8 @@ void board_cell_time(BoardPage *page, gint64 utc);
 /* The minute of go-live as its base reads it, or that there is none. */
 void board_cell_go_live(BoardPage *page, const PublishRelease *release,
 			const PublishTarget *target);
+/* When its next version goes live. */
+void board_cell_next(BoardPage *page, const StatusCell *cell);
 void board_cell_release(BoardPage *page, const PublishRelease *release);
 void board_cell_base(BoardPage *page, const char *base);
 void board_cell_app(BoardPage *page, const char *app);

@@ -19,6 +19,16 @@ void board_cell_go_live(BoardPage *page, const PublishRelease *release, const Pu
 	board_cell_end(page);
 }
 
+void board_cell_next(BoardPage *page, const StatusCell *cell)
+{
+	board_cell_begin(page);
+	if (cell->next_version && cell->next_is_now)
+		board_word(page, T_NOW);
+	else if (cell->next_version)
+		board_time(page, cell->next_at_utc, cell->next_local);
+	board_cell_end(page);
+}
+
 static void cell_link(BoardPage *page, const char *file, const char *text)
 {
 	board_cell_begin(page);

@@ -69,12 +69,7 @@ static void add_progress(BoardPage *page, const StatusCell *cell)
 static void add_next(BoardPage *page, const StatusCell *cell)
 {
 	board_cell(page, cell->next_version);
-	board_cell_begin(page);
-	if (cell->next_version && cell->next_is_now)
-		board_word(page, T_NOW);
-	else if (cell->next_version)
-		board_time(page, cell->next_at_utc, cell->next_local);
-	board_cell_end(page);
+	board_cell_next(page, cell);
 	board_cell_begin(page);
 	board_state(page, cell->held ? "held" : cell->overdue ? "overdue" : cell->next_state);
 	if (cell->next_waits)

@@ -104,6 +104,8 @@ typedef struct CmdTable CmdTable;
 CmdTable *cmd_table_new(const char *const *heads);
 /* One cell per head; NULL ends early. Text is made printable. */
 void cmd_table_row(CmdTable *table, ...) G_GNUC_NULL_TERMINATED;
+/* What a listing ends with: the array as JSON with --json, else the table. */
+void cmd_print_list(const Cmd *cmd, JsonBuilder *json, const CmdTable *table);
 /* On a terminal, states have colours, and the longest cells are cut until rows fit its width. */
 void cmd_table_print(const CmdTable *table);
 /* The same as text, a row a line. */

@@ -140,3 +140,11 @@ void cmd_table_print(const CmdTable *table)
 	cmd_table_format(table, text);
 	g_print("%s", text->str);
 }
+
+void cmd_print_list(const Cmd *cmd, JsonBuilder *json, const CmdTable *table)
+{
+	if (cmd->json)
+		cmd_print_json(json);
+	else
+		cmd_table_print(table);
+}

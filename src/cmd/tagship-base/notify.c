@@ -131,8 +131,9 @@ static gboolean look_at_alarms(Look *look, GError **error)
 
 /* ---- the command ---- */
 
-static gboolean look_at_all(const Base *base, GError **error)
+static gboolean look_at_all(gpointer side, GError **error)
 {
+	const Base *base = side;
 	Look look = {.base = base, .now_utc = util_clock_now_utc(base->clock)};
 	g_autoptr(GKeyFile) before = notice_seen_load(base->dirfd, &look.first, error);
 	g_autoptr(GKeyFile) now = g_key_file_new();
@@ -154,20 +155,15 @@ void base_notify_quietly(const Base *base)
 
 int base_notify(Cmd *cmd, GError **error)
 {
-	NoticeDelivered delivered = {0};
 	if (!cmd_options(cmd, NULL, 0, 0, error))
 		return 2;
 	g_autoptr(Base) base = base_open(cmd, error);
 	if (!base)
 		return 1;
-	if (!*base->conf->notify) {
-		cmd_say(cmd, "base.cfg has no `notify`: nobody is told");
-		return 0;
-	}
-	util_autofd int lock = notice_lock(base->dirfd, error);
-	if (lock < 0 || !look_at_all(base, error) ||
-	    !notice_deliver(base->dirfd, (const char *const *)base->conf->notify,
-			    util_clock_now_utc(base->clock), &delivered, error))
-		return 1;
-	return cmd_say_notices(cmd, &delivered);
+	const CmdTelling telling = {.dirfd = base->dirfd,
+				    .argv = base->conf->notify,
+				    .now_utc = util_clock_now_utc(base->clock),
+				    .look = look_at_all,
+				    .side = base};
+	return cmd_tell(cmd, &telling, error);
 }

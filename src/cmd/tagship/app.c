@@ -118,10 +118,7 @@ static int app_list(Cmd *cmd, GError **error)
 		json_builder_end_object(json);
 	}
 	json_builder_end_array(json);
-	if (cmd->json)
-		cmd_print_json(json);
-	else
-		cmd_table_print(table);
+	cmd_print_list(cmd, json, table);
 	return 0;
 }
 

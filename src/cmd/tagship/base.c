@@ -150,10 +150,7 @@ static int base_list(Cmd *cmd, GError **error)
 		json_peer(json, peer, heard);
 	}
 	json_builder_end_array(json);
-	if (cmd->json)
-		cmd_print_json(json);
-	else
-		cmd_table_print(table);
+	cmd_print_list(cmd, json, table);
 	return 0;
 }
 

@@ -83,10 +83,7 @@ static int list_jobs(Cmd *cmd, Central *central, GError **error)
 		json_builder_end_object(json);
 	}
 	json_builder_end_array(json);
-	if (cmd->json)
-		cmd_print_json(json);
-	else
-		cmd_table_print(table);
+	cmd_print_list(cmd, json, table);
 	return 0;
 }
 
@@ -253,10 +250,7 @@ static int list_releases(Cmd *cmd, Central *central, const char *app, GError **e
 		status_release_to_json(release, json);
 	}
 	json_builder_end_array(json);
-	if (cmd->json)
-		cmd_print_json(json);
-	else
-		cmd_table_print(table);
+	cmd_print_list(cmd, json, table);
 	return 0;
 }
 

@@ -291,8 +291,9 @@ static gboolean look_at_alarms(Look *look, GError **error)
 
 /* ---- the command ---- */
 
-static gboolean look_at_all(Central *central, GError **error)
+static gboolean look_at_all(gpointer side, GError **error)
 {
+	Central *central = side;
 	Look look = {.central = central};
 	g_autoptr(Status) status = status_load(central, NULL, error);
 	g_autoptr(GKeyFile) before =
@@ -307,20 +308,15 @@ static gboolean look_at_all(Central *central, GError **error)
 
 int cmd_notify(Cmd *cmd, GError **error)
 {
-	NoticeDelivered delivered = {0};
 	if (!cmd_options(cmd, NULL, 0, 0, error))
 		return 2;
 	g_autoptr(Central) central = central_open(cmd->dir, error);
 	if (!central)
 		return 1;
-	if (!*central->conf->notify) {
-		cmd_say(cmd, "central.cfg has no `notify`: nobody is told");
-		return 0;
-	}
-	util_autofd int lock = notice_lock(central->dirfd, error);
-	if (lock < 0 || !look_at_all(central, error) ||
-	    !notice_deliver(central->dirfd, (const char *const *)central->conf->notify,
-			    util_clock_now_utc(central->clock), &delivered, error))
-		return 1;
-	return cmd_say_notices(cmd, &delivered);
+	const CmdTelling telling = {.dirfd = central->dirfd,
+				    .argv = central->conf->notify,
+				    .now_utc = util_clock_now_utc(central->clock),
+				    .look = look_at_all,
+				    .side = central};
+	return cmd_tell(cmd, &telling, error);
 }
