@@ -3,6 +3,8 @@
 
 #define DEADLINE_S 600
 #define SHARE 20 /* of the time */
+#define KILL_AFTER_S 2
+#define TICK_MS 200
 
 struct CmdFollower {
 	char **argv;
@@ -12,20 +14,35 @@ struct CmdFollower {
 	GMutex mutex; /* of what follows */
 	GCond changed;
 	gboolean news, ending;
+	gint stopping; /* atomic */
 };
+
+static gboolean goes_on(gpointer data)
+{
+	CmdFollower *self = data;
+	return !g_atomic_int_get(&self->stopping);
+}
 
 /* How long it took. What it says goes to output_fd. */
 static gint64 follow(CmdFollower *self)
 {
 	UtilChildSpec spec = {.argv = (const char *const *)self->argv,
 			      .output_fd = self->output_fd,
-			      .deadline_s = DEADLINE_S};
+			      .deadline_s = DEADLINE_S,
+			      .kill_after_s = KILL_AFTER_S,
+			      .tick = goes_on,
+			      .tick_ms = TICK_MS,
+			      .user_data = self};
 	UtilChildResult result = {0};
 	g_autoptr(GError) error = NULL;
-	if (!util_child_run(&spec, &result, &error) && self->output_fd > 0) {
-		g_autofree char *line = g_strdup_printf("%s\n", error->message);
+	gboolean ran = util_child_run(&spec, &result, &error);
+	g_autofree char *line = !ran ? g_strdup_printf("%s\n", error->message)
+				: result.timed_out
+				    ? g_strdup_printf("%s %s took over %d s, and was ended\n",
+						      self->argv[0], self->argv[1], DEADLINE_S)
+				    : NULL;
+	if (line && self->output_fd > 0)
 		(void)util_fs_write_all(self->output_fd, line, strlen(line), NULL); /* a note */
-	}
 	return result.wall_ms;
 }
 
@@ -37,7 +54,7 @@ static gboolean wait_for_news(CmdFollower *self, gint64 not_before_us)
 		(void)g_cond_wait_until(&self->changed, &self->mutex, not_before_us); /* asked */
 	while (!self->ending && !self->news && g_get_monotonic_time() < until_us)
 		(void)g_cond_wait_until(&self->changed, &self->mutex, until_us); /* asked */
-	gboolean follow_now = self->news || !self->ending;
+	gboolean follow_now = (self->news || !self->ending) && !g_atomic_int_get(&self->stopping);
 	self->news = FALSE;
 	return follow_now;
 }
@@ -50,7 +67,8 @@ static gpointer follower_thread(gpointer data)
 	while (wait_for_news(self, not_before_us)) {
 		g_mutex_unlock(&self->mutex);
 		gint64 took_ms = follow(self);
-		not_before_us = g_get_monotonic_time() + took_ms * 1000 * SHARE;
+		gint64 pause_us = MIN(took_ms * 1000 * SHARE, self->every_s * G_USEC_PER_SEC);
+		not_before_us = g_get_monotonic_time() + pause_us;
 		g_mutex_lock(&self->mutex);
 	}
 	g_mutex_unlock(&self->mutex);
@@ -91,4 +109,11 @@ void cmd_follower_end(CmdFollower *self)
 	g_cond_clear(&self->changed);
 	g_strfreev(self->argv);
 	g_free(self);
+}
+
+void cmd_follower_stop(CmdFollower *self)
+{
+	if (self)
+		g_atomic_int_set(&self->stopping, 1);
+	cmd_follower_end(self);
 }

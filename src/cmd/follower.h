@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * A command that is run after news, beside what brings them: never two at once, never waited for,
- * and so seldom that it takes at most a twentieth of the time.
+ * and so seldom that it takes at most a twentieth of the time, but at least once in its interval.
  */
 #pragma once
 
@@ -14,4 +14,6 @@ CmdFollower *cmd_follower_new(const char *const *argv, int output_fd, gint64 eve
 void cmd_follower_news(CmdFollower *follower);
 /* Waits until the last news are followed. NULL: nothing. */
 void cmd_follower_end(CmdFollower *follower);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(CmdFollower, cmd_follower_end)
+/* The same, but ends what runs, and follows nothing more: for who may not wait. */
+void cmd_follower_stop(CmdFollower *follower);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CmdFollower, cmd_follower_stop)

@@ -4,6 +4,7 @@
 
 #include "cmd/cmd.h"
 #include "notice/notice.h"
+#include "order/order.h"
 
 typedef struct {
 	int dirfd;
@@ -15,3 +16,10 @@ typedef struct {
 /* Looks and delivers, one process at a time, and says what came of it, a failure even with -q; the
  * exit status. */
 int cmd_tell(const Cmd *cmd, const CmdTelling *telling, GError **error);
+
+typedef gboolean (*CmdPut)(const char *key, const Notice *notice, gpointer user_data,
+			   GError **error);
+/* What a base reported, or what the servers of its site did: each end there is an event of its own.
+ * key: of the report. */
+gboolean cmd_tell_report(const Report *report, const char *key, CmdPut put, gpointer user_data,
+			 GError **error);

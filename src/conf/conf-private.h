@@ -99,7 +99,7 @@ gboolean conf_entry_remove(int state_dirfd, const char *folder, const char *what
 		.name = "silent",                                                                  \
 		.help = "Seconds after which " whom " that is not heard is told of",               \
 		.kind = CONF_INT, .offset = AT(silent_s), .min = 60, .max = 31536000,              \
-		.fallback = 14400                                                                  \
+		.fallback = 86400                                                                  \
 	}
 
 /* Checks of values (check.c). */

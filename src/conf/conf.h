@@ -37,7 +37,7 @@ typedef struct {
 	char *board;           /* folder that the worker keeps the board in; may be empty */
 	char **notify;         /* argv of the command that is told what happens; may be empty */
 	char **notify_events;  /* only these; empty: all */
-	gint64 silent_s;       /* a base that is not heard for so long is told of; default 14400 */
+	gint64 silent_s;       /* a base that is not heard for so long is told of; default 86400 */
 } ConfCentral;
 
 ConfCentral *conf_central_load(int state_dirfd, GError **error);

@@ -144,3 +144,6 @@ typedef struct {
  * until central's next file, or the line, tells that they came. */
 gboolean mirror_export(const MirrorSpec *spec, int fd, const MirrorExportOptions *options,
 		       MirrorExported *ret_exported, GError **error);
+
+/* The least that is free where ROOT is and where apps keep their trees; FALSE: not known. */
+gboolean mirror_free_bytes(int root_dirfd, const ConfBase *conf, guint64 *ret_bytes);

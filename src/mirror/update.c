@@ -4,6 +4,20 @@
 #define DEFAULT_CODECS "plain delta"
 #define MAX_PACK_BYTES (64 * 1024 * 1024)
 
+gboolean mirror_free_bytes(int root_dirfd, const ConfBase *conf, guint64 *ret_bytes)
+{
+	if (!util_fs_free_bytes(root_dirfd, ret_bytes, NULL))
+		return FALSE;
+	for (guint i = 0; i < conf->apps->len; i++) {
+		const ConfBaseApp *app = conf->apps->pdata[i];
+		guint64 bytes = 0;
+		util_autofd int dirfd = util_fs_open_dir(AT_FDCWD, app->dir, NULL);
+		if (dirfd >= 0 && util_fs_free_bytes(dirfd, &bytes, NULL))
+			*ret_bytes = MIN(*ret_bytes, bytes);
+	}
+	return TRUE;
+}
+
 char *mirror_hello_text(const MirrorSpec *spec, const Mirror *mirror, const char *accepted)
 {
 	gint64 now_us = spec->clock->now_us(spec->clock);
@@ -17,7 +31,8 @@ char *mirror_hello_text(const MirrorSpec *spec, const Mirror *mirror, const char
 			   .now_utc = now_us / G_USEC_PER_SEC,
 			   .now_ms = now_us / 1000 % 1000};
 	hello.offset_known = mirror_contact_read_offset(spec, &hello.offset_ms);
-	(void)util_fs_free_bytes(spec->root_dirfd, &hello.disk_free_bytes, NULL); /* else unsaid */
+	(void)mirror_free_bytes(spec->root_dirfd, spec->conf,
+				&hello.disk_free_bytes); /* else unsaid */
 	g_autofree char *codecs = g_strdup(spec->codecs ? spec->codecs : DEFAULT_CODECS);
 	g_auto(GStrv) live = g_strdupv((char **)(gsize)spec->live);
 	g_auto(GStrv) held = g_strdupv((char **)(gsize)spec->held);

@@ -47,6 +47,8 @@ static char *sentence(const Notice *notice)
 		g_string_append_printf(text, " %s", notice->version);
 	if (notice->base)
 		g_string_append_printf(text, "%s%s", text->len > 0 ? " at " : "", notice->base);
+	if (notice->node)
+		g_string_append_printf(text, ", node %s", notice->node);
 	g_string_append_printf(text, "%s%s%s", text->len > 0 ? ": " : "", notice->event,
 			       notice->over ? " no more" : "");
 	if (notice->detail && *notice->detail && !notice->over)
@@ -66,6 +68,7 @@ static char *to_json(const Notice *notice)
 	add_text(json, "time", time);
 	add_text(json, "app", notice->app);
 	add_text(json, "base", notice->base);
+	add_text(json, "node", notice->node);
 	add_text(json, "version", notice->version);
 	add_text(json, "release", notice->release);
 	add_text(json, "detail", notice->detail);
@@ -83,11 +86,13 @@ static char *to_json(const Notice *notice)
 
 /* ---- the queue ---- */
 
+/* first_utc: of the first try. */
 static gboolean write_waiting(int dirfd, const char *path, const char *json, gint64 tries,
-			      gint64 next_utc, GError **error)
+			      gint64 first_utc, gint64 next_utc, GError **error)
 {
 	g_autoptr(UtilTrailers) text = util_trailers_new();
 	util_trailers_add_int(text, "Tries", tries);
+	util_trailers_add_time(text, "First", first_utc);
 	util_trailers_add_time(text, "Next", next_utc);
 	util_trailers_add(text, "Json", json);
 	g_autofree char *formatted = util_trailers_format(text);
@@ -121,7 +126,8 @@ gboolean notice_put(int dirfd, const char *key, const Notice *notice, GError **e
 	if (!util_fs_mkdir(dirfd, FOLDER, 0700, error))
 		return FALSE;
 	g_autofree char *path = name_of(dirfd, key, notice->time_utc, error);
-	return path && write_waiting(dirfd, path, json, 0, notice->time_utc, error);
+	return path &&
+	       write_waiting(dirfd, path, json, 0, notice->time_utc, notice->time_utc, error);
 }
 
 /* ---- what was seen ---- */
@@ -187,12 +193,13 @@ static gboolean deliver_one(int dirfd, const char *name, const char *const *argv
 	g_autofree char *path = g_strconcat(FOLDER "/", name, NULL);
 	g_autofree char *text = NULL;
 	gsize len = 0;
-	gint64 tries = 0, next_utc = 0;
+	gint64 tries = 0, first_utc = 0, next_utc = 0;
 	const char *json = NULL;
 	if (!util_fs_read_file(dirfd, path, NOTICE_MAX, &text, &len, error))
 		return FALSE;
 	g_autoptr(UtilTrailers) waiting = util_trailers_parse(text, len, NULL);
 	if (!waiting || !util_trailers_need_int(waiting, "Tries", 0, G_MAXINT32, &tries, NULL) ||
+	    !util_trailers_need_time(waiting, "First", &first_utc, NULL) ||
 	    !util_trailers_need_time(waiting, "Next", &next_utc, NULL) ||
 	    !util_trailers_need(waiting, "Json", &json, NULL)) {
 		*ret_failed = g_strdup_printf("%s is damaged, and dropped", path);
@@ -208,13 +215,12 @@ static gboolean deliver_one(int dirfd, const char *name, const char *const *argv
 		delivered->sent++;
 		return util_fs_unlink(dirfd, path, error);
 	}
-	gint64 event_utc = g_ascii_strtoll(name, NULL, 10);
-	if (tries > 0 && now_utc - event_utc > GIVE_UP_S) {
+	if (tries > 0 && now_utc - first_utc > GIVE_UP_S) {
 		delivered->given_up++;
 		return util_fs_unlink(dirfd, path, error);
 	}
 	delivered->waiting++;
-	return write_waiting(dirfd, path, json, tries + 1,
+	return write_waiting(dirfd, path, json, tries + 1, tries > 0 ? first_utc : now_utc,
 			     now_utc + MIN((gint64)AGAIN_S << MIN(tries, 16), AGAIN_MOST_S), error);
 }
 

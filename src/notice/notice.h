@@ -3,7 +3,7 @@
  * Notices: each event as one JSON object, for a command of the site's own, on its standard input.
  *
  *   DIR/notices/seen   what is known already (GKeyFile), so that nothing is told twice
- *   DIR/notices/NAME   one that waits: trailer text Tries, Next (not before), Json
+ *   DIR/notices/NAME   one that waits: trailer text Tries, First (try), Next (not before), Json
  *
  * Whoever finds an event puts its notice, then writes `seen`, then delivers: after a crash it is
  * found again, and its name is the same. A notice is delivered once its command ends with 0; one
@@ -23,6 +23,7 @@ typedef struct {
 	gboolean over;     /* a state that lasted, such as "silent", has ended */
 	gint64 time_utc;
 	const char *app, *base, *version, *release;
+	const char *node; /* a server of the base's site */
 	const char *detail, *log_end;
 	gint64 outage_ms; /* -1: none */
 } Notice;

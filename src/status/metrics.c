@@ -42,61 +42,73 @@ static void add(GString *out, const char *name, gdouble value, ...)
 
 /* ---- one app at one base ---- */
 
+/* The newest release of an app that was ordered at a base. */
+typedef struct {
+	const PublishTarget *target;
+	gboolean is_now; /* it has no minute to arrive before */
+} Newest;
+
+static Newest *newest_new(const PublishRelease *release, const PublishTarget *target)
+{
+	Newest *newest = g_new0(Newest, 1);
+	*newest = (Newest){target, release->is_now};
+	return newest;
+}
+
 typedef struct {
 	const char *name, *help;
 	/* FALSE: nothing is known of it there; one that is counted over versions or states has
 	 * them as labels */
-	gboolean (*value)(const StatusCell *cell, const PublishTarget *newest, gdouble *ret_value);
+	gboolean (*value)(const StatusCell *cell, const Newest *newest, gdouble *ret_value);
 } Gauge;
 
-static gboolean live_since(const StatusCell *cell, const PublishTarget *newest, gdouble *ret_value)
+static gboolean live_since(const StatusCell *cell, const Newest *newest, gdouble *ret_value)
 {
 	(void)newest;
 	*ret_value = (gdouble)cell->live_since_utc;
 	return cell->live_since_utc > 0;
 }
 
-static gboolean go_live(const StatusCell *cell, const PublishTarget *newest, gdouble *ret_value)
+static gboolean go_live(const StatusCell *cell, const Newest *newest, gdouble *ret_value)
 {
 	(void)newest;
 	*ret_value = (gdouble)cell->next_at_utc;
-	return cell->next_version != NULL;
+	return cell->next_version && !cell->next_is_now;
 }
 
-static gboolean overdue(const StatusCell *cell, const PublishTarget *newest, gdouble *ret_value)
+static gboolean overdue(const StatusCell *cell, const Newest *newest, gdouble *ret_value)
 {
 	(void)newest;
 	*ret_value = cell->overdue;
 	return TRUE;
 }
 
-static gboolean held(const StatusCell *cell, const PublishTarget *newest, gdouble *ret_value)
+static gboolean held(const StatusCell *cell, const Newest *newest, gdouble *ret_value)
 {
 	(void)newest;
 	*ret_value = cell->held != NULL;
 	return TRUE;
 }
 
-static gboolean bundle_bytes(const StatusCell *cell, const PublishTarget *newest,
-			     gdouble *ret_value)
+static gboolean bundle_bytes(const StatusCell *cell, const Newest *newest, gdouble *ret_value)
 {
 	(void)cell;
-	*ret_value = newest ? (gdouble)newest->bundle_bytes : 0;
+	*ret_value = newest ? (gdouble)newest->target->bundle_bytes : 0;
 	return newest != NULL;
 }
 
-static gboolean outage(const StatusCell *cell, const PublishTarget *newest, gdouble *ret_value)
+static gboolean outage(const StatusCell *cell, const Newest *newest, gdouble *ret_value)
 {
 	(void)cell;
-	*ret_value = newest ? (gdouble)newest->outage_ms / 1000 : 0;
-	return newest && newest->outage_ms >= 0;
+	*ret_value = newest ? (gdouble)newest->target->outage_ms / 1000 : 0;
+	return newest && newest->target->outage_ms >= 0;
 }
 
-static gboolean slack(const StatusCell *cell, const PublishTarget *newest, gdouble *ret_value)
+static gboolean slack(const StatusCell *cell, const Newest *newest, gdouble *ret_value)
 {
 	(void)cell;
-	*ret_value = newest ? (gdouble)(newest->at_utc - newest->staged_utc) : 0;
-	return newest && newest->staged_utc > 0;
+	*ret_value = newest ? (gdouble)(newest->target->at_utc - newest->target->staged_utc) : 0;
+	return newest && !newest->is_now && newest->target->staged_utc > 0;
 }
 
 static const Gauge gauges[] = {
@@ -119,7 +131,8 @@ static GHashTable *newest_targets(const StatusApp *app)
 		for (guint t = 0; t < release->targets->len; t++) {
 			PublishTarget *target = release->targets->pdata[t];
 			if (target->seq > 0 && !g_hash_table_contains(newest, target->base))
-				g_hash_table_insert(newest, target->base, target);
+				g_hash_table_insert(newest, target->base,
+						    newest_new(release, target));
 		}
 	}
 	return newest;

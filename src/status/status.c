@@ -107,6 +107,7 @@ static void cell_next(StatusCell *cell, const PublishRelease *release, const Pub
 	cell->next_waits = waits_for(release, target);
 	replace(&cell->next_local, target->local_text);
 	cell->next_at_utc = target->at_utc;
+	cell->next_grace_s = release->grace_s;
 	cell->next_seq = target->seq;
 	cell->next_is_now = release->is_now;
 }
@@ -303,10 +304,19 @@ static void add_cell_trouble(Status *status, const StatusCell *cell)
 								 cell->base, cell->held));
 }
 
-static void add_overdue(Status *status, StatusCell *cell, gint64 now_utc)
+static gboolean is_stopped(const Status *status, const StatusCell *cell)
 {
-	cell->overdue = cell->next_version && !cell->next_is_now &&
-			now_utc > cell->next_at_utc + STATUS_OVERDUE_S;
+	for (guint i = 0; i < status->stops->len; i++)
+		if (publish_stop_touches(status->stops->pdata[i], cell->app, cell->base))
+			return TRUE;
+	return FALSE;
+}
+
+static void add_overdue(Status *status, StatusCell *cell)
+{
+	gint64 wait_s = STATUS_OVERDUE_S + (cell->next_waits ? cell->next_grace_s : 0);
+	cell->overdue = cell->next_version && !cell->next_is_now && !cell->held &&
+			status->now_utc > cell->next_at_utc + wait_s && !is_stopped(status, cell);
 	if (!cell->overdue)
 		return;
 	g_autofree char *at = util_time_format_utc(cell->next_at_utc);
@@ -390,7 +400,6 @@ static gboolean load_app(Status *status, Central *central, PublishLedgers *ledge
 			add_clock_trouble(status, cell, contact);
 		}
 		cell_sending(central, cell);
-		add_overdue(status, cell, status->now_utc);
 		add_cell_trouble(status, cell);
 		add_node_trouble(status, cell);
 	}
@@ -469,6 +478,8 @@ Status *status_load(Central *central, const char *app, GError **error)
 	status->stops = publish_stops(central, error);
 	if (!status->stops || !load_jobs(status, central, error))
 		return NULL;
+	for (guint i = 0; i < status->cells->len; i++)
+		add_overdue(status, status->cells->pdata[i]);
 	add_stops(status, central, app);
 	return g_steal_pointer(&status);
 }

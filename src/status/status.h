@@ -23,7 +23,7 @@ typedef struct {
 	char *next_version; /* the soonest open release */
 	char *next_state;   /* "ordered", "staged", "cancel-asked" */
 	char *next_waits;   /* for what, beside its time: "gate", "wave 1"; NULL: for nothing */
-	gint64 next_at_utc;
+	gint64 next_at_utc, next_grace_s;
 	guint64 next_seq; /* of its order; 0: not ordered yet */
 	gboolean next_is_now;
 	char *next_local;
@@ -37,7 +37,9 @@ typedef struct {
 	gint64 last_utc;
 	guint64 live_seq, last_seq; /* of their orders */
 	gint64 heard_utc;           /* last contact, 0: never */
-	gboolean overdue; /* the time of next_version is over, and nothing was heard of it */
+	/* the time of next_version is over, and nothing was heard of it; not where it may not go:
+	 * held, stopped, or waiting for a word that may still come */
+	gboolean overdue;
 	char *held;       /* reason, or NULL */
 	GPtrArray *nodes; /* StatusNode: servers of its site, by name; may be empty */
 } StatusCell;

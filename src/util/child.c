@@ -28,7 +28,11 @@ static char **as_strv(const char *const *strings)
 static void child_setup(gpointer data)
 {
 	const UtilChildSpec *spec = data;
-	(void)setpgid(0, 0); /* cannot fail in a fresh child */
+	sigset_t none;
+	(void)setpgid(0, 0);      /* cannot fail in a fresh child */
+	(void)sigemptyset(&none); /* cannot fail */
+	(void)sigprocmask(SIG_SETMASK, &none,
+			  NULL); /* who waits for signals by descriptor blocks them */
 	if (spec->max_file_bytes) {
 		struct rlimit limit = {spec->max_file_bytes, spec->max_file_bytes};
 		(void)setrlimit(RLIMIT_FSIZE, &limit); /* lowering is always allowed */

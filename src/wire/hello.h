@@ -23,7 +23,7 @@ typedef struct {
 	char *features; /* of its kernel and disk: "landlock=7 openat2 reflink"; or NULL */
 	gint64 line_kbit, line_rtt_ms; /* what its line gave lately; 0: not known */
 	guint64 memory_bytes;
-	guint64 disk_free_bytes; /* where its releases are; 0: not said */
+	guint64 disk_free_bytes; /* the least, where it keeps state and trees; 0: not said */
 	char head[41];           /* accepted commit, or "-" */
 	char **reported; /* commits of reports that central confirmed, see mirror/reported.c */
 	gint64 now_utc, now_ms; /* and thousandths; 0 from programs that do not say them */

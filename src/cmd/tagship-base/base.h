@@ -61,6 +61,7 @@ int base_run_helper(const Base *base, const char *program, const char *const *ar
 
 /* Drops what is no longer needed, unless staging or an activation is at work or near. */
 void base_gc_quietly(const Cmd *cmd, const Base *base);
+#define BASE_NOTICES_EVERY_S 15 /* how often run and watch look */
 /* Starts `notify` if somebody is to be told; does not wait for it. */
 void base_notify_quietly(const Base *base);
 /* Sends pending reports if the line is there; what fails is said with -v only: they are kept. */

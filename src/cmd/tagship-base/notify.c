@@ -29,27 +29,25 @@ static gboolean put(const Look *look, const char *key, const Notice *notice, GEr
 
 /* ---- reports ---- */
 
-static gboolean tell_report(const Look *look, const char *path, const char *key, GError **error)
+static gboolean put_notice(const char *key, const Notice *notice, gpointer user_data,
+			   GError **error)
+{
+	return put(user_data, key, notice, error);
+}
+
+/* *ret_told stays FALSE if it was confirmed or dropped just now: it is found where it went. */
+static gboolean tell_report(Look *look, const char *path, const char *key, gboolean *ret_told,
+			    GError **error)
 {
 	g_autofree char *text = NULL;
 	gsize len = 0;
-	/* confirmed or dropped just now: it is found where it went, or was told */
-	g_autoptr(Report) report =
-	    util_fs_read_file(look->base->dirfd, path, REPORT_MAX, &text, &len, NULL)
-		? report_parse(text, len, NULL)
-		: NULL;
-	if (!report || report->event == REPORT_NODES)
+	if (!util_fs_read_file(look->base->dirfd, path, REPORT_MAX, &text, &len, NULL))
 		return TRUE;
-	Notice notice = {.event = report_event_name(report->event),
-			 .time_utc = report->event_utc,
-			 .app = report->app,
-			 .base = report->base,
-			 .version = report->version,
-			 .release = report->release,
-			 .detail = report->detail,
-			 .log_end = report->log_end,
-			 .outage_ms = report->outage_ms};
-	return put(look, key, &notice, error);
+	*ret_told = TRUE;
+	g_autoptr(Report) report = report_parse(text, len, NULL);
+	if (!report) /* nothing can be told of it */
+		return TRUE;
+	return cmd_tell_report(report, key, put_notice, look, error);
 }
 
 static gboolean look_at_reports(Look *look, const char *folder, GError **error)
@@ -62,9 +60,11 @@ static gboolean look_at_reports(Look *look, const char *folder, GError **error)
 			continue;
 		gboolean known = g_key_file_has_key(look->before, REPORTS, key, NULL) ||
 				 g_key_file_has_key(look->now, REPORTS, key, NULL);
-		g_key_file_set_string(look->now, REPORTS, key, "");
-		if (!look->first && !known && !tell_report(look, path, key, error))
+		gboolean told = look->first || known;
+		if (!told && !tell_report(look, path, key, &told, error))
 			return FALSE;
+		if (told)
+			g_key_file_set_string(look->now, REPORTS, key, "");
 	}
 	return names != NULL;
 }
@@ -94,7 +94,8 @@ static gboolean look_at_alarm(Look *look, const char *event, const char *detail,
 static char *silence(const Look *look, const UtilTrailers *contact)
 {
 	gint64 heard_utc = 0;
-	if (!contact || !util_trailers_need_time(contact, "Time", &heard_utc, NULL) ||
+	if (!contact || util_trailers_get(contact, "By-File") ||
+	    !util_trailers_need_time(contact, "Good-Time", &heard_utc, NULL) ||
 	    look->now_utc - heard_utc <= look->base->conf->silent_s)
 		return NULL;
 	g_autofree char *since = util_time_format_utc(heard_utc);
@@ -104,7 +105,7 @@ static char *silence(const Look *look, const UtilTrailers *contact)
 static char *full_disk(const Look *look)
 {
 	guint64 bytes = 0;
-	if (!util_fs_free_bytes(look->base->dirfd, &bytes, NULL) ||
+	if (!mirror_free_bytes(look->base->dirfd, look->base->conf, &bytes) ||
 	    bytes > (guint64)look->base->conf->min_free_mb * 1000000)
 		return NULL;
 	g_autofree char *text = util_text_bytes(bytes);
@@ -160,6 +161,10 @@ int base_notify(Cmd *cmd, GError **error)
 	g_autoptr(Base) base = base_open(cmd, error);
 	if (!base)
 		return 1;
+	if (base->conf->node) {
+		cmd_say(cmd, "what happens on a node is told by its base");
+		return 0;
+	}
 	const CmdTelling telling = {.dirfd = base->dirfd,
 				    .argv = base->conf->notify,
 				    .now_utc = util_clock_now_utc(base->clock),

@@ -16,7 +16,6 @@
 #include "cmd/follower.h"
 #include "cmd/tagship-base/poke.h"
 
-#define NOTICES_EVERY_S 15
 #define RESPAWN_US (5 * G_USEC_PER_SEC)
 
 typedef struct {
@@ -204,8 +203,9 @@ int base_run(Cmd *cmd, GError **error)
 	gboolean ok = prepare(&run, error);
 	const char *notify[] = {own, "notify", "-q", "-C", base->root, NULL};
 	g_autoptr(CmdFollower) notices =
-	    ok && *base->conf->notify ? cmd_follower_new(notify, STDERR_FILENO, NOTICES_EVERY_S)
-				      : NULL;
+	    ok && *base->conf->notify
+		? cmd_follower_new(notify, STDERR_FILENO, BASE_NOTICES_EVERY_S)
+		: NULL;
 	if (ok)
 		loop(&run);
 	util_closep(&run.signal_fd);

@@ -12,6 +12,7 @@
 #include <malloc.h>
 #include <sys/stat.h>
 
+#include "cmd/follower.h"
 #include "cmd/tagship-base/contact.h"
 #include "cmd/tagship-base/pulling.h"
 #include "cmd/tagship-base/poke.h"
@@ -248,6 +249,14 @@ int base_watch(Cmd *cmd, GError **error)
 		watch.poke_fd = base_poke_open(watch.base, error);
 	if (watch.poke_fd >= 0) {
 		reload(&watch);
+		/* `run` looks by itself */
+		g_autofree char *own = cmd_sibling("tagship-base", TAGSHIP_BINDIR);
+		const char *notify[] = {own, "notify", "-q", "-C", watch.base->root, NULL};
+		gboolean alone = !util_fs_locked(watch.base->dirfd, "lock/run");
+		g_autoptr(CmdFollower) notices =
+		    alone && *watch.base->conf->notify
+			? cmd_follower_new(notify, STDERR_FILENO, BASE_NOTICES_EVERY_S)
+			: NULL;
 #ifdef TAGSHIP_COV
 		(void)signal(SIGTERM, write_counts);
 #endif

@@ -12,11 +12,13 @@
 
 static const char *const theirs[] = {"update", "post-update", "pre-auto-gc"};
 
-gboolean cmd_gitolite_owns(const char *repo)
+gboolean cmd_gitolite_owns(Repo *repo)
 {
-	g_autofree char *path = g_build_filename(repo, "hooks", "update", NULL);
+	g_autofree char *path = g_build_filename(repo_path(repo), "hooks", "update", NULL);
 	g_autofree char *target = util_fs_readlink(AT_FDCWD, path, NULL);
-	return target && strstr(target, "/.gitolite/hooks/");
+	g_auto(GStrv) hooks_path = repo_config_get(repo, HOOKS_PATH, NULL);
+	gboolean elsewhere = hooks_path && hooks_path[0] && strcmp(hooks_path[0], FOLDER) != 0;
+	return target && strstr(target, "/.gitolite/hooks/") && !elsewhere;
 }
 
 static gboolean write_one(int dirfd, const char *path, const char *name, GError **error)
@@ -38,15 +40,21 @@ static gboolean write_all(int dirfd, const char *const *ours, guint count, GErro
 	return TRUE;
 }
 
-gboolean cmd_gitolite_step_aside(Repo *repo, const char *const *ours, guint count, GError **error)
+char *cmd_gitolite_beside(Repo *repo, const char *const *ours, guint count, GError **error)
 {
 	g_autofree char *dir = g_build_filename(repo_path(repo), FOLDER, NULL);
 	if (!util_fs_mkdir_parents(AT_FDCWD, dir, 0755, error))
-		return FALSE;
+		return NULL;
 	util_autofd int dirfd = util_fs_open_dir(AT_FDCWD, dir, error);
-	return dirfd >= 0 && util_fs_mkdir(dirfd, CONF_HOOKS_OURS, 0755, error) &&
-	       write_all(dirfd, ours, count, error) &&
-	       repo_config_set(repo, HOOKS_PATH, FOLDER, error);
+	if (dirfd < 0 || !util_fs_mkdir(dirfd, CONF_HOOKS_OURS, 0755, error) ||
+	    !write_all(dirfd, ours, count, error))
+		return NULL;
+	return g_steal_pointer(&dir);
+}
+
+gboolean cmd_gitolite_step_aside(Repo *repo, GError **error)
+{
+	return repo_config_set(repo, HOOKS_PATH, FOLDER, error);
 }
 
 gboolean cmd_gitolite_step_back(Repo *repo, GError **error)

@@ -139,14 +139,12 @@ static gboolean remove_all(const char *dir, GError **error)
 	return TRUE;
 }
 
-/* gitolite replaces what it finds in hooks/, also ours of before. */
+/* git looks beside gitolite's from now on, where ours are; what is left of ours among those goes.
+ */
 static gboolean step_aside(const Cmd *cmd, Repo *repo, GError **error)
 {
 	g_autofree char *dir = g_build_filename(repo_path(repo), "hooks", NULL);
-	if (!cmd_gitolite_owns(repo_path(repo)))
-		return TRUE;
-	if (!remove_all(dir, error) ||
-	    !cmd_gitolite_step_aside(repo, hook_names, G_N_ELEMENTS(hook_names), error))
+	if (!cmd_gitolite_step_aside(repo, error) || !remove_all(dir, error))
 		return FALSE;
 	cmd_say(cmd,
 		"gitolite owns hooks/: ours stand beside it, and run what it links there first");
@@ -167,7 +165,11 @@ static int install_hooks(Cmd *cmd, Central *central, const char *path, GError **
 		    central->path, path);
 		return 2;
 	}
-	g_autofree char *dir = step_aside(cmd, repo, error) ? repo_hooks_dir(path, error) : NULL;
+	/* ours and what they run first are all there before git looks there */
+	gboolean aside = cmd_gitolite_owns(repo);
+	g_autofree char *dir =
+	    aside ? cmd_gitolite_beside(repo, hook_names, G_N_ELEMENTS(hook_names), error)
+		  : repo_hooks_dir(path, error);
 	if (!dir || !util_fs_mkdir_parents(AT_FDCWD, dir, 0755, error))
 		return 1;
 	util_autofd int dirfd = util_fs_open_dir(AT_FDCWD, dir, error);
@@ -179,6 +181,8 @@ static int install_hooks(Cmd *cmd, Central *central, const char *path, GError **
 	for (guint i = 0; i < G_N_ELEMENTS(hook_names); i++)
 		if (!install_one(cmd, dirfd, hook_names[i], error))
 			return 1;
+	if (aside && !step_aside(cmd, repo, error))
+		return 1;
 	for (guint i = 0; apps[i]; i++)
 		if (!publish_look(central, apps[i], error))
 			return 1;

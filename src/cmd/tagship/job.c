@@ -103,25 +103,29 @@ int cmd_rollback(Cmd *cmd, GError **error)
 		   : 0;
 }
 
-/* What follows the worker's news: the board, and who is to be told. NULL: not wanted. */
+/* What follows the worker's news, once it works: the board, and who is to be told. */
 typedef struct {
+	Central *central;
+	int log; /* -1: what they say is lost */
 	CmdFollower *board, *notices;
 } Followers;
 
-static CmdFollower *follow(Central *central, gboolean wanted, const char *command, int log)
+static void tell(CmdFollower **follower, const Followers *all, gboolean wanted, const char *command)
 {
 	g_autofree char *program = cmd_sibling("tagship", TAGSHIP_BINDIR);
-	const char *argv[] = {program, command, "-q", "-C", central->path, NULL};
-	return wanted ? cmd_follower_new(argv, log, FOLLOW_EVERY_S) : NULL;
+	const char *argv[] = {program, command, "-q", "-C", all->central->path, NULL};
+	if (*follower)
+		cmd_follower_news(*follower);
+	else if (wanted)
+		*follower = cmd_follower_new(argv, all->log, FOLLOW_EVERY_S);
 }
 
 static void tell_followers(gpointer user_data)
 {
-	const Followers *followers = user_data;
-	if (followers->board)
-		cmd_follower_news(followers->board);
-	if (followers->notices)
-		cmd_follower_news(followers->notices);
+	Followers *all = user_data;
+	const ConfCentral *conf = all->central->conf;
+	tell(&all->board, all, *conf->board != '\0', "board");
+	tell(&all->notices, all, *conf->notify != NULL, "notify");
 }
 
 int cmd_worker(Cmd *cmd, GError **error)
@@ -133,12 +137,10 @@ int cmd_worker(Cmd *cmd, GError **error)
 	if (!cmd_options(cmd, own, 0, 0, error))
 		return 2;
 	g_autoptr(Central) central = central_open(cmd->dir, error);
-	util_autofd int log = central ? publish_open_log(central, error) : -1;
-	if (log < 0)
+	if (!central)
 		return 1;
-	Followers followers = {
-	    .board = follow(central, *central->conf->board != '\0', "board", log),
-	    .notices = follow(central, *central->conf->notify != NULL, "notify", log)};
+	util_autofd int log = publish_open_log(central, NULL);
+	Followers followers = {.central = central, .log = log};
 	PublishNews news = {tell_followers, &followers};
 	gboolean ok = publish_worker(central, once, &news, error);
 	cmd_follower_end(followers.board);

@@ -40,15 +40,19 @@ static gboolean put(const Look *look, const char *key, const Notice *notice, GEr
 
 static gboolean tell_job(const Look *look, const Job *job, const char *state, GError **error)
 {
+	static const char *const prefixes[] = {"refs/tags/", "refs/heads/"};
 	gboolean built = strcmp(job->kind, "tag") == 0 || strcmp(job->kind, "branch") == 0;
-	const char *slash = strrchr(job->ref, '/');
+	const char *version = job->ref;
 	if (job->state != JOB_FAILED && !(job->state == JOB_DONE && built))
 		return TRUE;
+	for (guint i = 0; i < G_N_ELEMENTS(prefixes); i++)
+		if (g_str_has_prefix(job->ref, prefixes[i]))
+			version = job->ref + strlen(prefixes[i]);
 	Notice notice = {.event = job->state == JOB_FAILED ? "failed" : "built",
 			 .time_utc = job->ended_utc,
 			 .app = job->app,
 			 .base = *job->base ? job->base : NULL,
-			 .version = slash ? slash + 1 : NULL,
+			 .version = *version ? version : NULL,
 			 .detail = job->reason,
 			 .outage_ms = -1};
 	g_autofree char *key = g_strdup_printf("job %s %s", job->id, state);
@@ -73,19 +77,10 @@ static gboolean look_at_jobs(Look *look, GError **error)
 
 /* ---- reports ---- */
 
-static gboolean tell_report(const Look *look, const Report *report, const char *key, GError **error)
+static gboolean put_notice(const char *key, const Notice *notice, gpointer user_data,
+			   GError **error)
 {
-	Notice notice = {.event = report_event_name(report->event),
-			 .time_utc = report->event_utc,
-			 .app = report->app,
-			 .base = report->base,
-			 .version = report->version,
-			 .release = report->release,
-			 .detail = report->detail,
-			 .log_end = report->log_end,
-			 .outage_ms = report->outage_ms};
-	g_autofree char *identity = g_strdup_printf("report %s %s", report->base, key);
-	return put(look, identity, &notice, error);
+	return put(user_data, key, notice, error);
 }
 
 /* The keys of what came after `before` (NULL: of all). */
@@ -104,37 +99,40 @@ static GHashTable *keys_after(Repo *ledger, const char *before, GError **error)
 	return keys;
 }
 
-static gboolean tell_after(const Look *look, Repo *ledger, const char *before, GError **error)
+static gboolean tell_after(Look *look, Repo *ledger, const char *before, GError **error)
 {
 	g_autoptr(GHashTable) keys = keys_after(ledger, before, error);
 	g_autoptr(GPtrArray) reports = keys ? ledger_reports(ledger, error) : NULL;
 	for (guint i = 0; reports && i < reports->len; i++) {
 		const Report *report = reports->pdata[i];
 		g_autofree char *key = report_key(report);
-		if (g_hash_table_contains(keys, key) && !tell_report(look, report, key, error))
+		if (g_hash_table_contains(keys, key) &&
+		    !cmd_tell_report(report, key, put_notice, look, error))
 			return FALSE;
 	}
 	return reports != NULL;
 }
 
+/* One that cannot be read keeps its place, and the others are looked at. */
+static void look_at_ledger(Look *look, const char *base)
+{
+	char head[REPO_OID] = "";
+	g_autoptr(GError) error = NULL;
+	g_autoptr(Repo) ledger = ledger_open(look->central->path, base, &error);
+	g_autofree char *before = g_key_file_get_string(look->before, REPORTS, base, NULL);
+	gboolean some = ledger && repo_ref_get(ledger, LEDGER_REPORTS, head, NULL);
+	gboolean told = some && (look->first || g_strcmp0(head, before) == 0 ||
+				 tell_after(look, ledger, before, &error));
+	g_key_file_set_string(look->now, REPORTS, base, told ? head : before ? before : "");
+	if (error)
+		g_printerr("tagship notify: %s: %s\n", base, error->message);
+}
+
 static gboolean look_at_reports(Look *look, GError **error)
 {
 	g_auto(GStrv) bases = conf_peer_names(look->central->dirfd, error);
-	for (guint i = 0; bases && bases[i]; i++) {
-		char head[REPO_OID] = "";
-		g_autoptr(Repo) ledger = ledger_open(look->central->path, bases[i], NULL);
-		g_autofree char *before =
-		    g_key_file_get_string(look->before, REPORTS, bases[i], NULL);
-		/* one that cannot be read is an alarm of the status */
-		gboolean some = ledger && repo_ref_get(ledger, LEDGER_REPORTS, head, NULL);
-		g_key_file_set_string(look->now, REPORTS, bases[i],
-				      some     ? head
-				      : before ? before
-					       : "");
-		if (some && !look->first && g_strcmp0(head, before) != 0 &&
-		    !tell_after(look, ledger, before, error))
-			return FALSE;
-	}
+	for (guint i = 0; bases && bases[i]; i++)
+		look_at_ledger(look, bases[i]);
 	return bases != NULL;
 }
 
