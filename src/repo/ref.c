@@ -116,11 +116,24 @@ void repo_ref_unguard(int fd, gboolean done)
 		(void)close(fd); /* the note stays for whoever writes next */
 }
 
+/* libgit2 moves its lock file into place by link and unlink, and does not look whether the latter
+ * worked: then both are one file. */
+static gboolean drop_linked_lock(Repo *repo, const char *name)
+{
+	g_autofree char *path = g_strconcat(name, ".lock", NULL);
+	struct stat ref, lock;
+	if (fstatat(repo->dirfd, path, &lock, AT_SYMLINK_NOFOLLOW) != 0 ||
+	    fstatat(repo->dirfd, name, &ref, AT_SYMLINK_NOFOLLOW) != 0 ||
+	    ref.st_dev != lock.st_dev || ref.st_ino != lock.st_ino)
+		return TRUE;
+	return util_fs_unlink(repo->dirfd, path, NULL);
+}
+
 /* libgit2 removes its lock file, but where the disk failed it may not have been able to; if the
  * lock is another's, it is not ours to look for. */
-static void update_over(int fd, int code)
+static void update_over(Repo *repo, const char *name, int fd, int code)
 {
-	repo_ref_unguard(fd, code != GIT_ERROR);
+	repo_ref_unguard(fd, code != GIT_ERROR && drop_linked_lock(repo, name));
 }
 
 static void repo_ref_free(gpointer data)
@@ -265,7 +278,7 @@ gboolean repo_ref_set(Repo *repo, const char *name, const char *oid, const char 
 		return FALSE;
 	}
 	code = ref_create(repo, name, &id, expected_old ? &old : NULL);
-	update_over(fd, code);
+	update_over(repo, name, fd, code);
 	if (code == GIT_ENOTFOUND && expected_old) {
 		git_error_clear();
 		return util_error_set(error, TS_ERROR_AGAIN, "%s in %s is gone, it was %s", name,
@@ -311,7 +324,7 @@ gboolean repo_ref_delete(Repo *repo, const char *name, const char *expected_old,
 	if (fd < 0)
 		return FALSE;
 	code = ref_delete(repo, name, expected_old ? &old : NULL);
-	update_over(fd, code);
+	update_over(repo, name, fd, code);
 	if (code == GIT_EMODIFIED) {
 		git_error_clear();
 		return util_error_set(error, TS_ERROR_AGAIN, "%s in %s moved meanwhile", name,
@@ -336,7 +349,7 @@ gboolean repo_head_set(Repo *repo, const char *branch, GError **error)
 	if (fd < 0)
 		return FALSE;
 	code = git_reference_symbolic_create(&head, repo->git, "HEAD", branch, 1, NULL);
-	update_over(fd, code);
+	update_over(repo, "HEAD", fd, code);
 	if (code < 0)
 		return repo_error(error, code, "cannot make %s the main branch of %s", branch,
 				  repo->path);

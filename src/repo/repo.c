@@ -210,6 +210,24 @@ static void sweep_folder(Repo *repo, const char *folder)
 	}
 }
 
+/* What git repack was killed at while it wrote what dumb transports read. */
+static void sweep_info(Repo *repo, const char *folder, const char *prefix)
+{
+	g_autoptr(GPtrArray) names = util_fs_list(repo->dirfd, folder, NULL);
+	gint64 now = util_clock_now_utc(util_clock_system());
+
+	for (guint i = 0; names && i < names->len; i++) {
+		const char *name = names->pdata[i];
+		g_autofree char *path = g_build_filename(folder, name, NULL);
+		struct stat st;
+
+		if (g_str_has_prefix(name, prefix) && strlen(name) == strlen(prefix) + 6 &&
+		    fstatat(repo->dirfd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    S_ISREG(st.st_mode) && st.st_mtime < now - SWEEP_AGE_S)
+			(void)util_fs_unlink(repo->dirfd, path, NULL); /* only litter stays */
+	}
+}
+
 /* libgit2 makes these by a lock and a rename, and syncs neither: after a crash the lock may be
  * left, or nothing be in the file. Nobody else writes, for it is no repository yet. */
 static gboolean clear_half_made(const char *path, GError **error)
@@ -282,6 +300,8 @@ Repo *repo_create(const char *path, GError **error)
 	(void)util_fs_sweep_tmp(repo->dirfd, ".", SWEEP_AGE_S, NULL); /* only litter stays */
 	sweep_folder(repo, "objects");
 	sweep_folder(repo, "objects/pack");
+	sweep_info(repo, "info", "refs_");
+	sweep_info(repo, "objects/info", "packs_");
 	return g_steal_pointer(&repo);
 }
 

@@ -20,7 +20,7 @@ facts_files() {
 }
 
 # What a killed program may leave, if something takes it away when it is old.
-LITTER=('(' -name '.tmp-*' -o -name '*_git2_*' -o -name 'tmp_*' -path '*/objects/*' -o -name '*.part' -o -name gc.pid.lock -o -path './central/tmp/*' ')')
+LITTER=('(' -name '.tmp-*' -o -name '*_git2_*' -o -name 'tmp_*' -path '*/objects/*' -o -name '*.part' -o -path '*/info/refs_*' -o -path '*/objects/info/packs_*' -o -name gc.pid.lock -o -path './central/tmp/*' ')')
 litter() { (cd "$W" && find . -path ./lost+found -prune -o -path ./shop.git/objects -prune -o "${LITTER[@]}" -prune -print); }
 
 facts_base() {

@@ -284,7 +284,8 @@ static void test_ref_list(void)
 /* libgit2 was killed while it tried what the disk can do, or wrote: a day later that goes. */
 static void test_litter(void)
 {
-	static const char *const left[] = {"_git2_link", "_git2_file", "objects/pack/pack_git2_x"};
+	static const char *const left[] = {"_git2_link", "_git2_file", "objects/pack/pack_git2_x",
+					   "info/refs_ab", "objects/info/packs_ab"};
 	const struct timespec old[2] = {{1000000000, 0}, {1000000000, 0}};
 	g_auto(TmpDir) dir = tmp_dir();
 	g_autoptr(GError) error = NULL;
@@ -293,7 +294,8 @@ static void test_litter(void)
 
 	for (gsize i = 0; i < 2 * G_N_ELEMENTS(left); i++) {
 		const char *name = left[i / 2];
-		g_autofree char *file = g_strdup_printf("%s/%s%s", path, name, i % 2 ? "-new" : "");
+		g_autofree char *file =
+		    g_strdup_printf("%s/%s%s", path, name, i % 2 ? "-new" : "-old");
 		if (strstr(name, "link"))
 			g_assert_cmpint(symlink("testing", file), ==, 0);
 		else
@@ -305,7 +307,7 @@ static void test_litter(void)
 	g_assert_no_error(error);
 	for (gsize i = 0; i < 2 * G_N_ELEMENTS(left); i++) {
 		g_autofree char *file =
-		    g_strdup_printf("%s/%s%s", path, left[i / 2], i % 2 ? "-new" : "");
+		    g_strdup_printf("%s/%s%s", path, left[i / 2], i % 2 ? "-new" : "-old");
 		struct stat st;
 		g_assert_cmpint(lstat(file, &st), ==, i % 2 ? 0 : -1);
 	}
