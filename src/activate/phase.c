@@ -4,6 +4,8 @@
 
 #include "activate/activate-private.h"
 
+#define START_TRIES 3
+#define START_PAUSE_US (200 * 1000)
 #define TAIL_READ_BYTES ((guint64)8 * 1024)
 
 void phase_result_clear(PhaseResult *result)
@@ -110,6 +112,22 @@ static char *how_killed(const ConfBaseApp *app, const char *name, gint64 deadlin
 			       name, deadline_s, app->kill_after_s);
 }
 
+/* A machine that has no process to spare for a moment is no reason to take an app down. */
+static gboolean start_and_wait(const UtilChildSpec *child, UtilChildResult *ret_result,
+			       GError **error)
+{
+	for (guint tries = 1;; tries++) {
+		g_autoptr(GError) failed = NULL;
+		if (util_child_run(child, ret_result, &failed))
+			return TRUE;
+		if (tries == START_TRIES || g_error_matches(failed, TS_ERROR, TS_ERROR_NOT_FOUND)) {
+			g_propagate_error(error, g_steal_pointer(&failed));
+			return FALSE;
+		}
+		g_usleep(START_PAUSE_US);
+	}
+}
+
 /* One run of a phase's command; the reason if it did not end well, else NULL. */
 static char *run_once(const PhaseEnv *env, ConfPhase phase, int log_fd, gint64 limit_ms,
 		      gint64 *ret_wall_ms)
@@ -128,7 +146,7 @@ static char *run_once(const PhaseEnv *env, ConfPhase phase, int log_fd, gint64 l
 			       .deadline_s = deadline_s,
 			       .kill_after_s = env->spec->app->kill_after_s};
 	const char *name = conf_phase_name(phase);
-	if (!util_child_run(&child, &result, &failed))
+	if (!start_and_wait(&child, &result, &failed))
 		return g_strdup_printf("%s: %s", name, failed->message);
 	*ret_wall_ms += result.wall_ms;
 	if (result.timed_out)
