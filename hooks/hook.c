@@ -291,6 +291,28 @@ char *hook_program(const char *name)
 	return g_build_filename(TAGSHIP_BINDIR, name, NULL);
 }
 
+gboolean hook_announce_deletions(Hook *hook, GError **error)
+{
+	g_autoptr(UtilTrailers) hint = util_trailers_new();
+	g_autofree char *pusher = hook_pusher();
+	gboolean any = FALSE;
+	util_trailers_add(hint, "Repo", hook->git_dir);
+	util_trailers_add(hint, "Pusher", pusher);
+	util_trailers_add_time(hint, "Time", util_clock_now_utc(util_clock_system()));
+	for (guint i = 0; i < hook->updates->len; i++) {
+		const HookUpdate *update = g_ptr_array_index(hook->updates, i);
+		if (strcmp(update->new_oid, HOOK_ZERO) != 0 ||
+		    strcmp(update->old_oid, HOOK_ZERO) == 0 ||
+		    !g_str_has_prefix(update->ref, "refs/tags/"))
+			continue;
+		g_autofree char *line =
+		    g_strdup_printf("%s %s %s", update->old_oid, update->new_oid, update->ref);
+		util_trailers_add(hint, "Update", line);
+		any = TRUE;
+	}
+	return !any || store_hint_put(hook->queue_dirfd, "deletion", hint, error);
+}
+
 gboolean hook_enqueue(Hook *hook, char **ret_hint, GError **error)
 {
 	g_autoptr(UtilTrailers) hint = util_trailers_new();

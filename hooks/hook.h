@@ -57,6 +57,9 @@ void hook_say_text(Hook *hook, const char *text);
 /* TRUE for refs the worker would look at: tags, and branches that an app checks. */
 gboolean hook_is_relevant(const Hook *hook, const char *ref);
 
+/* Notes which tags this push is about to delete, before it does: git may be killed between that and
+ * post-receive, and a tag that is gone without a note withdraws nothing. */
+gboolean hook_announce_deletions(Hook *hook, GError **error);
 /* Writes the hint and starts the worker if the hook does that here. */
 gboolean hook_enqueue(Hook *hook, char **ret_hint, GError **error);
 gboolean hook_worker_running(const Hook *hook);

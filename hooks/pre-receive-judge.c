@@ -262,5 +262,8 @@ int main(int argc, char **argv)
 		       .central = central,
 		       .repo = repo,
 		       .now_utc = util_clock_now_utc(central->clock)};
-	return judge_push(&judge);
+	int refused = judge_push(&judge);
+	if (refused == 0 && !hook_announce_deletions(hook, &error))
+		return cannot_judge(hook, error);
+	return refused;
 }

@@ -9,6 +9,8 @@
 
 #include "publish/publish-private.h"
 
+#define DELETION_WAIT_S 600 /* from pre-receive to where the tag is gone */
+
 typedef struct {
 	Central *central;
 	ConfApp *app;
@@ -366,7 +368,31 @@ static void take_report(Central *central, const UtilTrailers *hint)
 		publish_note(central, "alarm: %s: notes on releases: %s", app, error->message);
 }
 
-static gboolean take_hint(Central *central, const char *name, GError **error)
+/* What pre-receive saw coming. *ret_later: a tag is still there, so the push may be under way; a
+ * push that came to nothing is forgotten. */
+static gboolean take_deletion(Central *central, const UtilTrailers *hint, gboolean *ret_later,
+			      GError **error)
+{
+	const char *path = util_trailers_get(hint, "Repo");
+	gint64 time_utc = 0, now_utc = util_clock_now_utc(central->clock);
+	g_autoptr(Repo) repo = path ? repo_open(path, error) : NULL;
+	gboolean there = FALSE;
+	if (!repo)
+		return !path; /* one that cannot be read now is asked again */
+	for (guint i = 0; i < util_trailers_count(hint); i++) {
+		char now[REPO_OID];
+		g_auto(GStrv) words = update_words(hint, i);
+		there = there || (words && repo_ref_get(repo, words[2], now, NULL) &&
+				  strcmp(now, words[0]) == 0);
+	}
+	if (!there)
+		return take_push(central, hint, error);
+	*ret_later = util_trailers_need_time(hint, "Time", &time_utc, NULL) &&
+		     now_utc - time_utc < DELETION_WAIT_S && time_utc <= now_utc;
+	return TRUE;
+}
+
+static gboolean take_hint(Central *central, const char *name, gboolean *ret_later, GError **error)
 {
 	g_autoptr(GError) bad = NULL;
 	g_autoptr(UtilTrailers) hint = store_hint_read(central->queue_dirfd, name, &bad);
@@ -378,13 +404,15 @@ static gboolean take_hint(Central *central, const char *name, GError **error)
 	gboolean ok = TRUE;
 	if (g_strcmp0(kind, "push") == 0)
 		ok = take_push(central, hint, error);
+	else if (g_strcmp0(kind, "deletion") == 0)
+		ok = take_deletion(central, hint, ret_later, error);
 	else if (g_strcmp0(kind, "want") == 0)
 		ok = take_want(central, hint, error);
 	else if (g_strcmp0(kind, "given") == 0)
 		ok = publish_fan_out_all(central, error);
 	else if (g_strcmp0(kind, "report") == 0)
 		take_report(central, hint);
-	return ok && store_hint_remove(central->queue_dirfd, name, error);
+	return ok && (*ret_later || store_hint_remove(central->queue_dirfd, name, error));
 }
 
 struct PublishIntake {
@@ -446,9 +474,10 @@ gboolean publish_take_hints(PublishIntake *intake, Central *central, gboolean *r
 		const PublishPause *pause = g_hash_table_lookup(intake->paused, name);
 		if (pause && !publish_pause_over(pause))
 			continue;
-		if (take_hint(central, name, &failed)) {
+		gboolean later = FALSE;
+		if (take_hint(central, name, &later, &failed)) {
 			(void)g_hash_table_remove(intake->paused, name); /* if it was there */
-			*ret_taken = TRUE;
+			*ret_taken = *ret_taken || !later;
 			continue;
 		}
 		publish_note(central, "alarm: hint %s: %s; it stays, and is tried again", name,

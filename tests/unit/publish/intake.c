@@ -404,6 +404,59 @@ static void test_deleted_unseen(World *world, gconstpointer data)
 	expect_state(world, lost, "cancelled");
 }
 
+static guint hints_waiting(World *world)
+{
+	g_autoptr(GPtrArray) names = store_hint_list(world->central->queue_dirfd, NULL);
+	guint count = 0;
+	for (guint i = 0; i < names->len; i++) {
+		g_autoptr(UtilTrailers) hint =
+		    store_hint_read(world->central->queue_dirfd, names->pdata[i], NULL);
+		count += g_strcmp0(util_trailers_get(hint, "Hint"), "deletion") == 0;
+	}
+	return count;
+}
+
+static void announce(World *world, const char *name, const char *oid, gint64 time_utc)
+{
+	g_autoptr(UtilTrailers) hint = util_trailers_new();
+	g_autofree char *update = g_strdup_printf("%s " REPO_ZERO " refs/tags/%s", oid, name);
+	util_trailers_add(hint, "Repo", world->source);
+	util_trailers_add(hint, "Pusher", "dev");
+	util_trailers_add_time(hint, "Time", time_utc);
+	util_trailers_add(hint, "Update", update);
+	g_assert_true(store_hint_put(world->central->queue_dirfd, "deletion", hint, NULL));
+}
+
+/* git was killed when the tag was gone, before post-receive: pre-receive had seen it coming. */
+static void test_deletion_announced(World *world, gconstpointer data)
+{
+	(void)data;
+	gint64 now = util_clock_now_utc(world->central->clock);
+	g_autoptr(GError) error = NULL;
+	g_autoptr(Repo) repo = repo_open(world->source, &error);
+	g_autofree char *plan = world_plan("2098-01-01 02:00 base-local", "all", NULL);
+	begin(world);
+	g_autofree char *one = world_tag(world, "v1", plan);
+	world_work(world);
+	announce(world, "v1", one, now);
+	take_hints(world); /* still there: the push may be under way */
+	expect_state(world, one, "ordered");
+	g_assert_cmpuint(hints_waiting(world), ==, 1);
+	g_assert_true(repo_ref_delete(repo, "refs/tags/v1", NULL, &error));
+	take_hints(world);
+	expect_state(world, one, "cancel-asked");
+	g_assert_cmpuint(hints_waiting(world), ==, 0);
+	/* the push came to nothing: what it said is forgotten */
+	g_autofree char *other = world_tag(world, "v2", plan);
+	world_work(world);
+	announce(world, "v2", other, now - 601);
+	take_hints(world);
+	g_assert_cmpuint(hints_waiting(world), ==, 0);
+	g_assert_true(repo_ref_delete(repo, "refs/tags/v2", NULL, &error));
+	take_hints(world);
+	expect_state(world, other, "ordered");
+}
+
 /* Nothing says that the tag was seen where it was, when it has been moved. */
 static void test_moved_unseen(World *world, gconstpointer data)
 {
@@ -484,6 +537,7 @@ int main(int argc, char **argv)
 		     {"/publish/intake/moved-and-deleted", test_moved_and_deleted},
 		     {"/publish/intake/deleted-unseen", test_deleted_unseen},
 		     {"/publish/intake/retry-of-the-past", test_retry_of_the_past},
+		     {"/publish/intake/deletion-announced", test_deletion_announced},
 		     {"/publish/intake/tag-of-two-apps", test_tag_of_two_apps}};
 	g_test_init(&argc, &argv, NULL);
 	for (guint i = 0; i < G_N_ELEMENTS(tests); i++)
