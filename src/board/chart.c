@@ -38,7 +38,7 @@ static void add_rect(BoardPage *page, const char *class, guint row, gdouble x, g
 		     const char *title)
 {
 	char left[G_ASCII_DTOSTR_BUF_SIZE], wide[G_ASCII_DTOSTR_BUF_SIZE];
-	g_autofree char *y = g_strdup_printf("%d", row * ROW + (ROW - BAR) / 2);
+	g_autofree char *y = g_strdup_printf("%u", row * ROW + (ROW - BAR) / 2);
 	board_open_with(page, "rect", "class", class, "x", number(x, left), "y", y, "width",
 			number(MAX(width, 1), wide), "height", G_STRINGIFY(BAR), NULL);
 	if (title)
@@ -49,7 +49,7 @@ static void add_rect(BoardPage *page, const char *class, guint row, gdouble x, g
 static void add_word(BoardPage *page, const char *class, gdouble x, guint row, const char *text)
 {
 	char left[G_ASCII_DTOSTR_BUF_SIZE];
-	g_autofree char *y = g_strdup_printf("%d", row * ROW + ROW / 2 + 4);
+	g_autofree char *y = g_strdup_printf("%u", row * ROW + ROW / 2 + 4);
 	board_open_with(page, "text", "class", class, "x", number(x, left), "y", y, NULL);
 	board_text(page, text);
 	board_close(page, "text");

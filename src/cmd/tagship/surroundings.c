@@ -70,8 +70,8 @@ void cmd_check_ownership(CmdDoctor *doctor, Central *central)
 /* Its absolute path: it would not run by another. */
 static char *sshd_program(void)
 {
-	char *program = g_find_program_in_path("sshd");
-	return program ? program : g_strdup("/usr/sbin/sshd");
+	g_autofree char *program = g_find_program_in_path("sshd");
+	return g_strdup(program ? program : "/usr/sbin/sshd");
 }
 
 /* Its settings for this account, as `sshd -T` prints them; NULL with why not. sshd wants a host key
