@@ -8,7 +8,7 @@ gboolean mirror_free_bytes(int root_dirfd, const ConfBase *conf, guint64 *ret_by
 {
 	if (!util_fs_free_bytes(root_dirfd, ret_bytes, NULL))
 		return FALSE;
-	for (guint i = 0; i < conf->apps->len; i++) {
+	for (guint i = 0; conf->apps && i < conf->apps->len; i++) {
 		const ConfBaseApp *app = conf->apps->pdata[i];
 		guint64 bytes = 0;
 		util_autofd int dirfd = util_fs_open_dir(AT_FDCWD, app->dir, NULL);
