@@ -368,8 +368,8 @@ static void take_report(Central *central, const UtilTrailers *hint)
 		publish_note(central, "alarm: %s: notes on releases: %s", app, error->message);
 }
 
-/* What pre-receive saw coming. *ret_later: a tag is still there, so the push may be under way; a
- * push that came to nothing is forgotten. */
+/* What pre-receive saw coming. *ret_later: a tag is still there, so the push may be under way; when
+ * it cannot be any more, what is gone counts, and what stayed is forgotten. */
 static gboolean take_deletion(Central *central, const UtilTrailers *hint, gboolean *ret_later,
 			      GError **error)
 {
@@ -385,11 +385,9 @@ static gboolean take_deletion(Central *central, const UtilTrailers *hint, gboole
 		there = there || (words && repo_ref_get(repo, words[2], now, NULL) &&
 				  strcmp(now, words[0]) == 0);
 	}
-	if (!there)
-		return take_push(central, hint, error);
-	*ret_later = util_trailers_need_time(hint, "Time", &time_utc, NULL) &&
+	*ret_later = there && util_trailers_need_time(hint, "Time", &time_utc, NULL) &&
 		     now_utc - time_utc < DELETION_WAIT_S && time_utc <= now_utc;
-	return TRUE;
+	return *ret_later || take_push(central, hint, error);
 }
 
 static gboolean take_hint(Central *central, const char *name, gboolean *ret_later, GError **error)

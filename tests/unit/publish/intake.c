@@ -416,14 +416,19 @@ static guint hints_waiting(World *world)
 	return count;
 }
 
-static void announce(World *world, const char *name, const char *oid, gint64 time_utc)
+/* other: a second tag of the same push, or NULL. */
+static void announce(World *world, const char *name, const char *oid, const char *other,
+		     const char *other_oid, gint64 time_utc)
 {
 	g_autoptr(UtilTrailers) hint = util_trailers_new();
 	g_autofree char *update = g_strdup_printf("%s " REPO_ZERO " refs/tags/%s", oid, name);
+	g_autofree char *second =
+	    other ? g_strdup_printf("%s " REPO_ZERO " refs/tags/%s", other_oid, other) : NULL;
 	util_trailers_add(hint, "Repo", world->source);
 	util_trailers_add(hint, "Pusher", "dev");
 	util_trailers_add_time(hint, "Time", time_utc);
 	util_trailers_add(hint, "Update", update);
+	util_trailers_add(hint, "Update", second);
 	g_assert_true(store_hint_put(world->central->queue_dirfd, "deletion", hint, NULL));
 }
 
@@ -438,7 +443,7 @@ static void test_deletion_announced(World *world, gconstpointer data)
 	begin(world);
 	g_autofree char *one = world_tag(world, "v1", plan);
 	world_work(world);
-	announce(world, "v1", one, now);
+	announce(world, "v1", one, NULL, NULL, now);
 	take_hints(world); /* still there: the push may be under way */
 	expect_state(world, one, "ordered");
 	g_assert_cmpuint(hints_waiting(world), ==, 1);
@@ -449,12 +454,21 @@ static void test_deletion_announced(World *world, gconstpointer data)
 	/* the push came to nothing: what it said is forgotten */
 	g_autofree char *other = world_tag(world, "v2", plan);
 	world_work(world);
-	announce(world, "v2", other, now - 601);
+	announce(world, "v2", other, NULL, NULL, now - 601);
 	take_hints(world);
 	g_assert_cmpuint(hints_waiting(world), ==, 0);
 	g_assert_true(repo_ref_delete(repo, "refs/tags/v2", NULL, &error));
 	take_hints(world);
 	expect_state(world, other, "ordered");
+	/* of two tags one went: it counts once the other cannot go any more */
+	g_autofree char *went = world_tag(world, "v3", plan);
+	g_autofree char *stayed = world_tag(world, "v4", plan);
+	world_work(world);
+	announce(world, "v3", went, "v4", stayed, now - 601);
+	g_assert_true(repo_ref_delete(repo, "refs/tags/v3", NULL, &error));
+	take_hints(world);
+	expect_state(world, went, "cancel-asked");
+	expect_state(world, stayed, "ordered");
 }
 
 /* Nothing says that the tag was seen where it was, when it has been moved. */
