@@ -14,6 +14,20 @@ static int say(const Cmd *cmd, NoticeDelivered *delivered)
 	return failed ? 5 : 0;
 }
 
+static gboolean look_for_news(const CmdTelling *telling, GError **error)
+{
+	CmdLook look = {.dirfd = telling->dirfd,
+			.now_utc = telling->now_utc,
+			.events = telling->events,
+			.side = telling->side};
+	g_autoptr(GKeyFile) before = notice_seen_load(telling->dirfd, &look.first, error);
+	g_autoptr(GKeyFile) now = g_key_file_new();
+	look.before = before;
+	look.now = now;
+	return before && telling->find(&look, error) &&
+	       notice_seen_save(telling->dirfd, now, error);
+}
+
 int cmd_tell(const Cmd *cmd, const CmdTelling *telling, GError **error)
 {
 	NoticeDelivered delivered = {0};
@@ -26,7 +40,7 @@ int cmd_tell(const Cmd *cmd, const CmdTelling *telling, GError **error)
 		return 1;
 	/* what waits is told, whatever keeps us from seeing what is new */
 	g_autoptr(GError) blind = NULL;
-	gboolean looked = telling->look(telling->side, &blind);
+	gboolean looked = look_for_news(telling, &blind);
 	if (!notice_deliver(telling->dirfd, (const char *const *)telling->argv, telling->now_utc,
 			    &delivered, error))
 		return 1;
@@ -37,27 +51,32 @@ int cmd_tell(const Cmd *cmd, const CmdTelling *telling, GError **error)
 	return 1;
 }
 
-static gboolean tell_node(const Report *report, const ReportNode *node, CmdPut put,
-			  gpointer user_data, GError **error)
+gboolean cmd_put_notice(const CmdLook *look, const char *key, const Notice *notice, GError **error)
 {
-	g_autofree char *key =
-	    g_strdup_printf("report %s %s %s %s %" G_GINT64_FORMAT, report->base, report->release,
-			    node->name, report_event_name(node->event), node->time_utc);
-	Notice notice = {.event = report_event_name(node->event),
-			 .time_utc = node->time_utc,
-			 .app = report->app,
-			 .base = report->base,
-			 .node = node->name,
-			 .version = report->version,
-			 .release = report->release,
-			 .detail = node->detail,
-			 .outage_ms = node->outage_ms};
-	return !node->reported || !report_event_ends(node->event) ||
-	       put(key, &notice, user_data, error);
+	gboolean wanted =
+	    !*look->events || g_strv_contains((const char *const *)look->events, notice->event);
+	return !wanted || notice_put(look->dirfd, key, notice, error);
 }
 
-gboolean cmd_tell_report(const Report *report, const char *key, CmdPut put, gpointer user_data,
+/* of_base: what it says of the report as a whole. */
+static gboolean put_node(const CmdLook *look, const Notice *of_base, const ReportNode *node,
 			 GError **error)
+{
+	const char *event = report_event_name(node->event);
+	g_autofree char *key =
+	    g_strdup_printf("report %s %s %s %s %" G_GINT64_FORMAT, of_base->base, of_base->release,
+			    node->name, event, node->time_utc);
+	Notice notice = *of_base;
+	notice.event = event;
+	notice.node = node->name;
+	notice.time_utc = node->time_utc;
+	notice.detail = node->detail;
+	notice.outage_ms = node->outage_ms;
+	return !node->reported || !report_event_ends(node->event) ||
+	       cmd_put_notice(look, key, &notice, error);
+}
+
+gboolean cmd_put_report(const CmdLook *look, const Report *report, const char *key, GError **error)
 {
 	g_autofree char *identity = g_strdup_printf("report %s %s", report->base, key);
 	Notice notice = {.event = report_event_name(report->event),
@@ -67,12 +86,10 @@ gboolean cmd_tell_report(const Report *report, const char *key, CmdPut put, gpoi
 			 .version = report->version,
 			 .release = report->release,
 			 .detail = report->detail,
-			 .log_end = report->log_end,
 			 .outage_ms = report->outage_ms};
-	if (report->event != REPORT_NODES)
-		return put(identity, &notice, user_data, error);
-	for (guint i = 0; i < report->nodes->len; i++)
-		if (!tell_node(report, report->nodes->pdata[i], put, user_data, error))
+	for (guint i = 0; report->event == REPORT_NODES && i < report->nodes->len; i++)
+		if (!put_node(look, &notice, report->nodes->pdata[i], error))
 			return FALSE;
-	return TRUE;
+	notice.log_end = report->log_end;
+	return report->event == REPORT_NODES || cmd_put_notice(look, identity, &notice, error);
 }

@@ -103,13 +103,11 @@ static gboolean write_waiting(int dirfd, const char *path, const char *json, gin
  * One that waits already keeps its name. */
 static char *name_of(int dirfd, const char *key, gint64 time_utc, GError **error)
 {
-	guint8 digest[UTIL_SHA256_BYTES];
-	char hex[UTIL_SHA256_HEX];
+	g_autofree char *hex = g_compute_checksum_for_string(G_CHECKSUM_SHA256, key, -1);
 	guint same_second = 0;
 	g_autoptr(GPtrArray) names = util_fs_list(dirfd, FOLDER, error);
 	g_autofree char *time = g_strdup_printf("%012" G_GINT64_FORMAT "-", time_utc);
-	util_sha256_data(key, strlen(key), digest);
-	util_hex_encode(digest, KEY_HEX / 2, hex);
+	hex[KEY_HEX] = '\0';
 	for (guint i = 0; names && i < names->len; i++) {
 		if (!g_str_has_prefix(names->pdata[i], time))
 			continue;

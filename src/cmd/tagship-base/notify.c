@@ -13,46 +13,26 @@
 #define REPORTS "reports"
 #define ALARMS "alarms"
 
-typedef struct {
-	const Base *base;
-	gint64 now_utc;
-	GKeyFile *before, *now;
-	gboolean first; /* all there is is history */
-} Look;
-
-static gboolean put(const Look *look, const char *key, const Notice *notice, GError **error)
-{
-	char **events = look->base->conf->notify_events;
-	gboolean wanted = !*events || g_strv_contains((const char *const *)events, notice->event);
-	return !wanted || notice_put(look->base->dirfd, key, notice, error);
-}
-
 /* ---- reports ---- */
 
-static gboolean put_notice(const char *key, const Notice *notice, gpointer user_data,
-			   GError **error)
-{
-	return put(user_data, key, notice, error);
-}
-
 /* *ret_told stays FALSE if it was confirmed or dropped just now: it is found where it went. */
-static gboolean tell_report(Look *look, const char *path, const char *key, gboolean *ret_told,
+static gboolean tell_report(CmdLook *look, const char *path, const char *key, gboolean *ret_told,
 			    GError **error)
 {
 	g_autofree char *text = NULL;
 	gsize len = 0;
-	if (!util_fs_read_file(look->base->dirfd, path, REPORT_MAX, &text, &len, NULL))
+	if (!util_fs_read_file(look->dirfd, path, REPORT_MAX, &text, &len, NULL))
 		return TRUE;
 	*ret_told = TRUE;
 	g_autoptr(Report) report = report_parse(text, len, NULL);
 	if (!report) /* nothing can be told of it */
 		return TRUE;
-	return cmd_tell_report(report, key, put_notice, look, error);
+	return cmd_put_report(look, report, key, error);
 }
 
-static gboolean look_at_reports(Look *look, const char *folder, GError **error)
+static gboolean look_at_reports(CmdLook *look, const char *folder, GError **error)
 {
-	g_autoptr(GPtrArray) names = util_fs_list(look->base->dirfd, folder, error);
+	g_autoptr(GPtrArray) names = util_fs_list(look->dirfd, folder, error);
 	for (guint i = 0; names && i < names->len; i++) {
 		const char *key = names->pdata[i];
 		g_autofree char *path = g_build_filename(folder, key, NULL);
@@ -72,14 +52,15 @@ static gboolean look_at_reports(Look *look, const char *folder, GError **error)
 /* ---- what lasts ---- */
 
 /* detail NULL: it is not so, or no more. */
-static gboolean look_at_alarm(Look *look, const char *event, const char *detail, GError **error)
+static gboolean look_at_alarm(CmdLook *look, const char *event, const char *detail, GError **error)
 {
+	const Base *base = look->side;
 	g_autofree char *before = g_key_file_get_string(look->before, ALARMS, event, NULL);
 	g_autofree char *now = util_time_format_utc(look->now_utc);
 	Notice notice = {.event = event,
 			 .over = !detail,
 			 .time_utc = look->now_utc,
-			 .base = look->base->conf->name,
+			 .base = base->conf->name,
 			 .detail = detail,
 			 .outage_ms = -1};
 	if (detail)
@@ -88,38 +69,40 @@ static gboolean look_at_alarm(Look *look, const char *event, const char *detail,
 		return TRUE;
 	g_autofree char *key = g_strdup_printf("alarm %s %s %s", event, detail ? "begins" : "ends",
 					       before ? before : now);
-	return put(look, key, &notice, error);
+	return cmd_put_notice(look, key, &notice, error);
 }
 
-static char *silence(const Look *look, const UtilTrailers *contact)
+static char *silence(const CmdLook *look, const UtilTrailers *contact)
 {
+	const Base *base = look->side;
 	gint64 heard_utc = 0;
 	if (!contact || util_trailers_get(contact, "By-File") ||
 	    !util_trailers_need_time(contact, "Good-Time", &heard_utc, NULL) ||
-	    look->now_utc - heard_utc <= look->base->conf->silent_s)
+	    look->now_utc - heard_utc <= base->conf->silent_s)
 		return NULL;
 	g_autofree char *since = util_time_format_utc(heard_utc);
 	return g_strdup_printf("central was not reached since %s", since);
 }
 
-static char *full_disk(const Look *look)
+static char *full_disk(const Base *base)
 {
 	guint64 bytes = 0;
-	if (!mirror_free_bytes(look->base->dirfd, look->base->conf, &bytes) ||
-	    bytes > (guint64)look->base->conf->min_free_mb * 1000000)
+	if (!mirror_free_bytes(base->dirfd, base->conf, &bytes) ||
+	    bytes > (guint64)base->conf->min_free_mb * 1000000)
 		return NULL;
 	g_autofree char *text = util_text_bytes(bytes);
 	return g_strdup_printf("%s free, below min_free_mb: nothing is fetched", text);
 }
 
-static gboolean look_at_alarms(Look *look, GError **error)
+static gboolean look_at_alarms(CmdLook *look, GError **error)
 {
+	const Base *base = look->side;
 	gint64 offset_ms = 0;
-	g_autoptr(UtilTrailers) contact = base_last_contact(look->base);
+	g_autoptr(UtilTrailers) contact = base_last_contact(base);
 	g_autofree char *silent = silence(look, contact);
-	g_autofree char *head = base_head_alarm(look->base);
-	g_autofree char *doubt = base_clock_doubt(look->base);
-	g_autofree char *disk = full_disk(look);
+	g_autofree char *head = base_head_alarm(base);
+	g_autofree char *doubt = base_clock_doubt(base);
+	g_autofree char *disk = full_disk(base);
 	gboolean off = base_clock_offset(contact, &offset_ms) && base_clock_is_off(offset_ms);
 	g_autofree char *offset =
 	    off ? g_strdup_printf("%+.3f s off central's", (double)offset_ms / 1000) : NULL;
@@ -132,18 +115,11 @@ static gboolean look_at_alarms(Look *look, GError **error)
 
 /* ---- the command ---- */
 
-static gboolean look_at_all(gpointer side, GError **error)
+static gboolean find_news(CmdLook *look, GError **error)
 {
-	const Base *base = side;
-	Look look = {.base = base, .now_utc = util_clock_now_utc(base->clock)};
-	g_autoptr(GKeyFile) before = notice_seen_load(base->dirfd, &look.first, error);
-	g_autoptr(GKeyFile) now = g_key_file_new();
-	look.before = before;
-	look.now = now;
 	/* what is confirmed meanwhile goes from the first to the second */
-	return before && look_at_reports(&look, "pending", error) &&
-	       look_at_reports(&look, "reported", error) && look_at_alarms(&look, error) &&
-	       notice_seen_save(base->dirfd, now, error);
+	return look_at_reports(look, "pending", error) &&
+	       look_at_reports(look, "reported", error) && look_at_alarms(look, error);
 }
 
 void base_notify_quietly(const Base *base)
@@ -167,8 +143,9 @@ int base_notify(Cmd *cmd, GError **error)
 	}
 	const CmdTelling telling = {.dirfd = base->dirfd,
 				    .argv = base->conf->notify,
+				    .events = base->conf->notify_events,
 				    .now_utc = util_clock_now_utc(base->clock),
-				    .look = look_at_all,
+				    .find = find_news,
 				    .side = base};
 	return cmd_tell(cmd, &telling, error);
 }

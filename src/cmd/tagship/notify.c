@@ -20,25 +20,21 @@
 typedef struct {
 	Central *central;
 	const Status *status;
-	GKeyFile *before, *now;
-	gboolean first; /* all there is is history */
-} Look;
+} Side;
 
-static gboolean is_wanted(const Look *look, const char *event)
+static Central *central_of(const CmdLook *look)
 {
-	char **events = look->central->conf->notify_events;
-	return !*events || g_strv_contains((const char *const *)events, event);
+	return ((const Side *)look->side)->central;
 }
 
-static gboolean put(const Look *look, const char *key, const Notice *notice, GError **error)
+static const Status *status_of(const CmdLook *look)
 {
-	return !is_wanted(look, notice->event) ||
-	       notice_put(look->central->dirfd, key, notice, error);
+	return ((const Side *)look->side)->status;
 }
 
 /* ---- jobs ---- */
 
-static gboolean tell_job(const Look *look, const Job *job, const char *state, GError **error)
+static gboolean tell_job(const CmdLook *look, const Job *job, const char *state, GError **error)
 {
 	static const char *const prefixes[] = {"refs/tags/", "refs/heads/"};
 	gboolean built = strcmp(job->kind, "tag") == 0 || strcmp(job->kind, "branch") == 0;
@@ -56,12 +52,12 @@ static gboolean tell_job(const Look *look, const Job *job, const char *state, GE
 			 .detail = job->reason,
 			 .outage_ms = -1};
 	g_autofree char *key = g_strdup_printf("job %s %s", job->id, state);
-	return put(look, key, &notice, error);
+	return cmd_put_notice(look, key, &notice, error);
 }
 
-static gboolean look_at_jobs(Look *look, GError **error)
+static gboolean look_at_jobs(CmdLook *look, GError **error)
 {
-	g_autoptr(GPtrArray) jobs = store_job_list(look->central->queue_dirfd, error);
+	g_autoptr(GPtrArray) jobs = store_job_list(central_of(look)->queue_dirfd, error);
 	for (guint i = 0; jobs && i < jobs->len; i++) {
 		const Job *job = jobs->pdata[i];
 		g_autofree char *state = g_strdup_printf("%s %" G_GINT64_FORMAT,
@@ -76,12 +72,6 @@ static gboolean look_at_jobs(Look *look, GError **error)
 }
 
 /* ---- reports ---- */
-
-static gboolean put_notice(const char *key, const Notice *notice, gpointer user_data,
-			   GError **error)
-{
-	return put(user_data, key, notice, error);
-}
 
 /* The keys of what came after `before` (NULL: of all). */
 static GHashTable *keys_after(Repo *ledger, const char *before, GError **error)
@@ -99,26 +89,25 @@ static GHashTable *keys_after(Repo *ledger, const char *before, GError **error)
 	return keys;
 }
 
-static gboolean tell_after(Look *look, Repo *ledger, const char *before, GError **error)
+static gboolean tell_after(CmdLook *look, Repo *ledger, const char *before, GError **error)
 {
 	g_autoptr(GHashTable) keys = keys_after(ledger, before, error);
 	g_autoptr(GPtrArray) reports = keys ? ledger_reports(ledger, error) : NULL;
 	for (guint i = 0; reports && i < reports->len; i++) {
 		const Report *report = reports->pdata[i];
 		g_autofree char *key = report_key(report);
-		if (g_hash_table_contains(keys, key) &&
-		    !cmd_tell_report(report, key, put_notice, look, error))
+		if (g_hash_table_contains(keys, key) && !cmd_put_report(look, report, key, error))
 			return FALSE;
 	}
 	return reports != NULL;
 }
 
 /* One that cannot be read keeps its place, and the others are looked at. */
-static void look_at_ledger(Look *look, const char *base)
+static void look_at_ledger(CmdLook *look, const char *base)
 {
 	char head[REPO_OID] = "";
 	g_autoptr(GError) error = NULL;
-	g_autoptr(Repo) ledger = ledger_open(look->central->path, base, &error);
+	g_autoptr(Repo) ledger = ledger_open(central_of(look)->path, base, &error);
 	g_autofree char *before = g_key_file_get_string(look->before, REPORTS, base, NULL);
 	gboolean some = ledger && repo_ref_get(ledger, LEDGER_REPORTS, head, NULL);
 	gboolean told = some && (look->first || g_strcmp0(head, before) == 0 ||
@@ -128,9 +117,9 @@ static void look_at_ledger(Look *look, const char *base)
 		g_printerr("tagship notify: %s: %s\n", base, error->message);
 }
 
-static gboolean look_at_reports(Look *look, GError **error)
+static gboolean look_at_reports(CmdLook *look, GError **error)
 {
-	g_auto(GStrv) bases = conf_peer_names(look->central->dirfd, error);
+	g_auto(GStrv) bases = conf_peer_names(central_of(look)->dirfd, error);
 	for (guint i = 0; bases && bases[i]; i++)
 		look_at_ledger(look, bases[i]);
 	return bases != NULL;
@@ -139,7 +128,7 @@ static gboolean look_at_reports(Look *look, GError **error)
 /* ---- what lasts ---- */
 
 /* "EVENT/…": told when it begins; look_at_ends tells when it has ended. */
-static gboolean tell_alarm(Look *look, const char *key, const Notice *notice, GError **error)
+static gboolean tell_alarm(CmdLook *look, const char *key, const Notice *notice, GError **error)
 {
 	g_autofree char *since = util_time_format_utc(notice->time_utc);
 	g_autofree char *before = g_key_file_get_string(look->before, ALARMS, key, NULL);
@@ -147,12 +136,12 @@ static gboolean tell_alarm(Look *look, const char *key, const Notice *notice, GE
 	if (before)
 		return TRUE;
 	g_autofree char *identity = g_strdup_printf("alarm %s %s", key, since);
-	return put(look, identity, notice, error);
+	return cmd_put_notice(look, identity, notice, error);
 }
 
-static gboolean look_at_cell(Look *look, const StatusCell *cell, GError **error)
+static gboolean look_at_cell(CmdLook *look, const StatusCell *cell, GError **error)
 {
-	Notice notice = {.time_utc = look->status->now_utc,
+	Notice notice = {.time_utc = status_of(look)->now_utc,
 			 .app = cell->app,
 			 .base = cell->base,
 			 .version = cell->next_version,
@@ -175,14 +164,14 @@ static gboolean look_at_cell(Look *look, const StatusCell *cell, GError **error)
 	return TRUE;
 }
 
-static gboolean look_at_contact(Look *look, const char *base, const UtilTrailers *contact,
+static gboolean look_at_contact(CmdLook *look, const char *base, const UtilTrailers *contact,
 				GError **error)
 {
 	gint64 heard_utc = 0, offset_ms = 0;
-	Notice notice = {.time_utc = look->status->now_utc, .base = base, .outage_ms = -1};
+	Notice notice = {.time_utc = status_of(look)->now_utc, .base = base, .outage_ms = -1};
 	if (!util_trailers_get(contact, "By-File") &&
 	    util_trailers_need_time(contact, "Time", &heard_utc, NULL) &&
-	    look->status->now_utc - heard_utc > look->central->conf->silent_s) {
+	    status_of(look)->now_utc - heard_utc > central_of(look)->conf->silent_s) {
 		g_autofree char *key = g_strconcat("silent/", base, NULL);
 		g_autofree char *since = util_time_format_utc(heard_utc);
 		g_autofree char *detail = g_strdup_printf("not heard since %s", since);
@@ -203,7 +192,7 @@ static gboolean look_at_contact(Look *look, const char *base, const UtilTrailers
 }
 
 /* Ordered, and by all that is known it will not be there in time. */
-static gboolean look_at_late(Look *look, const PublishRelease *release, GError **error)
+static gboolean look_at_late(CmdLook *look, const PublishRelease *release, GError **error)
 {
 	for (guint i = 0; i < release->targets->len; i++) {
 		const PublishTarget *target = release->targets->pdata[i];
@@ -216,7 +205,7 @@ static gboolean look_at_late(Look *look, const PublishRelease *release, GError *
 		g_autofree char *detail =
 		    g_strdup_printf("expected at %s, goes live at %s", arrival, target->local_text);
 		Notice notice = {.event = "late",
-				 .time_utc = look->status->now_utc,
+				 .time_utc = status_of(look)->now_utc,
 				 .app = release->app,
 				 .base = target->base,
 				 .version = release->version,
@@ -229,11 +218,11 @@ static gboolean look_at_late(Look *look, const PublishRelease *release, GError *
 	return TRUE;
 }
 
-static gboolean look_at_key(Look *look, GError **error)
+static gboolean look_at_key(CmdLook *look, GError **error)
 {
 	struct stat st;
-	gint64 now = look->status->now_utc;
-	if (fstatat(look->central->dirfd, PUBLISH_KEY ".pub", &st, 0) != 0 ||
+	gint64 now = status_of(look)->now_utc;
+	if (fstatat(central_of(look)->dirfd, PUBLISH_KEY ".pub", &st, 0) != 0 ||
 	    now - st.st_mtime < KEY_OLD_S)
 		return TRUE;
 	Notice notice = {.event = "key-old",
@@ -244,7 +233,7 @@ static gboolean look_at_key(Look *look, GError **error)
 }
 
 /* What was an alarm and is none any more. */
-static gboolean look_at_ends(Look *look, GError **error)
+static gboolean look_at_ends(CmdLook *look, GError **error)
 {
 	g_auto(GStrv) keys = g_key_file_get_keys(look->before, ALARMS, NULL, NULL);
 	for (guint i = 0; keys && keys[i]; i++) {
@@ -255,31 +244,31 @@ static gboolean look_at_ends(Look *look, GError **error)
 		gboolean of_app = g_strv_length(words) > 2;
 		Notice notice = {.event = words[0],
 				 .over = TRUE,
-				 .time_utc = look->status->now_utc,
+				 .time_utc = status_of(look)->now_utc,
 				 .app = of_app ? words[1] : NULL,
 				 .base = of_app ? words[2] : words[1],
 				 .outage_ms = -1};
 		g_autofree char *identity = g_strdup_printf("over %s %s", keys[i], since);
-		if (!put(look, identity, &notice, error))
+		if (!cmd_put_notice(look, identity, &notice, error))
 			return FALSE;
 	}
 	return TRUE;
 }
 
-static gboolean look_at_alarms(Look *look, GError **error)
+static gboolean look_at_alarms(CmdLook *look, GError **error)
 {
 	GHashTableIter iter;
 	gpointer base = NULL, contact = NULL;
-	for (guint i = 0; i < look->status->cells->len; i++)
-		if (!look_at_cell(look, look->status->cells->pdata[i], error))
+	for (guint i = 0; i < status_of(look)->cells->len; i++)
+		if (!look_at_cell(look, status_of(look)->cells->pdata[i], error))
 			return FALSE;
-	g_hash_table_iter_init(&iter, look->status->contacts);
+	g_hash_table_iter_init(&iter, status_of(look)->contacts);
 	while (g_hash_table_iter_next(&iter, &base, &contact))
 		if (!look_at_contact(look, base, contact, error))
 			return FALSE;
-	for (guint a = 0; a < look->status->apps->len; a++) {
+	for (guint a = 0; a < status_of(look)->apps->len; a++) {
 		const GPtrArray *releases =
-		    ((const StatusApp *)look->status->apps->pdata[a])->releases;
+		    ((const StatusApp *)status_of(look)->apps->pdata[a])->releases;
 		for (guint i = 0; i < releases->len; i++)
 			if (!look_at_late(look, releases->pdata[i], error))
 				return FALSE;
@@ -289,19 +278,13 @@ static gboolean look_at_alarms(Look *look, GError **error)
 
 /* ---- the command ---- */
 
-static gboolean look_at_all(gpointer side, GError **error)
+static gboolean find_news(CmdLook *look, GError **error)
 {
-	Central *central = side;
-	Look look = {.central = central};
-	g_autoptr(Status) status = status_load(central, NULL, error);
-	g_autoptr(GKeyFile) before =
-	    status ? notice_seen_load(central->dirfd, &look.first, error) : NULL;
-	g_autoptr(GKeyFile) now = g_key_file_new();
-	look.status = status;
-	look.before = before;
-	look.now = now;
-	return before && look_at_jobs(&look, error) && look_at_reports(&look, error) &&
-	       look_at_alarms(&look, error) && notice_seen_save(central->dirfd, now, error);
+	Side *side = look->side;
+	g_autoptr(Status) status = status_load(side->central, NULL, error);
+	side->status = status;
+	return status && look_at_jobs(look, error) && look_at_reports(look, error) &&
+	       look_at_alarms(look, error);
 }
 
 int cmd_notify(Cmd *cmd, GError **error)
@@ -311,10 +294,12 @@ int cmd_notify(Cmd *cmd, GError **error)
 	g_autoptr(Central) central = central_open(cmd->dir, error);
 	if (!central)
 		return 1;
+	Side side = {.central = central};
 	const CmdTelling telling = {.dirfd = central->dirfd,
 				    .argv = central->conf->notify,
+				    .events = central->conf->notify_events,
 				    .now_utc = util_clock_now_utc(central->clock),
-				    .look = look_at_all,
-				    .side = central};
+				    .find = find_news,
+				    .side = &side};
 	return cmd_tell(cmd, &telling, error);
 }
