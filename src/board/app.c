@@ -51,7 +51,7 @@ char *board_app_page(const BoardApp *app)
 {
 	static const BoardText heads[] = {T_RELEASE, T_STATE, T_AT,     T_TAGGER,
 					  T_BYTES,   T_SLACK, T_OUTAGE, T_TITLE};
-	g_autoptr(BoardPage) page = board_page_new("../", BOARD_NOWHERE, app->name, 0);
+	g_autoptr(BoardPage) page = board_page_new("../", BOARD_NOWHERE, app->app->name, 0);
 	if (board_releases(app) == 0) {
 		board_element(page, "p", NULL, board_text_of(T_NOTHING_YET));
 		return board_page_end(page);

@@ -25,7 +25,6 @@ typedef struct {
 BoardCost board_visit_cost(const BoardVisit *visit);
 
 typedef struct {
-	char *name; /* of: */
 	const StatusApp *app;
 	GHashTable *sizes; /* version -> LibraryVersion */
 } BoardApp;

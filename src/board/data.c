@@ -43,7 +43,7 @@ static void learn_size(Central *central, BoardApp *app, const char *version)
 {
 	if (!version || g_hash_table_contains(app->sizes, version))
 		return;
-	LibraryVersion *known = library_version(central->library, app->name, version, NULL);
+	LibraryVersion *known = library_version(central->library, app->app->name, version, NULL);
 	if (known)
 		g_hash_table_insert(app->sizes, g_strdup(version), known);
 }
@@ -51,7 +51,6 @@ static void learn_size(Central *central, BoardApp *app, const char *version)
 static BoardApp *load_app(Central *central, const StatusApp *from)
 {
 	BoardApp *app = g_new0(BoardApp, 1);
-	app->name = from->name;
 	app->app = from;
 	app->sizes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
 					   (GDestroyNotify)library_version_free);

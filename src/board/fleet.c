@@ -143,7 +143,7 @@ static void add_apps(BoardPage *page, const BoardData *data)
 	for (guint i = 0; i < data->apps->len; i++) {
 		const BoardApp *app = data->apps->pdata[i];
 		board_row_begin(page, NULL);
-		board_cell_app(page, app->name);
+		board_cell_app(page, app->app->name);
 		if (board_releases(app) > 0) {
 			const PublishRelease *newest = app->app->releases->pdata[0];
 			board_cell_release(page, newest);

@@ -33,8 +33,8 @@ static gboolean write_page(Writing *self, const char *path, char *page, GError *
 
 static gboolean write_app(Writing *self, const BoardApp *app, GError **error)
 {
-	g_autofree char *file = board_app_file(app->name);
-	g_autofree char *folder = g_strconcat("release/", app->name, NULL);
+	g_autofree char *file = board_app_file(app->app->name);
+	g_autofree char *folder = g_strconcat("release/", app->app->name, NULL);
 	if (!util_fs_mkdir(self->dirfd, folder, 0755, error) ||
 	    !write_page(self, file, board_app_page(app), error))
 		return FALSE;
@@ -115,7 +115,7 @@ static gboolean sweep_all(Writing *self, GError **error)
 {
 	g_autoptr(GPtrArray) apps = g_ptr_array_new(), bases = g_ptr_array_new();
 	for (guint i = 0; i < self->data->apps->len; i++)
-		g_ptr_array_add(apps, ((BoardApp *)self->data->apps->pdata[i])->name);
+		g_ptr_array_add(apps, ((BoardApp *)self->data->apps->pdata[i])->app->name);
 	for (guint i = 0; i < self->data->bases->len; i++)
 		g_ptr_array_add(bases, ((BoardBase *)self->data->bases->pdata[i])->peer->name);
 	g_ptr_array_add(apps, NULL);
