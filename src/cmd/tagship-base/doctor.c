@@ -74,9 +74,8 @@ static void check_contact(CmdDoctor *doctor, const Base *base)
 static void check_disk(CmdDoctor *doctor, const Base *base)
 {
 	guint64 free_bytes = 0;
-	g_autoptr(GError) error = NULL;
-	if (!util_fs_free_bytes(base->dirfd, &free_bytes, &error)) {
-		cmd_finding(doctor, FALSE, "disk: %s", error->message);
+	if (!mirror_free_bytes(base->dirfd, base->conf, &free_bytes)) {
+		cmd_finding(doctor, FALSE, "disk: what is free cannot be asked");
 		return;
 	}
 	g_autofree char *text = util_text_bytes(free_bytes);
