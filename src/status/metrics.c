@@ -121,11 +121,10 @@ static const Gauge gauges[] = {
     {"arrival_slack_seconds", "How long before its go-live the newest ordered release had arrived.",
      slack}};
 
-/* The newest release of the app that was ordered at each base: its name, borrowed -> PublishTarget
- */
+/* The newest release of the app that was ordered at each base: its name, borrowed -> Newest */
 static GHashTable *newest_targets(const StatusApp *app)
 {
-	GHashTable *newest = g_hash_table_new(g_str_hash, g_str_equal);
+	GHashTable *newest = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, g_free);
 	for (guint r = 0; r < app->releases->len; r++) {
 		const PublishRelease *release = app->releases->pdata[r];
 		for (guint t = 0; t < release->targets->len; t++) {
