@@ -72,30 +72,44 @@ BoardCost board_visit_cost(const BoardVisit *visit)
 			   .slack_known = !visit->release->is_now && target->staged_utc > 0};
 }
 
+/* A figure and its unit stay on one line. */
+static void add_figure(BoardPage *page, const char *text)
+{
+	board_element(page, "span", "figure", text);
+}
+
 void board_cell_bytes(BoardPage *page, const BoardCost *cost)
 {
 	g_autofree char *bytes = util_text_bytes(cost->bytes);
 	board_cell_begin(page);
 	if (cost->ordered)
-		board_text(page, bytes);
-	if (cost->ordered && cost->full_bytes > 0)
-		board_textf(page, " (%.1f %%)",
-			    100.0 * (double)cost->bytes / (double)cost->full_bytes);
+		add_figure(page, bytes);
+	if (cost->ordered && cost->full_bytes > 0) {
+		g_autofree char *share = g_strdup_printf("(%.1f %%)", 100.0 * (double)cost->bytes /
+									  (double)cost->full_bytes);
+		board_text(page, " ");
+		add_figure(page, share);
+	}
 	board_cell_end(page);
 }
 
 void board_cell_outage(BoardPage *page, const BoardCost *cost)
 {
 	board_cell_begin(page);
-	if (cost->outage_ms >= 0)
-		board_textf(page, "%.1f s", (double)cost->outage_ms / 1000);
+	if (cost->outage_ms >= 0) {
+		g_autofree char *text = g_strdup_printf("%.1f s", (double)cost->outage_ms / 1000);
+		add_figure(page, text);
+	}
 	board_cell_end(page);
 }
 
 void board_cell_slack(BoardPage *page, const BoardCost *cost)
 {
 	g_autofree char *text = cost->slack_known ? util_text_duration(cost->slack_s) : NULL;
-	board_cell(page, text);
+	board_cell_begin(page);
+	if (text)
+		add_figure(page, text);
+	board_cell_end(page);
 }
 
 const char *board_visit_state(const BoardVisit *visit)

@@ -89,6 +89,9 @@ async function pages(browser, dir, url, shots) {
       ok(elsewhere.length === 0, `${where}: asks nobody else ${elsewhere}`);
       const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       ok(wide <= 0, `${where}: fits the width`);
+      const hidden = await page.evaluate(() => Array.from(document.querySelectorAll(".wide"))
+        .filter((box) => box.scrollWidth > box.clientWidth).map((box) => box.querySelector("table").id));
+      ok(hidden.length === 0, `${where}: no table is scrolled sideways ${hidden}`);
       const low = await page.evaluate(lowContrast);
       ok(low.length === 0, `${where}: contrast AA ${low}`);
       const head = await page.evaluate(() => [document.title, document.documentElement.lang,
