@@ -262,10 +262,12 @@ check-programs: all faults $(FAULT_TOOLS) $(UNIT) $(REPLAYERS) $(B)/sweep/sweep-
 check-rooms: ## rooms include and link only what src/rooms says
 	scripts/check-rooms $(B)
 
+# the longest first, here and among the flows, or all wait for them at the end
+UNIT_LONG := $(addprefix $(B)/unit/,board/board serve/watch activate/lifecycle)
 check-unit: $(UNIT) ## unit tests (g_test, TAP)
-	G_TEST_SRCDIR=$(CURDIR)/tests prove -j$(TEST_JOBS) $(PROVE_FLAGS) --exec scripts/run-unit $(UNIT)
+	G_TEST_SRCDIR=$(CURDIR)/tests prove -j$(TEST_JOBS) $(PROVE_FLAGS) --exec scripts/run-unit $(UNIT_LONG) \
+		$(filter-out $(UNIT_LONG),$(UNIT))
 
-# the longest first, or all wait for them at the end
 FLOW_LONG := $(addprefix tests/flow/,80-waves.sh 42-faults.sh 75-nodes.sh 40-restart.sh)
 check-flow: all faults $(FAULT_TOOLS) ## end-to-end stories with real git, sshd and servers
 	TAGSHIP_BUILD=$(abspath $(B)) prove -j$(TEST_JOBS) $(PROVE_FLAGS) --timer $(FLOW_LONG) \
