@@ -15,6 +15,9 @@ conf_set() { # FILE KEY VALUE
 }
 # One account for all, its shell is git-shell; who it is stands with the key.
 ok 'the command is installed' tagship -q -C "$STATE" developer install "$W/git/git-shell-commands"
+cd "$W" || exit
+tagship -C "$STATE" developer install --help > "$W/out" 2>&1
+ok 'its help makes no folder of that name' [ ! -e ./--help ]
 for who in ana ben; do
 	ssh-keygen -q -t ed25519 -N '' -f "$W/sshd/$who"
 	printf 'restrict,command="HOME=%s TAGSHIP_USER=%s exec git-shell -c \\"$SSH_ORIGINAL_COMMAND\\"" %s\n' \
@@ -43,6 +46,9 @@ answers 'as JSON' 0 '"app"' ana tagship status --json
 answers 'no other folder' 2 'not here' ana tagship status -C /etc
 answers 'nor in a cluster' 2 'not here' ana tagship status -qC/etc
 answers 'no other command' 2 'there are status' ana tagship gc
+answers 'nothing is installed from there' 2 'there are status' ana tagship install "$W/git/elsewhere"
+ok 'no folder either' [ ! -e "$W/git/elsewhere" ]
+answers 'help' 0 'install FOLDER' ana tagship --help
 answers 'an app that is none' 2 'shopp' ana tagship status shopp
 answers 'no shell' 128 'unrecognized command' ana id
 

@@ -205,7 +205,7 @@ static int install(Cmd *cmd, const char *folder, GError **error)
 	g_autofree char *quoted = g_shell_quote(program);
 	g_autofree char *dir = g_shell_quote(cmd->dir);
 	g_autofree char *text = g_strdup_printf(
-	    "#!/bin/sh\n# written by tagship developer install\nexec %s -C %s developer \"$@\"\n",
+	    "#!/bin/sh\n# written by tagship developer install\nexec %s -C %s developer -- \"$@\"\n",
 	    quoted, dir);
 	util_autofd int fd = -1;
 	if (!util_fs_mkdir_parents(AT_FDCWD, folder, 0755, error))
@@ -223,8 +223,12 @@ static int install(Cmd *cmd, const char *folder, GError **error)
 
 int cmd_developer(Cmd *cmd, GError **error)
 {
-	if (cmd->argc == 3 && strcmp(cmd->argv[1], "install") == 0)
-		return install(cmd, cmd->argv[2], error);
+	/* behind "--" is what was asked by ssh: no folder is named from there */
+	gboolean asked = cmd->argc >= 2 && strcmp(cmd->argv[1], "--") == 0;
+	if (!asked && cmd->argc >= 2 && strcmp(cmd->argv[1], "install") == 0)
+		return cmd_options(cmd, NULL, 2, 2, error) ? install(cmd, cmd->argv[2], error) : 2;
+	cmd->argv += asked;
+	cmd->argc -= asked;
 	/* options behind the verb are the verb's */
 	if ((cmd->argc < 2 || cmd->argv[1][0] == '-') && !cmd_options(cmd, NULL, 1, 0, error))
 		return 2;
