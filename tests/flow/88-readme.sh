@@ -1,32 +1,33 @@
 #!/bin/sh
-# README's blocks, command by command: each that has a mark "<!-- run: NAME -->" above it is taken out of
-# README, its commands are run here, and what it prints must be what happens. Numbers, times and ids may
-# differ; words and their order may not. First releases by packages: make check-deb.
+# README's blocks, command by command. Above each block stands what becomes of it: the commands of one that
+# has "<!-- run: NAME -->" are run here, and what it prints must be what happens; "<!-- plan: NAME -->" is a
+# plan, "<!-- base.cfg -->" and "<!-- signers -->" are such files. Numbers, times and ids may differ; words and
+# their order may not. The first release by packages: make check-deb.
 . "$(dirname "$0")/../lib/world.sh"
 world_new
 trap world_end EXIT
 README=$TOP/README.md
 
-# The block of this name, without its fence.
-block() { # NAME
-	awk -v mark="<!-- run: $1 -->" '
-		{ bare = $0; sub(/^ */, "", bare) }
+# The blocks of this mark, without their fences.
+blocks() { # MARK
+	awk -v mark="<!-- $1 -->" '
+		{ bare = $0; indent = match($0, /[^ ]/) - 1; sub(/^ */, "", bare) }
 		bare == mark { found = 1; next }
-		found && /^ *```/ { if (inside) exit; inside = 1; next }
-		inside { sub(/^  /, ""); print }' "$README"
+		found && bare ~ /^```/ { if (inside) found = 0; inside = found; by = indent; next }
+		inside { print substr($0, by + 1) }' "$README"
 }
-# What people type in it: after "$ " or "central$ ", and lines that go on within quotes.
-commands() { block "$1" | sed -n 's/^[a-z]*[#$] *//p'; }
 # What it says is printed.
-printed() { block "$1" | grep -v '^[a-z]*[#$] ' || :; }
+printed() { blocks "run: $1" | grep -v '^[a-z]*[#$] ' || :; }
 # Paths and names of README, as they are here.
 here() {
 	sed -e "s|/srv/tagship|$STATE|g" -e "s|/srv/git/shop.git|$W/shop.git|g" -e "s|/media/stick|$W/stick|g" \
-		-e "s|tagship-base init haikou|tagship-base -C $W/haikou init haikou|" -e 's| # .*||'
+		-e "s|tagship-base init haikou|tagship-base -C $W/haikou init haikou|" -e 's|  *# .*||' \
+		-e "s|~git/|$HOME/|" -e "s|/srv/shop|$W/srv-shop|" -e "s|2026-12-01|$DAY|" -e 's|v1.3.0|v1|' \
+		-e "s|--join '[^']*'|--join '$(sed 's/&/\\&/g' "$W/join")'|"
 }
 # Words alone: numbers, ids, times and widths vary.
 plain() {
-	sed -e 's/[0-9a-f]\{12,\}/ID/g' -e 's/-[0-9a-f]\{7\}\b/-ID/g' -e 's/[0-9][0-9.,:TZ+-]*/N/g' -e 's/[[:space:]]\{1,\}/ /g' \
+	sed -e "s/AAAA[^ ']*/KEY/g" -e 's/[0-9a-f]\{12,\}/ID/g' -e 's/-[0-9a-f]\{7\}\b/-ID/g' -e 's/[0-9][0-9.,:TZ+-]*/N/g' -e 's/[[:space:]]\{1,\}/ /g' \
 		-e 's/^ //' -e 's/ $//' -e 's/\bN \(B\|KB\|MB\)\b/N BYTES/g' -e 's/\bN \(s\|min\|h\|d\)\b/N TIME/g' -e 's/\(N TIME \)*N TIME/N TIME/g'
 }
 # Every line that README prints is there, in that order.
@@ -39,20 +40,76 @@ same() { # NAME FILE
 		return 1
 	}
 }
-has_block() { [ -n "$(block "$1")" ]; }
-type_it() { # NAME: runs its commands one by one, into $W/out
+has_block() { [ -n "$(blocks "run: $1")" ]; }
+# Runs what people type in it, after "$ " or "central$ ", one by one, into $W/out. A command whose quotes
+# are open goes on in the next line.
+type_it() { # NAME
 	: > "$W/out"
-	commands "$1" | here > "$W/typed"
+	blocks "run: $1" | here > "$W/typed"
+	command=
 	while IFS= read -r line; do
-		sh -c "$line" >> "$W/out" 2>&1 < /dev/null || { echo "exit status $?: $line"; return 1; }
+		case $command$(expr "$line" : '[a-z]*[#$] ') in
+		0) continue ;;
+		[1-9] | [1-9][0-9]) command=${line#*[#$] } ;;
+		*) command="$command
+$line" ;;
+		esac
+		[ $(($(printf '%s' "$command" | tr -cd "'" | wc -c) % 2)) = 0 ] || continue
+		sh -c "$command" >> "$W/out" 2>&1 < /dev/null || { echo "exit status $?: $command"; cat "$W/out"; return 1; }
+		command=
 	done < "$W/typed"
 }
+
+DAY=$(date -u -d '+7 days' +%F)
+: > "$W/join"
+
+# ---- all of it ----
+# a block that nothing says of what becomes of it is not held to anything
+# shellcheck disable=SC2016 # backticks of Markdown
+awk '/^ *```/ && !inside { n++; if (before !~ /<!-- .* -->/) print "line " NR ": " $0 }
+	/^ *```/ { inside = !inside } { before = $0 }
+	/^<!-- first release -->/ { first = 1 } /^<!-- end -->/ { first = 0 }
+	first { before = "<!-- first release -->" }' "$README" > "$W/unmarked"
+is 'every block is held to something (but the drawing)' "$(cut -d: -f1 "$W/unmarked")" 'line 8'
+ok 'nothing is a block by its indent alone' sh -c "! grep -nE '^(    |      )[^ ]' '$README' | grep -v '│'"
+# shellcheck disable=SC2016 # backticks of Markdown
+grep -oE '`tagship(-base)? [^`]*`' "$README" | tr -d '`' | sort -u > "$W/inline"
+ok 'there are commands in its text' [ "$(wc -l < "$W/inline")" -ge 25 ]
+while read -r program rest; do
+	rest=${rest#-C STATE }
+	# the command's name, and what it is to do, if that is not a NAME or a FILE
+	name=$(echo "$rest" | grep -oE '^[a-z-]+( [a-z]{3,})?')
+	# shellcheck disable=SC2086 # words
+	$program $name --help > "$W/help" 2>&1 || echo "$program $rest: no such command"
+	for option in $(echo "$rest" | grep -oE '(^| )--[a-z-]+'); do
+		grep -q -e "$option\b" "$W/help" || echo "$program $rest: no $option"
+	done
+	for word in ${name#* }; do
+		grep -q "\b$word\b" "$W/help" || echo "$program $rest: no $word"
+	done
+done < "$W/inline" > "$W/wrong"
+is 'each is one that the programs know' "$(cat "$W/wrong")" ''
+# shellcheck disable=SC2016 # backticks of Markdown
+grep -oE '`[a-z_]+ = [^`]*`' "$README" | grep -oE '[a-z_]+ = ' | cut -d' ' -f1 | sort -u > "$W/keys"
+ok 'there are settings in its text' [ "$(wc -l < "$W/keys")" -ge 5 ]
+while read -r key; do
+	grep -qE "^\.It Ic $key\b" "$TOP"/config/man/*.cfg.5 || echo "$key"
+done < "$W/keys" > "$W/wrong"
+is 'each has its place in a man page' "$(cat "$W/wrong")" ''
+grep -oE '`make [a-z-]+' "$README" | cut -d' ' -f2 | sort -u > "$W/targets"
+{ blocks make | grep '^make' | cut -d' ' -f2; cat "$W/targets"; } | while read -r target; do
+	grep -q "^$target:" "$TOP/Makefile" || grep -qE "^\.PHONY:.* $target\b" "$TOP/Makefile" || echo "$target"
+done > "$W/wrong"
+is 'each target is in the Makefile' "$(cat "$W/wrong")" ''
+"$TOP/scripts/demo" --help > "$W/help"
+ok 'scripts/demo takes what it shows' grep -qxF "  $(blocks make | grep '^scripts/demo')" "$W/help"
 
 world_source
 git init -q --bare "$W/shop.git"
 # shellcheck disable=SC2013 # names are words
 for name in $(sed -n 's/^ *<!-- run: \(.*\) -->/\1/p' "$README"); do
 	ok "$name: there is a block" has_block "$name"
+	ok "$name: it is run here" grep -qE "type_it $name\b|same $name " "$TOP/tests/flow/88-readme.sh"
 done
 
 # ---- admins ----
@@ -122,6 +179,51 @@ export TAGSHIP_BASE="$W/kerguelen/root"
 ok 'export, import, there and back' type_it no-line
 ok 'say what README shows' same no-line "$W/out"
 ok 'and it is staged' sh -c "tagship-base status | grep -q 'v1.*staged'"
+
+# ---- enrolling ----
+export TZ=Asia/Shanghai
+ok 'base init' type_it enrol
+unset TZ
+ok 'prints the line that README shows' same enrol "$W/out"
+sed -n 's/^tagship base add/& /p' "$W/out" | sed 's/ APP$/ shop --group asia/' > "$W/line"
+ok 'which central takes' sh "$W/line"
+sed -i '/^#* *groups = /d' "$STATE/bases.d/shanghai.cfg"
+echo 'groups = [ "asia" ];' >> "$STATE/bases.d/shanghai.cfg"
+mkdir -p "$HOME/.ssh"
+ok 'authorized-keys' type_it keys
+ok 'have it' grep -q 'serve haikou.*ssh-ed25519' "$HOME/.ssh/authorized_keys"
+
+# ---- plans ----
+cd "$SRC" || exit
+world_commit 1.4
+ok 'a planned release' type_it tag
+ok 'each base goes by its own zone' grep -q "berlin .*$DAY 02:00:00 +0[12]:00" "$W/out"
+ok 'a plan back' type_it back
+
+ok 'is ordered' grep -q 'ordered: shop v1' "$W/out"
+{ printf 'Shop in waves\n\n'; blocks 'plan: waves' | here; } > "$W/plan"
+ok 'waves and a gate' tagship plan check --app shop "$W/plan"
+
+# ---- signed ----
+ssh-keygen -q -t ed25519 -N '' -f "$HOME/.ssh/id_ed25519"
+git config --global gpg.format ssh
+ROOT=$(tagship log shop v1.4.0 | sed -n 's/.*root \([0-9a-f]*\).*/\1/p')
+printf 'Plan\n\nRelease-At: now\nRelease-To: berlin\nRelease-Version: v1.4.0\nRelease-Root: %s\n' "$ROOT" > "$W/plan"
+export GIT_EDITOR="cp $W/plan"
+ok 'a root, and a signed tag with it' type_it sign
+ok 'the root is shown' grep -q "$ROOT" "$W/out"
+ok 'and central takes the tag' git push origin plan/friday
+
+# ---- files ----
+sed -i '/^apps = ( );/d' "$W/haikou/base.cfg"
+blocks base.cfg | here >> "$W/haikou/base.cfg"
+printf 'zone = "Asia/Shanghai";\nsigners = "%s";\n' "$W/signers" >> "$W/haikou/base.cfg"
+mkdir "$W/srv-shop"
+blocks signers | sed "s|ssh-ed25519 AAAA.*|$(cut -d' ' -f1,2 "$HOME/.ssh/id_ed25519.pub")|; 2s|ssh-ed25519.*|$(cut -d' ' -f1,2 "$W/haikou/key.pub")|" > "$W/signers"
+ok 'its base.cfg is one' tagship-base -C "$W/haikou" status
+tagship-base -C "$W/haikou" doctor > "$W/out" 2>&1
+ok 'and its signers are' has "$W/out" 'signers: 2'
+cd "$W" || exit
 
 # ---- by hand ----
 mkdir allure-2.42.0 allure-2.42.1
