@@ -204,9 +204,9 @@ static int install(Cmd *cmd, const char *folder, GError **error)
 	g_autofree char *program = cmd_sibling("tagship", TAGSHIP_BINDIR);
 	g_autofree char *quoted = g_shell_quote(program);
 	g_autofree char *dir = g_shell_quote(cmd->dir);
-	g_autofree char *text = g_strdup_printf(
-	    "#!/bin/sh\n# written by tagship developer install\nexec %s -C %s developer -- \"$@\"\n",
-	    quoted, dir);
+	g_autofree char *text = g_strdup_printf("#!/bin/sh\n# written by tagship developer "
+						"install\nexec %s -C %s developer -- \"$@\"\n",
+						quoted, dir);
 	util_autofd int fd = -1;
 	if (!util_fs_mkdir_parents(AT_FDCWD, folder, 0755, error))
 		return 1;
