@@ -120,18 +120,21 @@ gboolean cmd_terminal_size(guint *ret_rows, guint *ret_columns);
 
 typedef struct {
 	guint bad;
-	gboolean quiet; /* only what is wrong */
+	gboolean quiet;    /* only what is wrong */
+	JsonBuilder *json; /* with --json, what was found so far; else NULL */
 } CmdDoctor;
+/* Always to be ended by cmd_doctor_end. */
+CmdDoctor cmd_doctor_begin(const Cmd *cmd);
 /* Prints "ok" or "BAD" and the text; a bad one says what to do. */
 void cmd_finding(CmdDoctor *doctor, gboolean good, const char *format, ...) G_GNUC_PRINTF(3, 4);
 /* Prints "note" and the text: worth knowing, and not wrong; nothing with quiet. */
-void cmd_note(const CmdDoctor *doctor, const char *format, ...) G_GNUC_PRINTF(2, 3);
+void cmd_note(CmdDoctor *doctor, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /* Whether something keeps the clock right, as the kernel knows. */
 void cmd_check_clock(CmdDoctor *doctor);
 /* What the kernel has to confine `what` ("unpacking"), and what it lacks. */
 void cmd_check_confinement(CmdDoctor *doctor, const char *what);
-/* Exit status for monitoring: 1 with error if anything is bad. */
-int cmd_doctor_end(const CmdDoctor *doctor, GError **error);
+/* Exit status for monitoring: 1 with error if anything is bad. Prints what --json gathered. */
+int cmd_doctor_end(CmdDoctor *doctor, GError **error);
 
 /* ---- progress ---- */
 

@@ -270,6 +270,19 @@ static gboolean judge_head(const MirrorSpec *spec, Repo *repo, const char *head,
 	       ledger_verify(repo, head, move->accepted, spec->conf->name, &move->keys, error);
 }
 
+gboolean mirror_verify(const MirrorSpec *spec, GError **error)
+{
+	char accepted[REPO_OID] = "";
+	g_autofree char *path = g_build_filename(spec->root_path, "mirror.git", NULL);
+	g_autoptr(Repo) repo = repo_open(path, error); /* one that is gone is not made again */
+	if (!repo || !mirror_ref(repo, LEDGER_ACCEPTED, accepted, error))
+		return FALSE;
+	if (!accepted[0])
+		return TRUE;
+	g_autoptr(TrustKeys) keys = mirror_keys(spec, error);
+	return keys && ledger_verify(repo, accepted, "", spec->conf->name, &keys, error);
+}
+
 gboolean mirror_accept_head(const MirrorSpec *spec, Repo *repo, const char *head,
 			    MirrorAccepted *ret, GError **error)
 {

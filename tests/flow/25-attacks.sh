@@ -289,7 +289,9 @@ mkdir "$W/stolen"
 cp -r "$STATE/." "$W/stolen"
 tagship -q -C "$STATE" key rotate > "$W/key" 2>&1
 pull
-ok 'key rotation: the base follows' sh -c "tagship-base -C '$ROOT' doctor | grep -q \"central's key: changed since it was pinned\""
+tagship-base -C "$ROOT" doctor > "$W/doctor" 2>&1
+ok 'key rotation: the base follows' has "$W/doctor" "central's key: changed since it was pinned"
+ok '  and verifies its ledger to the end, across the change' has "$W/doctor" 'ledger: verified end to end'
 release now
 pull
 activate

@@ -364,6 +364,16 @@ says 'with what to do' 'by a rollback already; name the version you want with --
 
 # ---- doctor ----
 exits 'doctor at the base is content' 0 b doctor
+says 'with its ledger' 'ledger: verified end to end'
+exits 'as JSON' 0 b doctor --json
+ok 'is JSON' json_ok
+says 'that counts' '"bad" : 0'
+head=$(git -C "$ROOT/mirror.git" rev-parse refs/tagship/accepted)
+forged=$(git -C "$ROOT/mirror.git" commit-tree -p "$head" -m 'Forged' "$head^{tree}")
+git -C "$ROOT/mirror.git" update-ref refs/tagship/accepted "$forged"
+exits 'a ledger that somebody altered' 1 b doctor --json
+ok 'is found, as JSON' perl -MJSON::PP -0777 -e '$r = decode_json(<> =~ s/^tagship-base.*//smr); exit !($r->{bad} == 1 && grep { $_->{level} eq "bad" && $_->{text} =~ /^ledger: .*put mirror.git back/ } @{$r->{findings}})' "$W/out"
+git -C "$ROOT/mirror.git" update-ref refs/tagship/accepted "$head"
 exits 'doctor at central is content' 0 c doctor
 chmod 644 "$STATE/keys/central"
 exits 'a signing key that others can read' 1 c doctor

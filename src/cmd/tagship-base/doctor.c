@@ -44,6 +44,18 @@ static void check_trust(CmdDoctor *doctor, const Base *base)
 		cmd_finding(doctor, FALSE, "signers: %s; nothing new is accepted", error->message);
 }
 
+static void check_ledger(CmdDoctor *doctor, const Base *base)
+{
+	g_autoptr(GError) error = NULL;
+	const MirrorSpec spec = {
+	    .root_path = base->root, .root_dirfd = base->dirfd, .conf = base->conf};
+	gboolean good = mirror_verify(&spec, &error);
+	cmd_finding(doctor, good, "ledger: %s%s", good ? "verified end to end" : error->message,
+		    good ? ""
+			 : "; put mirror.git back from a backup, or let central take this base "
+			   "anew (tagship base key NAME --replace)");
+}
+
 static void check_contact(CmdDoctor *doctor, const Base *base)
 {
 	gint64 time = 0, offset = 0;
@@ -178,9 +190,10 @@ int base_doctor(Cmd *cmd, GError **error)
 	g_autoptr(Base) base = base_open(cmd, error);
 	if (!base)
 		return 1;
-	CmdDoctor doctor = {.quiet = cmd->quiet};
+	CmdDoctor doctor = cmd_doctor_begin(cmd);
 	check_key(&doctor, base);
 	check_trust(&doctor, base);
+	check_ledger(&doctor, base);
 	check_contact(&doctor, base);
 	check_disk(&doctor, base);
 	cmd_check_clock(&doctor);

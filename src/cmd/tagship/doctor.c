@@ -246,12 +246,15 @@ static void check_git(CmdDoctor *doctor)
 	cmd_finding(doctor, good, "git %s", good ? "runs" : "does not run; install it");
 }
 
-static gboolean check_all(CmdDoctor *doctor, Central *central, GError **error)
+static void check_all(CmdDoctor *doctor, Central *central)
 {
-	g_auto(GStrv) apps = conf_app_names(central->dirfd, error);
-	g_auto(GStrv) bases = conf_peer_names(central->dirfd, apps ? error : NULL);
-	if (!apps || !bases)
-		return FALSE;
+	g_autoptr(GError) error = NULL;
+	g_auto(GStrv) apps = conf_app_names(central->dirfd, &error);
+	g_auto(GStrv) bases = conf_peer_names(central->dirfd, apps ? &error : NULL);
+	if (!apps || !bases) {
+		cmd_finding(doctor, FALSE, "state folder: %s", error->message);
+		return;
+	}
 	g_autofree char *key = publish_key_public(central->dirfd, PUBLISH_KEY ".pub");
 	check_git(doctor);
 	cmd_check_ownership(doctor, central);
@@ -282,16 +285,16 @@ static gboolean check_all(CmdDoctor *doctor, Central *central, GError **error)
 			    central->key_file);
 	for (guint i = 0; key && bases[i]; i++)
 		check_ledger(doctor, central, bases[i], key);
-	return TRUE;
 }
 
 int cmd_doctor(Cmd *cmd, GError **error)
 {
 	if (!cmd_options(cmd, NULL, 0, 0, error))
 		return 2;
-	CmdDoctor doctor = {.quiet = cmd->quiet};
 	g_autoptr(Central) central = central_open(cmd->dir, error);
-	if (!central || !check_all(&doctor, central, error))
+	if (!central)
 		return 1;
+	CmdDoctor doctor = cmd_doctor_begin(cmd);
+	check_all(&doctor, central);
 	return cmd_doctor_end(&doctor, error);
 }
