@@ -104,8 +104,8 @@ void mirror_bytes(const Mirror *mirror, guint64 *ret_in, guint64 *ret_out);
 /* Central's keys that count at this base; NULL with error if that cannot be told. */
 TrustKeys *mirror_keys(const MirrorSpec *spec, GError **error);
 
-/* Whether what was accepted still is what central signed: read again from the first entry on, by the
- * keys that count now. Fine if nothing was. */
+/* Whether what was accepted still is what central signed: read again from the first entry on, by
+ * the keys that count now. Fine if nothing was. */
 gboolean mirror_verify(const MirrorSpec *spec, GError **error);
 
 /* Verifies and accepts whatever refs/tagship/seen already holds, without a line (after a plain
