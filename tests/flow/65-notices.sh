@@ -92,6 +92,44 @@ sed -i 's/^Time: .*/Time: 2020-01-01T00:00:00Z/' "$STATE/contacts/berlin"
 central -q notify
 ok 'a silent base is told' grep -q '"event":"silent".*"base":"berlin".*not heard since 2020' "$W/central-told"
 is 'once' "$(central -q notify; grep -c '"event":"silent"' "$W/central-told")" 1
+
+# ---- and the other kinds ----
+sed -i '/^Clock-Offset-/d' "$STATE/contacts/berlin"
+echo 'Clock-Offset-Ms: 4200' >> "$STATE/contacts/berlin"
+touch -d '500 days ago' "$STATE/keys/central.pub"
+central -q notify
+ok 'a clock that is off is told' grep -q '"event":"clock-off".*"detail":"+4.200 s off' "$W/central-told"
+ok 'an old key is told, with what to do' grep -q '"event":"key-old".*tagship key rotate' "$W/central-told"
+touch "$STATE/keys/central.pub"
+central -q notify
+ok 'and that it is none any more' grep -q '"event":"key-old","over":true' "$W/central-told"
+head -c 900000 /dev/urandom > "$SRC/web/noise.bin" # more than the line takes in time
+world_commit 3b
+printf 'Shop\n\nRelease-At: %s\nRelease-To: all\nRelease-Grace: 0s\n' "$(date -u -d '+4 seconds' +%Y-%m-%dT%H:%M:%SZ)" | world_tag v3b
+git -C "$SRC" push -q origin main v3b > "$W/push" 2>&1
+world_worker_ends
+central -q notify
+ok 'late is told' grep -q '"event":"late".*"version":"v3b".*expected at' "$W/central-told"
+FAKELIB=$(faketime -f '+0s' sh -c 'echo "$LD_PRELOAD"' 2> /dev/null)
+later() { # DAYS COMMAND...
+	_days=$1
+	shift
+	LD_PRELOAD="$FAKELIB" FAKETIME="+${_days}d" NO_FAKE_STAT=1 ASAN_OPTIONS="verify_asan_link_order=0${ASAN_OPTIONS:+:$ASAN_OPTIONS}" "$@"
+}
+if [ -n "$FAKELIB" ]; then
+	later 1 tagship -C "$STATE" -q notify > "$W/out" 2>&1
+	ok 'overdue is told' grep -q '"event":"overdue".*"version":"v3b"' "$W/central-told"
+	later 3 tagship-base -C "$ROOT" -q notify > "$W/out" 2>&1
+	ok 'an old head is told' grep -q '"event":"head-old".*"base":"berlin"' "$W/base-told"
+fi
+sleep 4 # its time is over
+go_live
+central -q notify
+for where in central-told base-told; do
+	ok "$where: missed" told $where missed v3b
+done
+git -C "$SRC" rm -q --cached web/noise.bin
+rm "$SRC/web/noise.bin"
 printf 'notify_events = [ "down" ];\n' >> "$STATE/central.cfg"
 lines=$(wc -l < "$W/central-told")
 push 4
@@ -100,7 +138,7 @@ is 'only what is asked for is told' "$(wc -l < "$W/central-told")" "$lines"
 
 # ---- the board ----
 central board > "$W/out"
-ok 'the worker has kept the board' has "$W/board/index.html" 'v2 <span class="state s-rolled-back">rolled-back</span>'
+ok 'the worker has kept the board' has "$W/board/index.html" 'v3b <span class="state s-missed">missed</span>'
 ok 'what is printed by hand is the same' has "$W/out" "$W/board/index.html: "
 central status --json > "$W/status"
 ok 'its status is that of status --json' cmp -s "$W/status" "$W/board/status.json"
@@ -111,7 +149,7 @@ is 'and stays' "$(cat "$W/www/index.html")" mine
 # ---- metrics, and watching ----
 central status --metrics > "$W/metrics"
 ok 'metrics: what is live' has "$W/metrics" 'tagship_live_info{app="shop",base="berlin",version="v1"} 1'
-ok 'metrics: how it ended' has "$W/metrics" 'tagship_end_state{app="shop",base="berlin",version="v2",state="rolled-back"} 1'
+ok 'metrics: how it ended' has "$W/metrics" 'tagship_end_state{app="shop",base="berlin",version="v3b",state="missed"} 1'
 ok 'metrics: each line is one of Prometheus' perl -ne 'exit 1 unless /^# (HELP|TYPE) tagship_\w+ .+$|^tagship_\w+(\{(\w+="([^"\\]|\\.)*",?)+\})? -?[0-9.e+-]+$/' "$W/metrics"
 ok 'the same beside the board' has "$W/board/metrics.prom" 'tagship_live_info{app="shop",base="berlin",version="v1"} 1'
 world_start watch tagship -C "$STATE" status --watch
