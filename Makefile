@@ -354,7 +354,7 @@ format: ## clang-format in place
 deb: ## Debian packages tagship-central and tagship-base into build/deb (scripts/install-deps --deb)
 	scripts/deb $(B) $(VERSION)
 
-check-deb: deb ## the packages in a fresh Debian made by debootstrap (root, network)
+check-deb: all deb ## the packages in a fresh Debian made by debootstrap (root, network)
 	TAGSHIP_BUILD=$(abspath $(B)) tests/deb/check-deb
 
 install: all ## DESTDIR= prefix=/usr/local
