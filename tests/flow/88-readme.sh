@@ -112,6 +112,14 @@ for name in $(sed -n 's/^ *<!-- run: \(.*\) -->/\1/p' "$README"); do
 	ok "$name: it is run here" grep -qE "type_it $name\b|same $name " "$TOP/tests/flow/88-readme.sh"
 done
 
+# ---- a demo with one's own repository ----
+world_commit 1b
+blocks make | sed -n "s|^scripts/demo|$TOP/scripts/demo|; s|PATH|$SRC|; s|old REV|old HEAD~1|; s|new REV|new HEAD|; s|CMD|'sh build.sh'|; s|DIR|dist|; /demo/p" | grep -v '^make' > "$W/demo.sh"
+ok 'scripts/demo does what it shows' env TAGSHIP_DEMO="$W/demo" sh "$W/demo.sh"
+is 'with the newer one in the end' "$(cat "$W/demo/berlin/app/current/version.txt")" 1b
+TAGSHIP_DEMO=$W/demo "$TOP/scripts/demo" --clean > "$W/out"
+ok 'and leaves nothing' [ ! -e "$W/demo" ]
+
 # ---- admins ----
 sed -i 's/^printf/cp VERSION dist\/healthz; &/' "$SRC/build.sh"
 git -C "$SRC" commit -qam 'A health page'
