@@ -64,6 +64,8 @@ char *cmd_sibling(const char *name, const char *installed_dir);
 char *cmd_key_argument(const char *text, GError **error);
 /* That of a public key file, or NULL. */
 char *cmd_key_of_file(const char *path);
+/* Whether the file of a key is over 400 days old: time to rotate it. FALSE if it is not there. */
+gboolean cmd_key_is_old(const char *path, gint64 now_utc);
 /* What a base or node is enrolled with, one word: URL#central=BASE64[&host=BASE64]
  * [&recovery=BASE64], the keys without their "ssh-ed25519 "; host_key and recovery_key may be NULL.
  */

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: ISC */
+#include <sys/stat.h>
+
 #include "cmd/cmd.h"
+
+#define KEY_OLD_S ((gint64)400 * 24 * 3600)
 
 char *cmd_key_argument(const char *text, GError **error)
 {
@@ -15,6 +19,12 @@ char *cmd_key_of_file(const char *path)
 {
 	g_autofree char *text = NULL;
 	return g_file_get_contents(path, &text, NULL, NULL) ? util_sshsig_key_in(text) : NULL;
+}
+
+gboolean cmd_key_is_old(const char *path, gint64 now_utc)
+{
+	struct stat st;
+	return stat(path, &st) == 0 && now_utc - st.st_mtime > KEY_OLD_S;
 }
 
 static void append_key(GString *text, const char *name, const char *key)

@@ -96,11 +96,17 @@ is 'once' "$(central -q notify; grep -c '"event":"silent"' "$W/central-told")" 1
 # ---- and the other kinds ----
 sed -i '/^Clock-Offset-/d' "$STATE/contacts/berlin"
 echo 'Clock-Offset-Ms: 4200' >> "$STATE/contacts/berlin"
-touch -d '500 days ago' "$STATE/keys/central.pub"
+touch -d '500 days ago' "$STATE/keys/central" "$ROOT/key"
 central -q notify
 ok 'a clock that is off is told' grep -q '"event":"clock-off".*"detail":"+4.200 s off' "$W/central-told"
 ok 'an old key is told, with what to do' grep -q '"event":"key-old".*tagship key rotate' "$W/central-told"
-touch "$STATE/keys/central.pub"
+central doctor > "$W/out" 2>&1
+ok 'doctor notes it' has "$W/out" 'note signing key: over a year old'
+base -q notify
+ok "a base's, too" grep -q '"event":"key-old".*tagship-base key rotate' "$W/base-told"
+base doctor > "$W/out" 2>&1
+ok 'and its doctor' has "$W/out" 'note key: over a year old'
+touch "$STATE/keys/central" "$ROOT/key"
 central -q notify
 ok 'and that it is none any more' grep -q '"event":"key-old","over":true' "$W/central-told"
 head -c 900000 /dev/urandom > "$SRC/web/noise.bin" # more than the line takes in time

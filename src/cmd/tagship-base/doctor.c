@@ -14,6 +14,8 @@ static void check_key(CmdDoctor *doctor, const Base *base)
 	g_autoptr(GError) error = NULL;
 	gboolean good = util_sshsig_check_key_file(base->conf->key_file, &error);
 	cmd_finding(doctor, good, "%s", good ? "key: only its owner can read it" : error->message);
+	if (cmd_key_is_old(base->conf->key_file, util_clock_now_utc(base->clock)))
+		cmd_note(doctor, "key: over a year old; tagship-base key rotate");
 }
 
 /* Whose word counts here. */

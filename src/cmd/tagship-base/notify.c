@@ -94,6 +94,14 @@ static char *full_disk(const Base *base)
 	return g_strdup_printf("%s free, below min_free_mb: nothing is fetched", text);
 }
 
+static char *old_key(const CmdLook *look)
+{
+	const Base *base = look->side;
+	return cmd_key_is_old(base->conf->key_file, look->now_utc)
+		   ? g_strdup("its key is over a year old: tagship-base key rotate")
+		   : NULL;
+}
+
 static gboolean look_at_alarms(CmdLook *look, GError **error)
 {
 	const Base *base = look->side;
@@ -103,6 +111,7 @@ static gboolean look_at_alarms(CmdLook *look, GError **error)
 	g_autofree char *head = base_head_alarm(base);
 	g_autofree char *doubt = base_clock_doubt(base);
 	g_autofree char *disk = full_disk(base);
+	g_autofree char *key = old_key(look);
 	gboolean off = base_clock_offset(contact, &offset_ms) && base_clock_is_off(offset_ms);
 	g_autofree char *offset =
 	    off ? g_strdup_printf("%+.3f s off central's", (double)offset_ms / 1000) : NULL;
@@ -110,7 +119,8 @@ static gboolean look_at_alarms(CmdLook *look, GError **error)
 	       look_at_alarm(look, "head-old", head, error) &&
 	       look_at_alarm(look, "clock-off", offset, error) &&
 	       look_at_alarm(look, "clock-doubt", doubt, error) &&
-	       look_at_alarm(look, "disk-full", disk, error);
+	       look_at_alarm(look, "disk-full", disk, error) &&
+	       look_at_alarm(look, "key-old", key, error);
 }
 
 /* ---- the command ---- */

@@ -24,6 +24,8 @@ static void check_key(CmdDoctor *doctor, Central *central, const char *key)
 	g_autoptr(GError) error = NULL;
 	gboolean good = util_sshsig_check_key_file(central->key_file, &error);
 	check_error(doctor, good, "signing key: only its owner can read it", error);
+	if (cmd_key_is_old(central->key_file, util_clock_now_utc(central->clock)))
+		cmd_note(doctor, "signing key: over a year old; tagship key rotate");
 	if (!good)
 		return; /* ssh-keygen would not touch it */
 	g_autofree char *own = util_sshsig_public_key(central->key_file, &error);

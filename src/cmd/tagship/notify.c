@@ -3,14 +3,12 @@
  * Central's notices: what jobs and bases did since the last look, from the queue's jobs and the
  * ledgers of reports, and what lasts and needs somebody, from the status.
  */
-#include <sys/stat.h>
 
 #include "cmd/notices.h"
 #include "cmd/tagship/tagship.h"
 #include "status/status.h"
 
 #define REPORTS_MAX 256 /* of one base since the last look; older ones are not told */
-#define KEY_OLD_S ((gint64)400 * 24 * 3600)
 
 /* Groups of `seen`. */
 #define JOBS "jobs"
@@ -220,10 +218,8 @@ static gboolean look_at_late(CmdLook *look, const PublishRelease *release, GErro
 
 static gboolean look_at_key(CmdLook *look, GError **error)
 {
-	struct stat st;
 	gint64 now = status_of(look)->now_utc;
-	if (fstatat(central_of(look)->dirfd, PUBLISH_KEY ".pub", &st, 0) != 0 ||
-	    now - st.st_mtime < KEY_OLD_S)
+	if (!cmd_key_is_old(central_of(look)->key_file, now))
 		return TRUE;
 	Notice notice = {.event = "key-old",
 			 .time_utc = now,
