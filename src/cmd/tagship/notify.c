@@ -3,7 +3,6 @@
  * Central's notices: what jobs and bases did since the last look, from the queue's jobs and the
  * ledgers of reports, and what lasts and needs somebody, from the status.
  */
-
 #include "cmd/notices.h"
 #include "cmd/tagship/tagship.h"
 #include "status/status.h"
