@@ -1,8 +1,55 @@
 /* SPDX-License-Identifier: ISC */
+#include <locale.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "cmd/cmd.h"
+
+/* ---- what is printed ---- */
+
+/* As GLib's own, but what people wrote elsewhere neither turns a line round nor hides in it. */
+static void print_safely(FILE *stream, const char *text)
+{
+	const char *charset = NULL;
+	g_autoptr(GString) safe = g_string_new(NULL);
+	while (*text) {
+		gsize ascii = 0, len;
+		while (text[ascii] && !(text[ascii] & 0x80))
+			ascii++;
+		for (len = ascii; text[len] & 0x80;)
+			len++;
+		g_string_append_len(safe, text, (gssize)ascii);
+		g_autofree char *others = util_text_printable(text + ascii, (gssize)(len - ascii));
+		g_string_append(safe, others);
+		text += len;
+	}
+	g_autofree char *local =
+	    g_get_charset(&charset)
+		? NULL
+		: g_convert_with_fallback(safe->str, -1, charset, "UTF-8", "?", NULL, NULL, NULL);
+	fputs(local ? local : safe->str, stream);
+	(void)fflush(stream); /* so that both streams keep their order */
+}
+
+/* JSON is UTF-8, whatever the terminal's own is, and has escapes of its own. */
+static void print_json(const char *text)
+{
+	fputs(text, stdout);
+	(void)fflush(stdout);
+}
+
+static void print_out(const char *text)
+{
+	print_safely(stdout, text);
+}
+
+static void print_err(const char *text)
+{
+	print_safely(stderr, text);
+}
+
+/* ---- the command line ---- */
 
 static void print_help(const CmdProgram *program, const CmdEntry *commands)
 {
@@ -99,6 +146,10 @@ int cmd_main(const CmdProgram *program, const CmdEntry *commands, int argc, char
 {
 	Cmd cmd = {.program = program};
 	const char *dir = NULL;
+	/* else all that is not ASCII is printed as "?"; figures stay as they are */
+	(void)setlocale(LC_CTYPE, "");
+	g_set_print_handler(print_out);
+	g_set_printerr_handler(print_err);
 	g_set_prgname(program->name);
 	int at = leading_options(program, commands, &cmd, argc, argv, &dir);
 	if (at < 0)
@@ -142,6 +193,8 @@ gboolean cmd_options(Cmd *cmd, const GOptionEntry *own, int min, int max, GError
 	g_set_prgname(cmd->program->name);
 	if (!ok)
 		return FALSE;
+	if (cmd->json)
+		g_set_print_handler(print_json);
 	if (version) {
 		g_print("%s %s\n", cmd->program->name, TAGSHIP_VERSION);
 		exit(0);

@@ -131,7 +131,7 @@ int main(int argc, char **argv)
 	Options options = {0};
 	g_autoptr(GError) error = NULL;
 	int status = 0;
-	(void)setlocale(LC_ALL, ""); /* else "C" */
+	(void)setlocale(LC_CTYPE, ""); /* else "C" */
 	if (parse(&argc, &argv, &options, &error)) {
 		if (options.version)
 			g_print("tagship-activate " TAGSHIP_VERSION "\n");

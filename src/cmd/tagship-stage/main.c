@@ -50,7 +50,7 @@ int main(int argc, char **argv)
 	g_autoptr(GError) error = NULL;
 	gboolean version = FALSE;
 	int status = 0;
-	(void)setlocale(LC_ALL, ""); /* else "C" */
+	(void)setlocale(LC_CTYPE, ""); /* else "C" */
 	if (parse(&argc, &argv, &unpack, &version, &error)) {
 		if (version)
 			g_print("tagship-stage " TAGSHIP_VERSION "\n");
