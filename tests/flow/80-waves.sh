@@ -62,13 +62,16 @@ c log shop v0 > "$W/out"
 ok 'log shows it' has "$W/out" 'freezes do not count: it burns'
 ok 'and it is recorded' sh -c "git -C '$STATE/library.git' log --all --format=%B | grep -q '^Override: it burns'"
 conf_set bases.d/c3.cfg freeze '[ ]'
-plan v0.0 "$(in_seconds 86400)" 'Release-To: c2, c3' 'Release-Version: v0'
+plan v0.0 "$(in_seconds 86400)" 'Release-To: b1, c3' 'Release-Version: v0' 'Release-Gate: all-staged'
 push v0.0
 conf_set bases.d/c3.cfg freeze '[ "00:00 to 23:59 stock taking", "23:59 to 00:00 stock taking" ]'
 tagship -C "$STATE" plan list > "$W/list"
 ok 'a freeze that came after a plan: plan list says so' grep -q '^! shop v0 at c3: .*stock taking.*Release-Override' "$W/list"
-ok 'of nobody else' sh -c "! grep -q '^! .* at c2' '$W/list'"
+ok 'of nobody else' sh -c "! grep -q '^! .* at b1' '$W/list'"
 ok 'doctor, too' sh -c "tagship -C '$STATE' doctor 2>&1 | grep -q 'at c3: .*stock taking'"
+pull b1
+tagship-base -C "$W/b1/root" status > "$W/out"
+ok 'a base says when its gate is decided, and what if it is cut off then' grep -q 'gate .*all-staged: decided at 20.*; cut off then, it holds$' "$W/out"
 tagship -q -C "$STATE" cancel shop v0.0
 conf_set bases.d/c3.cfg freeze '[ ]'
 

@@ -102,6 +102,12 @@ static void print_gate(const Base *base, const DecideOrder *next)
 	facts.now_utc = util_clock_now_utc(base->clock);
 	facts.heard_utc = activate_heard_utc(&spec);
 	g_print("  gate  wave %u of %u, %s: ", order->wave, order->waves, gate);
+	if (!next->gate_decided && facts.now_utc < order->gate_at_utc) {
+		g_autofree char *at = util_time_format_utc(order->gate_at_utc);
+		g_print("decided at %s; cut off then, it %s\n", at,
+			order->cut_off_hold ? "holds" : "goes");
+		return;
+	}
 	switch (decide_gate(next, &facts)) {
 	case GATE_GO:
 		g_print("%s\n", next->gate_decided ? "open" : "goes when cut off, as now");
