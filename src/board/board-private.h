@@ -84,6 +84,8 @@ void board_cell_bytes(BoardPage *page, const BoardCost *cost);
 void board_cell_outage(BoardPage *page, const BoardCost *cost);
 /* How long before its go-live it had arrived. */
 void board_cell_slack(BoardPage *page, const BoardCost *cost);
+/* What keeps its next version back: "stopped", "held", "overdue"; NULL: nothing. */
+const char *board_kept_back(const StatusCell *cell);
 /* How it is there: the event that it last reported, or how far central is. */
 const char *board_visit_state(const BoardVisit *visit);
 /* dt and dd; nothing without a value. */

@@ -38,7 +38,32 @@ static GArray *list_coming(const BoardData *data)
 	return coming;
 }
 
-static void add_row(BoardPage *page, const BoardVisit *visit, gint64 now_utc)
+static const StatusCell *cell_of(const BoardData *data, const BoardVisit *visit)
+{
+	for (guint b = 0; b < data->bases->len; b++) {
+		const BoardBase *base = data->bases->pdata[b];
+		if (strcmp(base->peer->name, visit->target->base) != 0)
+			continue;
+		for (guint i = 0; i < base->cells->len; i++)
+			if (strcmp(((const StatusCell *)base->cells->pdata[i])->app,
+				   visit->release->app) == 0)
+				return base->cells->pdata[i];
+	}
+	return NULL;
+}
+
+/* As the fleet shows it, for what comes first there and for what is behind it. */
+static const char *state_of(const BoardData *data, const BoardVisit *visit)
+{
+	const StatusCell *cell = cell_of(data, visit);
+	const char *kept = cell ? board_kept_back(cell) : NULL;
+	if (kept && (strcmp(kept, "overdue") != 0 ||
+		     data->now_utc > visit->target->at_utc + STATUS_OVERDUE_S))
+		return kept;
+	return board_visit_state(visit);
+}
+
+static void add_row(BoardPage *page, const BoardData *data, const BoardVisit *visit)
 {
 	board_row_begin(page, NULL);
 	board_cell_begin(page);
@@ -52,9 +77,7 @@ static void add_row(BoardPage *page, const BoardVisit *visit, gint64 now_utc)
 	board_cell_base(page, visit->target->base);
 	board_cell_app(page, visit->release->app);
 	board_cell_release(page, visit->release);
-	gboolean overdue =
-	    !visit->release->is_now && now_utc > visit->target->at_utc + STATUS_OVERDUE_S;
-	board_cell_state(page, overdue ? "overdue" : board_visit_state(visit));
+	board_cell_state(page, state_of(data, visit));
 	board_row_end(page);
 }
 
@@ -80,7 +103,7 @@ char *board_calendar_page(const BoardData *data)
 			open = g_strdup(day);
 			board_table_begin(page, id, day, heads, G_N_ELEMENTS(heads));
 		}
-		add_row(page, visit, data->now_utc);
+		add_row(page, data, visit);
 	}
 	if (open)
 		board_table_end(page);

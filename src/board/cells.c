@@ -112,6 +112,11 @@ void board_cell_slack(BoardPage *page, const BoardCost *cost)
 	board_cell_end(page);
 }
 
+const char *board_kept_back(const StatusCell *cell)
+{
+	return cell->stopped ? "stopped" : cell->held ? "held" : cell->overdue ? "overdue" : NULL;
+}
+
 const char *board_visit_state(const BoardVisit *visit)
 {
 	const PublishTarget *target = visit->target;

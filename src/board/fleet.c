@@ -8,13 +8,15 @@ static guint urgency(const StatusCell *cell)
 	static const struct {
 		const char *state;
 		guint urgency;
-	} states[] = {{"down", 6}, {"rolled-back", 5}, {"failed", 5}, {"missed", 4}};
+	} states[] = {{"rolled-back", 5}, {"failed", 5}, {"missed", 4}};
+	if (cell->down_version)
+		return 7;
+	if (cell->overdue)
+		return 6;
 	for (guint i = 0; cell->last_state && i < G_N_ELEMENTS(states); i++)
 		if (strcmp(cell->last_state, states[i].state) == 0)
 			return states[i].urgency;
-	if (cell->overdue)
-		return 5;
-	return cell->held ? 3 : 0;
+	return cell->held || cell->stopped ? 3 : cell->silent_since_utc ? 2 : 0;
 }
 
 static gint urgent_first(gconstpointer a, gconstpointer b)
@@ -71,7 +73,8 @@ static void add_next(BoardPage *page, const StatusCell *cell)
 	board_cell(page, cell->next_version);
 	board_cell_next(page, cell);
 	board_cell_begin(page);
-	board_state(page, cell->held ? "held" : cell->overdue ? "overdue" : cell->next_state);
+	const char *kept = board_kept_back(cell);
+	board_state(page, kept ? kept : cell->next_state);
 	if (cell->next_waits)
 		board_textf(page, " %s", cell->next_waits);
 	add_progress(page, cell);

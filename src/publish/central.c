@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "publish/publish-private.h"
@@ -112,6 +113,21 @@ gboolean publish_base_is_gone(Central *central, const char *base)
 	g_autoptr(GError) unknown = NULL;
 	g_autoptr(ConfPeer) peer = conf_peer_load(central->dirfd, base, &unknown);
 	return !peer && g_error_matches(unknown, TS_ERROR, TS_ERROR_NOT_FOUND);
+}
+
+gboolean publish_base_is_silent(const Central *central, const char *base,
+				const UtilTrailers *contact, gint64 *ret_since_utc)
+{
+	struct stat st;
+	g_autofree char *file = g_strdup_printf("bases.d/%s.cfg", base);
+	*ret_since_utc = 0;
+	if (contact && (util_trailers_get(contact, "By-File") ||
+			!util_trailers_need_time(contact, "Time", ret_since_utc, NULL)))
+		return FALSE;
+	if (!contact && fstatat(central->dirfd, file, &st, 0) == 0)
+		*ret_since_utc = st.st_mtime;
+	return *ret_since_utc > 0 &&
+	       util_clock_now_utc(central->clock) - *ret_since_utc > central->conf->silent_s;
 }
 
 gboolean publish_clock_is_off(const UtilTrailers *contact, gint64 *ret_offset_ms)

@@ -46,6 +46,10 @@ gboolean central_create(const char *state_path, CentralReady ready, gpointer use
 
 /* Last contact of a base: trailer text of STATE/contacts/BASE (see serve/serve.h), or NULL. */
 UtilTrailers *publish_contact(Central *central, const char *base);
+/* Whether it should have been heard by now: not for `silent` seconds since *ret_since_utc, its last
+ * contact or, without one (NULL), its enrolment; FALSE where its files are carried. */
+gboolean publish_base_is_silent(const Central *central, const char *base,
+				const UtilTrailers *contact, gint64 *ret_since_utc);
 /* The base's clock minus ours at that contact, by the base's own measure where it told one; TRUE if
  * that is more than the two seconds that are nothing to speak of. */
 gboolean publish_clock_is_off(const UtilTrailers *contact, gint64 *ret_offset_ms);

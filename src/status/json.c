@@ -73,7 +73,10 @@ static void add_cell(JsonBuilder *builder, const StatusCell *cell)
 	add_text(builder, "last_detail", cell->last_detail);
 	add_time(builder, "last_at", cell->last_utc);
 	add_time(builder, "heard", cell->heard_utc);
+	add_time(builder, "silent_since", cell->silent_since_utc);
+	add_text(builder, "down_version", cell->down_version);
 	add_text(builder, "held", cell->held);
+	add_bool(builder, "stopped", cell->stopped);
 	add_bool(builder, "overdue", cell->overdue);
 	add_nodes(builder, cell);
 	json_builder_end_object(builder);

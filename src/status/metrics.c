@@ -76,6 +76,20 @@ static gboolean go_live(const StatusCell *cell, const Newest *newest, gdouble *r
 	return cell->next_version && !cell->next_is_now;
 }
 
+static gboolean silent(const StatusCell *cell, const Newest *newest, gdouble *ret_value)
+{
+	(void)newest;
+	*ret_value = cell->silent_since_utc > 0;
+	return TRUE;
+}
+
+static gboolean down(const StatusCell *cell, const Newest *newest, gdouble *ret_value)
+{
+	(void)newest;
+	*ret_value = cell->down_version != NULL;
+	return TRUE;
+}
+
 static gboolean overdue(const StatusCell *cell, const Newest *newest, gdouble *ret_value)
 {
 	(void)newest;
@@ -114,6 +128,8 @@ static gboolean slack(const StatusCell *cell, const Newest *newest, gdouble *ret
 static const Gauge gauges[] = {
     {"live_timestamp_seconds", "When the live version went live.", live_since},
     {"go_live_timestamp_seconds", "When the next version goes live.", go_live},
+    {"silent", "1 if the base was not heard for too long.", silent},
+    {"down", "1 if nothing healthy serves.", down},
     {"overdue", "1 if the next version's time is over and nothing was heard of it.", overdue},
     {"held", "1 if nothing activates there until somebody lets it.", held},
     {"bundle_bytes", "What the newest ordered release takes of the line.", bundle_bytes},
@@ -215,7 +231,10 @@ static void add_bases(GString *out, const Status *status)
 			const UtilTrailers *contact =
 			    g_hash_table_lookup(status->contacts, at->data);
 			gint64 value = 0;
-			if (!read_contact(contact, gauge->key, &value))
+			/* files are carried when somebody goes there */
+			if ((strcmp(gauge->key, "Time") == 0 &&
+			     util_trailers_get(contact, "By-File")) ||
+			    !read_contact(contact, gauge->key, &value))
 				continue;
 			value = gauge->age ? status->now_utc - value : value;
 			add(out, gauge->name, (gdouble)value * gauge->unit, "base", at->data, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "status/status.h"
+#include "status/status-private.h"
 
 #define SENDING_S 60 /* serve notes every few seconds */
 
@@ -28,6 +28,8 @@ static void cell_free(gpointer data)
 	g_free(cell->last_state);
 	g_free(cell->last_version);
 	g_free(cell->last_detail);
+	g_free(cell->down_version);
+	g_free(cell->down_detail);
 	g_free(cell->held);
 	g_ptr_array_unref(cell->nodes);
 	g_free(cell);
@@ -149,21 +151,30 @@ static void cell_nodes(StatusCell *cell, const PublishRelease *release, const Pu
 	}
 }
 
-/* What a base says of a version that is only staged there is an alarm. */
-static void add_staged_alarm(Status *status, const PublishRelease *release,
-			     const PublishTarget *target)
-{
-	if (target->state == CENTRAL_STAGED && target->detail && *target->detail)
-		g_ptr_array_add(status->trouble,
-				g_strdup_printf("%s at %s: %s staged, but: %s", release->app,
-						target->base, release->version, target->detail));
-}
-
 /* Of two events within one second the one of the later order came later. */
 static gboolean is_later(const PublishTarget *target, gint64 than_utc, guint64 than_seq)
 {
 	return target->event_utc > than_utc ||
 	       (target->event_utc == than_utc && target->seq >= than_seq);
+}
+
+static gboolean has_run(ReportEvent event)
+{
+	return event != REPORT_CANCELLED && event != REPORT_SUPERSEDED;
+}
+
+/* Whether anything healthy serves: the newest of what says so counts. */
+static void cell_serves(StatusCell *cell, const PublishRelease *release,
+			const PublishTarget *target)
+{
+	gboolean down = target->event == REPORT_DOWN;
+	if ((!down && target->event != REPORT_LIVE && target->event != REPORT_ROLLED_BACK) ||
+	    !is_later(target, cell->serves_utc, cell->serves_seq))
+		return;
+	replace(&cell->down_version, down ? release->version : NULL);
+	replace(&cell->down_detail, down ? target->detail : NULL);
+	cell->serves_utc = target->event_utc;
+	cell->serves_seq = target->seq;
 }
 
 static void cell_target(StatusCell *cell, const PublishRelease *release,
@@ -179,12 +190,16 @@ static void cell_target(StatusCell *cell, const PublishRelease *release,
 		cell->live_since_utc = target->event_utc;
 		cell->live_seq = target->seq;
 	}
-	if (is_later(target, cell->last_utc, cell->last_seq)) {
+	cell_serves(cell, release, target);
+	/* what never ran does not hide how the last one that did ended */
+	gboolean ran = has_run(target->event);
+	if (ran != cell->last_ran ? ran : is_later(target, cell->last_utc, cell->last_seq)) {
 		replace(&cell->last_state, report_event_name(target->event));
 		replace(&cell->last_version, release->version);
 		replace(&cell->last_detail, target->detail);
 		cell->last_utc = target->event_utc;
 		cell->last_seq = target->seq;
+		cell->last_ran = ran;
 	}
 }
 
@@ -257,103 +272,6 @@ static gboolean add_cells(Status *status, Central *central, const char *app, GHa
 	return TRUE;
 }
 
-static void add_release_trouble(Status *status, const PublishRelease *release, gboolean newest)
-{
-	gboolean central_failed = strcmp(release->state, "build-failed") == 0 ||
-				  strcmp(release->state, "refused") == 0 ||
-				  strcmp(release->state, "late") == 0;
-	if (!newest || !central_failed)
-		return;
-	const char *reason = release->reason ? release->reason : "see its log";
-	const char *newline = strchr(reason, '\n');
-	g_autofree char *first =
-	    newline ? g_strndup(reason, (gsize)(newline - reason)) : g_strdup(reason);
-	g_ptr_array_add(status->trouble, g_strdup_printf("%s %s: %s: %s", release->app,
-							 release->tag, release->state, first));
-}
-
-static gboolean is_trouble(const char *state)
-{
-	return strcmp(state, "live") != 0 && strcmp(state, "superseded") != 0 &&
-	       strcmp(state, "cancelled") != 0 && strcmp(state, "staged") != 0;
-}
-
-static void add_node_trouble(Status *status, const StatusCell *cell)
-{
-	for (guint i = 0; i < cell->nodes->len; i++) {
-		const StatusNode *node = g_ptr_array_index(cell->nodes, i);
-		if (!node->state || !is_trouble(node->state))
-			continue;
-		g_ptr_array_add(status->trouble,
-				g_strdup_printf("%s at %s, node %s: %s %s%s%s", cell->app,
-						cell->base, node->name, node->version, node->state,
-						*node->detail ? ": " : "", node->detail));
-	}
-}
-
-static void add_cell_trouble(Status *status, const StatusCell *cell)
-{
-	if (cell->last_state && is_trouble(cell->last_state))
-		g_ptr_array_add(status->trouble,
-				g_strdup_printf("%s at %s: %s %s%s%s", cell->app, cell->base,
-						cell->last_version, cell->last_state,
-						cell->last_detail ? ": " : "",
-						cell->last_detail ? cell->last_detail : ""));
-	if (cell->held)
-		g_ptr_array_add(status->trouble, g_strdup_printf("%s at %s: held: %s", cell->app,
-								 cell->base, cell->held));
-}
-
-static gboolean is_stopped(const Status *status, const StatusCell *cell)
-{
-	for (guint i = 0; i < status->stops->len; i++)
-		if (publish_stop_touches(status->stops->pdata[i], cell->app, cell->base))
-			return TRUE;
-	return FALSE;
-}
-
-static void add_overdue(Status *status, StatusCell *cell)
-{
-	gint64 wait_s = STATUS_OVERDUE_S + (cell->next_waits ? cell->next_grace_s : 0);
-	cell->overdue = cell->next_version && !cell->next_is_now && !cell->held &&
-			status->now_utc > cell->next_at_utc + wait_s && !is_stopped(status, cell);
-	if (!cell->overdue)
-		return;
-	g_autofree char *at = util_time_format_utc(cell->next_at_utc);
-	g_autofree char *heard =
-	    cell->heard_utc ? util_time_format_utc(cell->heard_utc) : g_strdup("never");
-	g_ptr_array_add(status->trouble,
-			g_strdup_printf("%s at %s: %s was to go live at %s, and nothing was heard "
-					"of that (last contact: %s)",
-					cell->app, cell->base, cell->next_version, at, heard));
-}
-
-/* Of many apps or releases the same is said once; takes the text. */
-static void add_once(Status *status, char *text)
-{
-	g_autofree char *owned = text;
-	if (!g_ptr_array_find_with_equal_func(status->trouble, text, g_str_equal, NULL))
-		g_ptr_array_add(status->trouble, g_steal_pointer(&owned));
-}
-
-/* Its releases go live by that clock. */
-static void add_clock_trouble(Status *status, const StatusCell *cell, const UtilTrailers *contact)
-{
-	gint64 offset_ms = 0;
-	if (publish_clock_is_off(contact, &offset_ms))
-		add_once(status,
-			 g_strdup_printf("%s: its clock was %+.3f s off ours when it was last "
-					 "heard: check its NTP",
-					 cell->base, (double)offset_ms / 1000));
-}
-
-static void add_ledger_trouble(Status *status, const PublishTarget *target)
-{
-	if (target->trouble)
-		add_once(status, g_strdup_printf("%s: its ledger here cannot be read: %s",
-						 target->base, target->trouble));
-}
-
 /* Read once for all apps of the base. NULL: never heard. */
 static const UtilTrailers *contact_of(Status *status, Central *central, const char *base)
 {
@@ -381,14 +299,11 @@ static gboolean load_app(Status *status, Central *central, PublishLedgers *ledge
 	const GPtrArray *releases = loaded->releases;
 	for (guint i = 0; i < releases->len; i++) {
 		const PublishRelease *release = g_ptr_array_index(releases, i);
-		add_release_trouble(status, release, i == 0);
 		for (guint t = 0; t < release->targets->len; t++) {
 			const PublishTarget *target = g_ptr_array_index(release->targets, t);
 			StatusCell *cell = g_hash_table_lookup(by_base, target->base);
 			if (cell)
 				cell_target(cell, release, target, status->now_utc);
-			add_staged_alarm(status, release, target);
-			add_ledger_trouble(status, target);
 		}
 	}
 	for (guint i = first; i < status->cells->len; i++) {
@@ -397,11 +312,16 @@ static gboolean load_app(Status *status, Central *central, PublishLedgers *ledge
 		if (contact) {
 			(void)util_trailers_need_time(contact, "Time", &cell->heard_utc, NULL);
 			cell_contact(cell, contact);
-			add_clock_trouble(status, cell, contact);
 		}
+		if (cell->down_version) {
+			/* what was live last serves nobody */
+			replace(&cell->live_version, NULL);
+			cell->live_since_utc = 0;
+		}
+		gint64 since_utc = 0;
+		if (publish_base_is_silent(central, cell->base, contact, &since_utc))
+			cell->silent_since_utc = since_utc;
 		cell_sending(central, cell);
-		add_cell_trouble(status, cell);
-		add_node_trouble(status, cell);
 	}
 	return TRUE;
 }
@@ -416,39 +336,17 @@ static gboolean load_jobs(Status *status, Central *central, GError **error)
 			replace(&status->job_running, job->id);
 	}
 	status->worker_running = publish_worker_running(central);
-	if (jobs && status->jobs_waiting > 0 && !status->worker_running)
-		g_ptr_array_add(status->trouble,
-				g_strdup("jobs are waiting and no worker runs: tagship worker"));
 	return jobs != NULL;
 }
 
-/* "shop at berlin is stopped since … by …: why (heard by all)" */
-static void add_stops(Status *status, Central *central, const char *app)
+static void cell_overdue(const Status *status, StatusCell *cell)
 {
-	for (guint i = 0; i < status->stops->len; i++) {
-		const PublishStop *stop = status->stops->pdata[i];
-		g_autoptr(GPtrArray) deaf = g_ptr_array_new();
-		if (app && stop->app && strcmp(app, stop->app) != 0)
-			continue;
-		for (guint c = 0; c < status->cells->len; c++) {
-			const StatusCell *cell = status->cells->pdata[c];
-			if ((!stop->base || strcmp(stop->base, cell->base) == 0) &&
-			    (!stop->app || strcmp(stop->app, cell->app) == 0) &&
-			    !g_ptr_array_find_with_equal_func(deaf, cell->base, g_str_equal,
-							      NULL) &&
-			    publish_stop_heard(central, cell->base, NULL) != PUBLISH_HEARD_YES)
-				g_ptr_array_add(deaf, cell->base);
-		}
-		g_ptr_array_add(deaf, NULL);
-		g_autofree char *names = g_strjoinv(", ", (char **)deaf->pdata);
-		g_autofree char *since = util_time_format_utc(stop->since_utc);
-		g_ptr_array_add(
-		    status->trouble,
-		    g_strdup_printf("%s%s%s STOPPED by %s since %s: %s (%s%s)",
-				    stop->app ? stop->app : "all apps", stop->base ? " at " : "",
-				    stop->base ? stop->base : "", stop->who, since, stop->reason,
-				    *names ? "not heard yet by " : "heard", names));
-	}
+	gint64 wait_s = STATUS_OVERDUE_S + (cell->next_waits ? cell->next_grace_s : 0);
+	for (guint i = 0; i < status->stops->len && !cell->stopped; i++)
+		cell->stopped =
+		    publish_stop_touches(status->stops->pdata[i], cell->app, cell->base);
+	cell->overdue = cell->next_version && !cell->next_is_now && !cell->held && !cell->stopped &&
+			status->now_utc > cell->next_at_utc + wait_s;
 }
 
 Status *status_load(Central *central, const char *app, GError **error)
@@ -479,7 +377,7 @@ Status *status_load(Central *central, const char *app, GError **error)
 	if (!status->stops || !load_jobs(status, central, error))
 		return NULL;
 	for (guint i = 0; i < status->cells->len; i++)
-		add_overdue(status, status->cells->pdata[i]);
-	add_stops(status, central, app);
+		cell_overdue(status, status->cells->pdata[i]);
+	status_find_trouble(status, central, app);
 	return g_steal_pointer(&status);
 }

@@ -18,7 +18,7 @@ typedef struct {
 	char *app;
 	char *base;
 	char *zone;
-	char *live_version; /* by its newest report */
+	char *live_version; /* by its newest report; NULL while it is down, too */
 	gint64 live_since_utc;
 	char *next_version; /* the soonest open release */
 	char *next_state;   /* "ordered", "staged", "cancel-asked" */
@@ -31,15 +31,23 @@ typedef struct {
 	 * download that stopped is not shown */
 	guint64 sent_bytes, bundle_bytes;
 	gint64 arrives_utc; /* 0: none is on its way */
-	char *last_state;   /* how the newest ended release ended here */
+	char *last_state;   /* how the newest ended release ended here; cancelled, superseded: none
+			       ran */
 	char *last_version;
 	char *last_detail;
 	gint64 last_utc;
 	guint64 live_seq, last_seq; /* of their orders */
-	gint64 heard_utc;           /* last contact, 0: never */
+	gboolean last_ran;
+	char *down_version; /* nothing healthy serves since this was to go live; NULL: it does */
+	char *down_detail;
+	gint64 serves_utc; /* of the newest report that says whether it does */
+	guint64 serves_seq;
+	gint64 heard_utc;        /* last contact, 0: never */
+	gint64 silent_since_utc; /* see publish_base_is_silent; 0: it is not */
 	/* the time of next_version is over, and nothing was heard of it; not where it may not go:
 	 * held, stopped, or waiting for a word that may still come */
 	gboolean overdue;
+	gboolean stopped; /* by central */
 	char *held;       /* reason, or NULL */
 	GPtrArray *nodes; /* StatusNode: servers of its site, by name; may be empty */
 } StatusCell;
@@ -65,7 +73,7 @@ typedef struct {
 	GPtrArray *cells;     /* StatusCell, by app, then base */
 	GHashTable *contacts; /* base -> UtilTrailers (publish_contact), of those heard */
 	GPtrArray *stops;     /* PublishStop */
-	GPtrArray *trouble;   /* char *, one line each */
+	GPtrArray *trouble;   /* char *, one line each, what is worst first */
 	gint64 now_utc;       /* when it was loaded */
 	gboolean worker_running;
 	guint jobs_waiting;

@@ -31,6 +31,19 @@ static const Status *status_of(const CmdLook *look)
 
 /* ---- jobs ---- */
 
+static const PublishRelease *release_of(const CmdLook *look, const Job *job)
+{
+	for (guint a = 0; a < status_of(look)->apps->len; a++) {
+		const StatusApp *app = status_of(look)->apps->pdata[a];
+		for (guint i = 0; i < app->releases->len; i++) {
+			const PublishRelease *release = app->releases->pdata[i];
+			if (g_strcmp0(release->job, job->id) == 0)
+				return release;
+		}
+	}
+	return NULL;
+}
+
 static gboolean tell_job(const CmdLook *look, const Job *job, const char *state, GError **error)
 {
 	static const char *const prefixes[] = {"refs/tags/", "refs/heads/"};
@@ -48,6 +61,13 @@ static gboolean tell_job(const CmdLook *look, const Job *job, const char *state,
 			 .version = *version ? version : NULL,
 			 .detail = job->reason,
 			 .outage_ms = -1};
+	const PublishRelease *release = release_of(look, job);
+	if (release && job->state == JOB_DONE && g_strcmp0(release->version, release->tag) != 0) {
+		/* a plan for a version that was built before */
+		notice.event = "ordered";
+		notice.version = release->version;
+		notice.detail = release->tag;
+	}
 	g_autofree char *key = g_strdup_printf("job %s %s", job->id, state);
 	return cmd_put_notice(look, key, &notice, error);
 }
@@ -164,20 +184,19 @@ static gboolean look_at_cell(CmdLook *look, const StatusCell *cell, GError **err
 static gboolean look_at_contact(CmdLook *look, const char *base, const UtilTrailers *contact,
 				GError **error)
 {
-	gint64 heard_utc = 0, offset_ms = 0;
+	gint64 since_utc = 0, offset_ms = 0;
 	Notice notice = {.time_utc = status_of(look)->now_utc, .base = base, .outage_ms = -1};
-	if (!util_trailers_get(contact, "By-File") &&
-	    util_trailers_need_time(contact, "Time", &heard_utc, NULL) &&
-	    status_of(look)->now_utc - heard_utc > central_of(look)->conf->silent_s) {
+	if (publish_base_is_silent(central_of(look), base, contact, &since_utc)) {
 		g_autofree char *key = g_strconcat("silent/", base, NULL);
-		g_autofree char *since = util_time_format_utc(heard_utc);
-		g_autofree char *detail = g_strdup_printf("not heard since %s", since);
+		g_autofree char *since = util_time_format_utc(since_utc);
+		g_autofree char *detail = g_strdup_printf(
+		    "%s %s", contact ? "not heard since" : "never heard, and enrolled on", since);
 		notice.event = "silent";
 		notice.detail = detail;
 		if (!tell_alarm(look, key, &notice, error))
 			return FALSE;
 	}
-	if (publish_clock_is_off(contact, &offset_ms)) {
+	if (contact && publish_clock_is_off(contact, &offset_ms)) {
 		g_autofree char *key = g_strconcat("clock-off/", base, NULL);
 		g_autofree char *detail =
 		    g_strdup_printf("%+.3f s off central's", (double)offset_ms / 1000);
@@ -252,15 +271,16 @@ static gboolean look_at_ends(CmdLook *look, GError **error)
 
 static gboolean look_at_alarms(CmdLook *look, GError **error)
 {
-	GHashTableIter iter;
-	gpointer base = NULL, contact = NULL;
-	for (guint i = 0; i < status_of(look)->cells->len; i++)
-		if (!look_at_cell(look, status_of(look)->cells->pdata[i], error))
+	g_autoptr(GHashTable) bases = g_hash_table_new(g_str_hash, g_str_equal);
+	for (guint i = 0; i < status_of(look)->cells->len; i++) {
+		const StatusCell *cell = status_of(look)->cells->pdata[i];
+		if (!look_at_cell(look, cell, error) ||
+		    (g_hash_table_add(bases, cell->base) &&
+		     !look_at_contact(look, cell->base,
+				      g_hash_table_lookup(status_of(look)->contacts, cell->base),
+				      error)))
 			return FALSE;
-	g_hash_table_iter_init(&iter, status_of(look)->contacts);
-	while (g_hash_table_iter_next(&iter, &base, &contact))
-		if (!look_at_contact(look, base, contact, error))
-			return FALSE;
+	}
 	for (guint a = 0; a < status_of(look)->apps->len; a++) {
 		const GPtrArray *releases =
 		    ((const StatusApp *)status_of(look)->apps->pdata[a])->releases;

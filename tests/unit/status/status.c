@@ -204,12 +204,80 @@ static void test_trouble(World *world, gconstpointer data)
 	    ==, "rolled-back");
 }
 
+/* What is down stays so in all that is shown, until something healthy serves. */
+static void test_down(World *world, gconstpointer data)
+{
+	(void)data;
+	static const struct {
+		const char *name;
+		ReportEvent event;
+		const char *live, *down, *last, *first;
+	} steps[] = {
+	    {"v1", REPORT_LIVE, "v1", NULL, "live", NULL},
+	    {"v2", REPORT_DOWN, NULL, "v2", "down", "shop at haikou: v2 down"},
+	    {"v3", REPORT_CANCELLED, NULL, "v2", "down", "shop at haikou: v2 down"},
+	    {"v4", REPORT_MISSED, NULL, "v2", "missed", "shop at haikou: v2 down"},
+	    {"v5", REPORT_LIVE, "v5", NULL, "live", NULL},
+	    {"v6", REPORT_ROLLED_BACK, "v5", NULL, "rolled-back", "shop at haikou: v6 rolled-back"},
+	    {"v7", REPORT_SUPERSEDED, "v5", NULL, "rolled-back", "shop at haikou: v6 rolled-back"}};
+	world_add_base(world, "haikou");
+	g_assert_true(publish_look(world->central, "shop", NULL));
+	g_autofree char *plan = world_plan("2098-01-01 02:00 base-local", "all", NULL);
+	for (guint i = 0; i < G_N_ELEMENTS(steps); i++) {
+		g_autofree char *release = world_tag(world, steps[i].name, plan);
+		world_work(world);
+		g_autoptr(GPtrArray) orders = world_orders(world);
+		const char *root = ((LedgerEntry *)orders->pdata[orders->len - 1])->order->root;
+		world_report(world, release, steps[i].event, root, root);
+		g_autoptr(Status) status = status_load(world->central, NULL, NULL);
+		g_assert_cmpstr(cell(status, 0)->live_version, ==, steps[i].live);
+		g_assert_cmpstr(cell(status, 0)->down_version, ==, steps[i].down);
+		g_assert_cmpstr(cell(status, 0)->last_state, ==, steps[i].last);
+		if (!steps[i].first)
+			g_assert_cmpuint(status->trouble->len, ==, 0);
+		else
+			g_assert_true(g_str_has_prefix(status->trouble->pdata[0], steps[i].first));
+		g_autofree char *metrics = status_metrics(status);
+		g_assert_true(!steps[i].live == !strstr(metrics, "tagship_live_info{app=\"shop\""));
+		g_assert_nonnull(strstr(
+		    metrics, steps[i].down ? "tagship_down{app=\"shop\",base=\"haikou\"} 1\n"
+					   : "tagship_down{app=\"shop\",base=\"haikou\"} 0\n"));
+	}
+}
+
+static guint silent(World *world)
+{
+	g_autoptr(Status) status = status_load(world->central, NULL, NULL);
+	guint said = 0;
+	for (guint i = 0; i < status->trouble->len; i++)
+		said += strstr(status->trouble->pdata[i], "its line up?") != NULL;
+	return said;
+}
+
+static void test_silent(World *world, gconstpointer data)
+{
+	(void)data;
+	world_add_base(world, "haikou");
+	g_assert_cmpuint(silent(world), ==, 0);
+	contact(world, 1500000000, "shop - v0");
+	g_assert_cmpuint(silent(world), ==, 1);
+	world->central->conf->silent_s = G_MAXINT;
+	g_assert_cmpuint(silent(world), ==, 0);
+	world->central->conf->silent_s = 0;
+	static const char by_file[] = "Time: 2017-07-14T02:40:00Z\nBy-File: x\n";
+	g_assert_true(util_fs_write_file(world->central->dirfd, "contacts/haikou", by_file,
+					 strlen(by_file), 0644, NULL));
+	g_assert_cmpuint(silent(world), ==, 0);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add("/status/cells", World, NULL, world_setup, test_cells, world_teardown);
 	g_test_add("/status/same-time", World, NULL, world_setup, test_same_time, world_teardown);
 	g_test_add("/status/trouble", World, NULL, world_setup, test_trouble, world_teardown);
+	g_test_add("/status/down", World, NULL, world_setup, test_down, world_teardown);
+	g_test_add("/status/silent", World, NULL, world_setup, test_silent, world_teardown);
 	g_test_add("/status/clock", World, NULL, world_setup, test_clock, world_teardown);
 	g_test_add("/status/sending", World, NULL, world_setup, test_sending, world_teardown);
 	return g_test_run();
