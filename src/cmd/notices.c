@@ -28,6 +28,20 @@ static gboolean look_for_news(const CmdTelling *telling, GError **error)
 	       notice_seen_save(telling->dirfd, now, error);
 }
 
+void cmd_check_notify(CmdDoctor *doctor, int dirfd, char *const *argv)
+{
+	if (!*argv)
+		return;
+	g_autofree char *program = g_find_program_in_path(argv[0]);
+	guint failed = notice_failed(dirfd);
+	cmd_finding(doctor, program != NULL, "notify: %s%s", argv[0],
+		    program ? "" : " cannot be run, and nobody is told: is it there, executable?");
+	if (failed > 0)
+		cmd_finding(doctor, FALSE,
+			    "notify: %u could not be told so far; the command notify says why",
+			    failed);
+}
+
 int cmd_tell(const Cmd *cmd, const CmdTelling *telling, GError **error)
 {
 	NoticeDelivered delivered = {0};

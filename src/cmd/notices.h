@@ -29,6 +29,9 @@ typedef struct {
  * exit status. */
 int cmd_tell(const Cmd *cmd, const CmdTelling *telling, GError **error);
 
+/* For doctor: whether somebody can be told by `notify`, and was. */
+void cmd_check_notify(CmdDoctor *doctor, int dirfd, char *const *argv);
+
 /* As notice_put, if the event is one of those that are told. */
 gboolean cmd_put_notice(const CmdLook *look, const char *key, const Notice *notice, GError **error);
 /* What a base reported, or what the servers of its site did: each end there is an event of its own.

@@ -227,6 +227,25 @@ static gboolean is_waiting(const char *name)
 	return g_ascii_isdigit(*name);
 }
 
+guint notice_failed(int dirfd)
+{
+	guint count = 0;
+	g_autoptr(GPtrArray) names = util_fs_list(dirfd, FOLDER, NULL);
+	for (guint i = 0; names && i < names->len; i++) {
+		g_autofree char *path = g_strconcat(FOLDER "/", names->pdata[i], NULL);
+		g_autofree char *text = NULL;
+		gsize len = 0;
+		gint64 tries = 0;
+		if (!is_waiting(names->pdata[i]) ||
+		    !util_fs_read_file(dirfd, path, NOTICE_MAX, &text, &len, NULL))
+			continue;
+		g_autoptr(UtilTrailers) waiting = util_trailers_parse(text, len, NULL);
+		count += waiting &&
+			 util_trailers_need_int(waiting, "Tries", 1, G_MAXINT32, &tries, NULL);
+	}
+	return count;
+}
+
 gboolean notice_deliver(int dirfd, const char *const *argv, gint64 now_utc,
 			NoticeDelivered *ret_delivered, GError **error)
 {

@@ -37,6 +37,9 @@ GKeyFile *notice_seen_load(int dirfd, gboolean *ret_first, GError **error);
 /* Durable; not written if it says the same. */
 gboolean notice_seen_save(int dirfd, GKeyFile *seen, GError **error);
 
+/* How many wait that their command has failed for. */
+guint notice_failed(int dirfd);
+
 typedef struct {
 	guint sent, waiting, given_up;
 	char *failed; /* why the last that failed did, or NULL; owned */

@@ -368,6 +368,10 @@ says 'with its ledger' 'ledger: verified end to end'
 exits 'as JSON' 0 b doctor --json
 ok 'is JSON' json_ok
 says 'that counts' '"bad" : 0'
+mkdir "$W/alone"
+cp "$(command -v tagship)" "$W/alone"
+exits 'programs without their hooks' 1 "$W/alone/tagship" -C "$STATE" doctor
+says 'are found' 'hooks: not there, or not executable: /'
 head=$(git -C "$ROOT/mirror.git" rev-parse refs/tagship/accepted)
 forged=$(git -C "$ROOT/mirror.git" commit-tree -p "$head" -m 'Forged' "$head^{tree}")
 git -C "$ROOT/mirror.git" update-ref refs/tagship/accepted "$forged"

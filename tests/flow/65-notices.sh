@@ -53,6 +53,10 @@ central -q notify
 base -q notify
 is 'and not again' "$(grep -c '"event":"live"' "$W/central-told") $(grep -c '"event":"live"' "$W/base-told")" '1 1'
 
+central doctor > "$W/out" 2>&1
+ok 'doctor: the program, and the board, are there' sh -c "grep -q 'ok   notify: $W/tell' '$W/out' && grep -q 'ok   board: $W/board' '$W/out'"
+ok 'and who looks when nothing happens?' has "$W/out" 'the board and notices are not looked after'
+
 # ---- the way is down: nothing waits, nothing is lost ----
 touch "$W/line-down" "$SRC/sick"
 push 2
@@ -64,6 +68,12 @@ ok 'it waits on disk' [ "$(find "$ROOT/notices" -name '0*' | wc -l)" -ge 1 ]
 ok 'and is said' world_wait 20 has "$STATE/log/worker.log" 'mail server away'
 world_wait 20 grep -q . "$STATE/notices/seen"
 central -q notify 2> "$W/err"
+central doctor > "$W/out" 2>&1
+ok 'doctor knows that it was not told' grep -q 'BAD  notify: [1-9]* could not be told so far' "$W/out"
+chmod -x "$W/tell"
+base doctor > "$W/out" 2>&1
+ok 'and of a program that cannot be run' grep -q "BAD  notify: $W/tell cannot be run" "$W/out"
+chmod +x "$W/tell"
 rm "$W/line-down"
 # as if the minute were over
 for folder in "$ROOT/notices" "$STATE/notices"; do
@@ -80,9 +90,15 @@ ok 'a build that fails is told' world_wait 20 told central-told failed v3
 git -C "$SRC" checkout -q HEAD~1 -- build.sh
 
 # ---- what lasts ----
-base -q hold shop 'the database moves'
+base -q hold shop 'the database moves, größe'
 base -q pull > "$W/pull" 2>&1
 central -q notify
+is 'in what it was written in' "$(LC_ALL=C.UTF-8 tagship -C "$STATE" status | grep -c 'held: the database moves, größe$')" 1
+is 'as JSON, too, anywhere' "$(LC_ALL=C tagship -C "$STATE" status --json | grep -c '"held" : "the database moves, größe"')" 1
+base -q hold shop "$(printf 'x\342\200\256y')"
+LC_ALL=C.UTF-8 base status > "$W/out"
+ok 'but nothing that turns the line round' has "$W/out" 'x\xe2\x80\xaey'
+base -q hold shop 'the database moves, größe'
 ok 'held is told' grep -q '"event":"held".*the database moves' "$W/central-told"
 base -q unhold shop
 base -q pull > "$W/pull" 2>&1

@@ -2,12 +2,11 @@
 /* Each finding with what to do; exit status 1 if anything is wrong, for monitoring. */
 #include <unistd.h>
 
+#include "cmd/notices.h"
 #include "cmd/tagship-base/clock.h"
 #include "cmd/tagship-base/contact.h"
 #include "cmd/tagship-base/doctor.h"
 #include "cmd/tagship-base/nodes.h"
-
-#define SILENT_S (24 * 3600)
 
 static void check_key(CmdDoctor *doctor, const Base *base)
 {
@@ -71,8 +70,10 @@ static void check_contact(CmdDoctor *doctor, const Base *base)
 		cmd_finding(doctor, FALSE, "last contact failed: %s", failed);
 	gint64 age = util_clock_now_utc(base->clock) - time;
 	g_autofree char *ago = util_text_duration(age);
-	cmd_finding(doctor, age < SILENT_S, "last contact %s ago%s", ago,
-		    age < SILENT_S ? "" : "; is the pull timer (or run) on, is the line up?");
+	gboolean by_file = util_trailers_get(contact, "By-File") != NULL;
+	gboolean silent = !by_file && age > base->conf->silent_s;
+	cmd_finding(doctor, !silent, "last contact %s ago%s%s", ago, by_file ? ", by a file" : "",
+		    silent ? "; is the pull timer (or run) on, is the line up?" : "");
 	g_autofree char *stale = base_head_alarm(base);
 	if (stale)
 		cmd_finding(doctor, FALSE, "%s", stale);
@@ -178,8 +179,8 @@ static void check_nodes(CmdDoctor *doctor, const Base *base)
 		const SiteNode *node = g_ptr_array_index(nodes, i);
 		gint64 age = util_clock_now_utc(base->clock) - node->heard_utc;
 		g_autofree char *ago = util_text_duration(age);
-		cmd_finding(doctor, node->heard_utc && age < SILENT_S, "node %s: %s%s%s",
-			    node->name,
+		cmd_finding(doctor, node->heard_utc && age < base->conf->silent_s,
+			    "node %s: %s%s%s", node->name,
 			    node->heard_utc ? "heard " : "never heard; run tagship-base pull there",
 			    node->heard_utc ? ago : "", node->heard_utc ? " ago" : "");
 	}
@@ -199,6 +200,7 @@ int base_doctor(Cmd *cmd, GError **error)
 	check_contact(&doctor, base);
 	check_disk(&doctor, base);
 	cmd_check_clock(&doctor);
+	cmd_check_notify(&doctor, base->dirfd, base->conf->notify);
 	base_check_features(&doctor, base);
 	cmd_check_confinement(&doctor, "unpacking, and serving nodes");
 	if (base->conf->apps->len == 0)

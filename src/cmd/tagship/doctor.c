@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "status/status.h"
+#include "cmd/notices.h"
 #include "cmd/tagship/doctor.h"
 #include "confine/confine.h"
 
@@ -182,9 +183,10 @@ static void check_ledger(CmdDoctor *doctor, Central *central, const char *base, 
 		return;
 	}
 	g_autofree char *ago = util_text_duration(util_clock_now_utc(central->clock) - heard);
-	gboolean recent = util_clock_now_utc(central->clock) - heard < 24 * 3600;
-	cmd_finding(doctor, recent, "base %s: heard %s ago%s", base, ago,
-		    recent ? "" : "; is its pull timer running, is its line up?");
+	gboolean silent = publish_base_is_silent(central, base, contact, &heard);
+	cmd_finding(doctor, !silent, "base %s: heard %s ago%s%s", base, ago,
+		    util_trailers_get(contact, "By-File") ? ", by a file" : "",
+		    silent ? "; is its pull timer running, is its line up?" : "");
 	if (publish_clock_is_off(contact, &offset_ms))
 		cmd_finding(doctor, FALSE, "base %s: its clock is %+.3f s off ours; check its NTP",
 			    base, (double)offset_ms / 1000);
@@ -222,6 +224,31 @@ static guint count_hints(Central *central, gboolean *ret_stuck)
 	}
 }
 
+static void check_board(CmdDoctor *doctor, const char *board)
+{
+	g_autofree char *parent = g_path_get_dirname(board);
+	gboolean there = g_file_test(board, G_FILE_TEST_EXISTS);
+	gboolean good = access(there ? board : parent, W_OK | X_OK) == 0;
+	cmd_finding(doctor, good, "board: %s%s", board,
+		    good ? "" : " cannot be written by this account: chown it, or name another");
+}
+
+/* What tells people what happens. */
+static void check_telling(CmdDoctor *doctor, Central *central)
+{
+	const ConfCentral *conf = central->conf;
+	gboolean by_hooks = strcmp(conf->worker, "service") != 0;
+	cmd_check_notify(doctor, central->dirfd, conf->notify);
+	if (*conf->board)
+		check_board(doctor, conf->board);
+	if (by_hooks && (*conf->board || *conf->notify))
+		cmd_finding(doctor, FALSE,
+			    "worker: \"hook\" in central.cfg: %s not looked after while nothing "
+			    "happens, as when a base falls silent; worker = \"service\", and "
+			    "systemctl enable --now tagship-worker",
+			    *conf->board ? "the board and notices are" : "notices are");
+}
+
 static void check_worker(CmdDoctor *doctor, Central *central)
 {
 	if (strcmp(central->conf->worker, "service") == 0) {
@@ -235,7 +262,7 @@ static void check_worker(CmdDoctor *doctor, Central *central)
 		    stuck ? " and no worker runs; tagship worker --once" : "");
 }
 
-static void check_git(CmdDoctor *doctor)
+static void check_programs(CmdDoctor *doctor)
 {
 	const char *argv[] = {"git", "--version", NULL};
 	g_autoptr(GBytes) output = NULL;
@@ -246,6 +273,12 @@ static void check_git(CmdDoctor *doctor)
 	    util_child_capture(argv, NULL, NULL, 20, 4096, &output, &errors, &status, &error) &&
 	    status == 0;
 	cmd_finding(doctor, good, "git %s", good ? "runs" : "does not run; install it");
+	g_autofree char *broken = cmd_hooks_broken();
+	if (*broken)
+		cmd_finding(doctor, FALSE,
+			    "hooks: not there, or not executable: %s; pushes are refused or go "
+			    "unseen: install tagship again",
+			    broken);
 }
 
 static void check_all(CmdDoctor *doctor, Central *central)
@@ -258,7 +291,7 @@ static void check_all(CmdDoctor *doctor, Central *central)
 		return;
 	}
 	g_autofree char *key = publish_key_public(central->dirfd, PUBLISH_KEY ".pub");
-	check_git(doctor);
+	check_programs(doctor);
 	cmd_check_ownership(doctor, central);
 	check_key(doctor, central, key);
 	check_recovery(doctor, central);
@@ -274,6 +307,7 @@ static void check_all(CmdDoctor *doctor, Central *central)
 	cmd_check_sshd(doctor, central, bases);
 	check_watches(doctor, g_strv_length(bases));
 	check_worker(doctor, central);
+	check_telling(doctor, central);
 	g_autoptr(GError) failed = NULL;
 	g_autoptr(PublishFacts) facts = publish_facts_new(central, NULL, NULL, NULL, &failed);
 	check_error(doctor, facts != NULL, "bases and freezes", failed);

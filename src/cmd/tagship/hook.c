@@ -213,12 +213,22 @@ char *cmd_hooks_missing(const char *repo, GError **error)
 	g_autoptr(GString) missing = g_string_new(NULL);
 	for (guint i = 0; i < G_N_ELEMENTS(hook_names); i++) {
 		g_autofree char *target = our_hook(hook_names[i]);
-		if (!is_ours(dirfd, hook_names[i], target) ||
-		    !g_file_test(target, G_FILE_TEST_IS_EXECUTABLE))
+		if (!is_ours(dirfd, hook_names[i], target))
 			g_string_append_printf(missing, "%s%s", missing->len ? ", " : "",
 					       hook_names[i]);
 	}
 	return g_string_free(g_steal_pointer(&missing), FALSE);
+}
+
+char *cmd_hooks_broken(void)
+{
+	g_autoptr(GString) broken = g_string_new(NULL);
+	for (guint i = 0; i < G_N_ELEMENTS(hook_names); i++) {
+		g_autofree char *target = our_hook(hook_names[i]);
+		if (!g_file_test(target, G_FILE_TEST_IS_EXECUTABLE))
+			g_string_append_printf(broken, "%s%s", broken->len ? ", " : "", target);
+	}
+	return g_string_free(g_steal_pointer(&broken), FALSE);
 }
 
 char *cmd_hooks_chained(const char *repo)

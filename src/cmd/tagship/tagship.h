@@ -44,6 +44,8 @@ gboolean cmd_hooks_install(Cmd *cmd, Central *central, const char *repo, GError 
 /* The hooks of ours that the repository lacks, "a, b" ("" for none), where git looks for them. */
 char *cmd_hooks_missing(const char *repo, GError **error);
 
+/* Our hooks' programs that are not there or not executable, "PATH, PATH" ("" for none). */
+char *cmd_hooks_broken(void);
 /* The hooks that were there before ours and run first, "a, b" ("" for none); NULL: not known. */
 char *cmd_hooks_chained(const char *repo);
 
