@@ -2,14 +2,87 @@
 # bash completion for tagship(1)
 # shellcheck shell=bash
 
-# The first column of a listing, with the state folder of the line that is typed. Only plain names:
-# compgen expands what it is given.
-_tagship_list() {
-	"$1" ${_tagship_dir:+-C "$_tagship_dir"} "${@:2}" 2>/dev/null | awk 'NR > 1 && $1 ~ /^[A-Za-z0-9._-]+$/ {print $1}'
+# ---- the line as it was typed; the same in both files, which need not be installed together ----
+
+# A word without its quotes and backslashes; with -x also with ~ and variables filled in, as the
+# program will get it. Nothing else is expanded, so nothing is run.
+_tagship_plain() { # WORD [-x]; sets `plain`
+	local rest=$1 quote='' char name variable='^[$][{]?([A-Za-z_][A-Za-z0-9_]*)[}]?'
+	plain=''
+	if [[ -n ${2-} && ($rest == '~' || $rest == \~/*) ]]; then
+		plain=$HOME
+		rest=${rest:1}
+	fi
+	while [[ -n $rest ]]; do
+		char=${rest:0:1}
+		if [[ -n ${2-} && $quote != \' && $rest =~ $variable ]]; then
+			name=${BASH_REMATCH[1]}
+			plain+=${!name-}
+			rest=${rest#"${BASH_REMATCH[0]}"}
+			continue
+		elif [[ $char == "$quote" ]]; then
+			quote=''
+		elif [[ -z $quote && $char == [\'\"] ]]; then
+			quote=$char
+		elif [[ $char == \\ && $quote != \' ]]; then
+			rest=${rest:1}
+			plain+=${rest:0:1}
+		else
+			plain+=$char
+		fi
+		rest=${rest:1}
+	done
 }
 
-_tagship_versions() { # APP
-	[[ -z $1 ]] || _tagship_list "$program" log "$1"
+# bash cuts words at = and @, too, and leaves the quotes in. Sets `words`, plain and with options cut
+# from their values; `cur`, the one that is typed, and `head`, what of it readline does not replace;
+# `before`, what stands before `cur` in what readline does replace; `quoted`.
+_tagship_split() {
+	local rest=${COMP_LINE-} trimmed word i raw=() plain tail=${COMP_WORDS[COMP_CWORD]}
+	for ((i = 0; i <= COMP_CWORD; i++)); do
+		word=${COMP_WORDS[i]}
+		trimmed=${rest#"${rest%%[![:space:]]*}"}
+		if [[ $i -gt 0 && -n $rest && $rest == "$trimmed" ]]; then
+			raw[${#raw[@]} - 1]+=$word
+		else
+			raw+=("$word")
+		fi
+		[[ $trimmed == "$word"* ]] || trimmed=$word
+		rest=${trimmed#"$word"}
+	done
+	word=${raw[${#raw[@]} - 1]}
+	case $tail in
+	[=@:]*@ | @) tail=@ ;; # readline replaces an @ with what is behind it, and no other of these
+	[=:\'\"]) tail='' ;;
+	*) [[ $COMP_CWORD == 0 || ${COMP_WORDS[COMP_CWORD - 1]} != *@ || $word != *@"$tail" ]] || tail=@$tail ;;
+	esac
+	quoted=''
+	[[ $word != *[\'\"]* ]] || quoted=1
+	_tagship_plain "${word%"$tail"}"
+	head=$plain
+	_tagship_plain "$word"
+	cur=$plain
+	words=()
+	for ((i = 0; i < ${#raw[@]} - 1; i++)); do
+		_tagship_plain "${raw[i]}" -x
+		[[ $plain != --*=* ]] || words+=("${plain%%=*}")
+		[[ $plain != --*=* ]] || plain=${plain#*=}
+		words+=("$plain")
+	done
+	before=''
+	[[ $cur == --*=* ]] || return 0
+	words+=("${cur%%=*}")
+	[[ $head == --*=* ]] || before=${cur%%=*}=
+	[[ $head != --*=* ]] || head=${head#*=}
+	cur=${cur#*=}
+}
+
+# Of the lines of standard input those that the word may become; with a list before it, if it is one.
+_tagship_offer() { # [LIST]
+	local line
+	while IFS= read -r line; do
+		[[ -z $line || ${1-}$line != "$cur"* ]] || COMPREPLY+=("${1-}$line")
+	done < <(sort -u)
 }
 
 _tagship_words() { # WORDS
@@ -19,6 +92,53 @@ _tagship_words() { # WORDS
 _tagship_paths() { # -d: folders, -f: files
 	compopt -o filenames 2>/dev/null
 	mapfile -t COMPREPLY < <(compgen "$1" -- "$cur")
+	quoted=1 # bash does
+}
+
+# As readline wants it: without what it leaves alone, and quoted, as a tag may be called v1&more.
+_tagship_reply() {
+	local i word
+	for i in "${!COMPREPLY[@]}"; do
+		word=$before${COMPREPLY[i]#"$head"}
+		[[ -n $quoted || $word != *[!A-Za-z0-9._/+@=,:%-]* ]] || printf -v word %q "$word"
+		COMPREPLY[i]=$word
+	done
+}
+
+# The values of a member of what is listed, as JSON: that of the list's objects, not of what is in them.
+_tagship_list() { # MEMBER COMMAND...
+	_tagship_run --json "${@:2}" | sed -n "s/^    \"$1\" : \"\(.*\)\",\{0,1\}\$/\1/p" | sed 's/\\\(.\)/\1/g'
+}
+
+_tagship_run() { # COMMAND...
+	"$program" ${folder:+-C "$folder"} "$@" 2>/dev/null
+}
+
+# ---- what the program knows ----
+
+# Versions in the library, of one app or of all.
+_tagship_versions() { # [APP]
+	local app
+	for app in ${1:-$(_tagship_list app app list)}; do
+		_tagship_run app show "$app" | sed -n 's/^# version \([^ ]*\): root .*/\1/p'
+	done
+}
+
+# What goes into Release-To.
+_tagship_targets() {
+	echo all
+	_tagship_list base base list
+	_tagship_groups | sed 's/^/@/'
+}
+
+_tagship_groups() {
+	_tagship_run base list | awk '
+		NR == 1 { from = index($0, "GROUPS"); to = index($0, "APPS") }
+		NR > 1 { print substr($0, from, to - from) }' | tr -s ', ' '\n'
+}
+
+_tagship_failed_jobs() {
+	_tagship_run log | awk '$2 == "failed" { print $1 }'
 }
 
 _tagship_verbs() { # COMMAND
@@ -63,73 +183,84 @@ _tagship_value() { # OPTION; fails if its value is not known
 	case $1 in
 	-C | --directory | --output) _tagship_paths -d ;;
 	--host-key | --recovery-key) _tagship_paths -f ;;
-	--app) _tagship_words "$(_tagship_list "$program" app list)" ;;
-	--base) _tagship_words "$(_tagship_list "$program" base list)" ;;
+	--app) _tagship_offer < <(_tagship_list app app list) ;;
+	--base) _tagship_offer < <(_tagship_list base base list) ;;
+	--group) _tagship_offer < <(_tagship_groups) ;;
 	--zone) _tagship_words "$(_tagship_zones)" ;;
 	--sandbox) _tagship_words 'bwrap none' ;;
 	--codec) _tagship_words 'plain delta' ;;
 	--effort) _tagship_words '1 2 3 4 5 6 7 8 9 max' ;;
 	--old) _tagship_paths -d ;;
-	--to) _tagship_words "$(_tagship_versions "$app")" ;;
+	--to)
+		if [[ $command == plan ]]; then
+			_tagship_offer "${cur%"${cur##*[, ]}"}" < <(_tagship_targets)
+		else
+			_tagship_offer < <(_tagship_versions "$app")
+		fi
+		;;
+	--release-version) _tagship_offer < <(_tagship_versions) ;;
 	--url | --build | --branch | --require-plan | --build-time | --build-memory | --key | \
-		--group | --line-kbit | --tag) COMPREPLY=() ;;
+		--line-kbit | --tag | --at | --title) COMPREPLY=() ;;
 	*) return 1 ;;
 	esac
 }
 
+# A release is named by its tag: what it runs, its version, may be that of several.
 _tagship_argument() { # COMMAND VERB POSITION (the first is 1)
 	case "$1 $2 $3" in
 	'app show 1' | 'app remove 1' | 'plan list 1' | 'status  1' | 'cancel  1' | 'rollback  1' | 'stop  1' | 'resume  1')
-		_tagship_words "$(_tagship_list "$program" app list)"
+		_tagship_offer < <(_tagship_list app app list)
 		;;
 	'base show 1' | 'base key 1' | 'base remove 1' | 'serve  1' | 'export  1')
-		_tagship_words "$(_tagship_list "$program" base list)"
+		_tagship_offer < <(_tagship_list base base list)
 		;;
-	'wait  1' | 'retry  1') _tagship_words "$(_tagship_list "$program" log)" ;;
+	'wait  1') _tagship_offer < <(_tagship_list job log) ;;
+	'retry  1') _tagship_offer < <(_tagship_failed_jobs) ;;
 	'log  1')
-		_tagship_words "$(_tagship_list "$program" log) $(_tagship_list "$program" app list)"
+		_tagship_offer < <(
+			_tagship_list job log
+			_tagship_list app app list
+		)
 		;;
-	'log  2' | 'cancel  2') _tagship_words "$(_tagship_versions "$app")" ;;
+	'log  2') _tagship_offer < <(_tagship_list tag log "$app") ;;
+	'cancel  2') _tagship_offer < <(_tagship_list tag plan list "$app") ;;
 	'init  1' | 'app add 2' | 'hook '*' 1' | 'bundle make 1' | 'bundle make 2' | \
-		'bundle apply 1' | 'bundle apply 3')
+		'bundle apply 1' | 'bundle apply 3' | 'board  1' | 'developer install 1')
 		_tagship_paths -d
 		;;
-	'plan check 1' | 'bundle make 3' | 'bundle show 1' | 'bundle apply 2' | 'export  2' | \
+	'plan new 1' | 'plan check 1' | 'bundle make 3' | 'bundle show 1' | 'bundle apply 2' | 'export  2' | \
 		'import  1' | 'key revoke 1' | 'key recovery 1')
 		_tagship_paths -f
 		;;
 	esac
 }
 
-_tagship() {
-	local cur=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
-	local program=${COMP_WORDS[0]} command='' verb='' verbs='' position=0 word i _tagship_dir='' app=''
-	COMPREPLY=()
-	for ((i = 1; i < COMP_CWORD; i++)); do
-		word=${COMP_WORDS[i]}
-		case $word in
+_tagship_complete() {
+	local command='' verb='' verbs='' position=0 i folder='' app=''
+	for ((i = 1; i < ${#words[@]}; i++)); do
+		case ${words[i]} in
 		-C | --directory)
 			i=$((i + 1))
-			_tagship_dir=${COMP_WORDS[i]}
+			folder=${words[i]-}
 			;;
 		--url | --host-key | --recovery-key | --build | --output | --branch | --require-plan | --sandbox | \
 			--build-time | --build-memory | --zone | --key | --group | --app | --line-kbit | \
-			--tag | --base | --to | --codec | --effort | --old) i=$((i + 1)) ;;
+			--tag | --base | --to | --codec | --effort | --old | --at | --release-version | --title) i=$((i + 1)) ;;
 		-*) ;;
 		*)
 			if [[ -z $command ]]; then
-				command=$word
+				command=${words[i]}
 				verbs=$(_tagship_verbs "$command")
 			elif [[ -n $verbs && -z $verb ]]; then
-				verb=$word
+				verb=${words[i]}
 			else
 				position=$((position + 1))
-				[[ $position != 1 ]] || app=$word
+				[[ $position != 1 ]] || app=${words[i]}
 			fi
 			;;
 		esac
 	done
-	if _tagship_value "$previous"; then
+	if _tagship_value "${words[${#words[@]} - 1]}"; then
 		return
 	elif [[ -z $command && $cur == -* ]]; then
 		_tagship_words '-C -q -v --json --help --version'
@@ -142,5 +273,14 @@ _tagship() {
 	else
 		_tagship_argument "$command" "$verb" $((position + 1))
 	fi
+}
+
+_tagship() {
+	local cur head before quoted words
+	_tagship_split
+	local program=${words[0]}
+	COMPREPLY=()
+	_tagship_complete
+	_tagship_reply
 }
 complete -F _tagship tagship

@@ -456,6 +456,58 @@ says 'names the base' 'Europe/Berlin'
 exits 'base list --json' 0 c base list --json
 ok 'is JSON' json_ok
 
+# ---- what bash completes ----
+completes() { # WORD...: cut as bash cuts the line, at = and @, too; what is offered, in one line
+	# shellcheck disable=SC2016 # for bash
+	bash -c '. "$1"
+		shift
+		COMP_WORDS=("$@")
+		COMP_CWORD=$(($# - 1))
+		COMP_LINE=$*
+		COMP_LINE=${COMP_LINE// = /=}
+		COMP_LINE=${COMP_LINE//, @ /,@}
+		"_${1//-/_}"
+		echo "${COMPREPLY[*]}"' completes "$TOP/config/completion/$1.bash" "$@"
+}
+sed -i 's/^groups = .*/groups = [ "asia", "island" ];/' "$STATE/bases.d/berlin.cfg"
+world_commit 13
+plan 'v11+a&b' $later all
+plan plan/back $later all 'Release-Version: v8'
+git -C "$SRC" push -q origin 'v11+a&b' plan/back > "$W/push" 2>&1
+world_worker_ends
+pull > "$W/pull" 2>&1 # also tells that v10 was cancelled
+is 'cancel: tags of what is to come' "$(completes tagship -C "$STATE" cancel shop '')" 'plan/back v11+a\&b'
+is 'of which one goes on so' "$(completes tagship -C "$STATE" cancel shop pl)" plan/back
+is 'log: all tags' "$(completes tagship -C "$STATE" log shop '' | tr ' ' '\n' | grep -c '^plan/back$\|^v9$\|^v10$')" 3
+is 'each once' "$(completes tagship -C "$STATE" log shop '' | tr ' ' '\n' | sort | uniq -d)" ''
+failed=$(c log --json | perl -MJSON::PP -0777 -e 'print join " ", sort map { $_->{job} } grep { $_->{state} eq "failed" } @{decode_json(<STDIN>)}')
+is 'retry: jobs that failed' "$(completes tagship -C "$STATE" retry '' | tr ' ' '\n' | sort | xargs)" "$failed"
+ok 'of which there are some' [ -n "$failed" ]
+is 'wait: jobs' "$(completes tagship -C "$STATE" wait shop-plan-back)" "$(c log | sed -n 's/^\(shop-plan-back[^ ]*\) .*/\1/p')"
+is 'rollback --to: versions in the library' "$(completes tagship -C "$STATE" rollback shop --to = v11 | cut -c1-3)" v11
+is 'plan new --to: bases, groups, all' "$(completes tagship -C "$STATE" plan new --to '')" '@asia @island all berlin'
+is 'and what comes next in the list' "$(completes tagship -C "$STATE" plan new --to berlin, @ as)" @asia
+is 'plan new --release-version: versions' "$(completes tagship -C "$STATE" plan new --release-version v11)" 'v11+a\&b'
+mkdir "$W/some folder"
+for words in board 'developer install'; do
+	# shellcheck disable=SC2086 # two words
+	is "$words: folders" "$(completes tagship $words "$W/som")" "$W/some folder"
+done
+ln -s "$STATE" "$W/some folder/state"
+is 'the state folder in quotes' "$(completes tagship -C "'$W/some folder/state'" status sho)" shop
+is 'with backslashes' "$(completes tagship -C "$W/some\\ folder/state" status sho)" shop
+is 'from a variable' "$(W=$W completes tagship -C "\"\$W/some folder/state\"" status sho)" shop
+is 'behind =' "$(completes tagship --directory = "$STATE" status sho)" shop
+is 'nothing in it is run' "$(completes tagship -C "\$(touch $W/run)\`touch $W/run\`" status ''; ls "$W/run" 2> "$W/err")" ''
+waiting=$(completes tagship-base -C "$ROOT" activate shop '')
+is 'activate: what is staged' "$waiting" 'v11+a\&b v8'
+here=$(b pin shop none 2>&1 | sed -n 's/.*here are: //p' | tr -d ,)
+is 'pin: what is on this disk' "$(completes tagship-base -C "$ROOT" pin shop '' | tr -d '\134')" "$here"
+is 'unpin: nothing is pinned' "$(completes tagship-base -C "$ROOT" unpin shop '')" ''
+b pin shop 'v11+a&b' > "$W/out"
+is 'unpin: what is' "$(completes tagship-base --directory = "$ROOT" unpin shop '')" 'v11+a\&b'
+b unpin shop 'v11+a&b' > "$W/out"
+
 # ---- new hardware ----
 exits 'base key' 0 c base key berlin
 ok 'prints the key' grep -q '^ssh-ed25519 AAAA' "$W/out"
