@@ -508,6 +508,18 @@ b pin shop 'v11+a&b' > "$W/out"
 is 'unpin: what is' "$(completes tagship-base --directory = "$ROOT" unpin shop '')" 'v11+a\&b'
 b unpin shop 'v11+a&b' > "$W/out"
 
+# ---- examples ----
+EXAMPLES=$TOP/config/examples
+c status --metrics > "$W/metrics"
+is 'alert rules name metrics that there are' "$(grep -o 'tagship_[a-z_]*' "$EXAMPLES/alerts.yml" | sort -u | while read -r name; do grep -q "^# TYPE $name " "$W/metrics" || echo "$name"; done)" ''
+rule() { sed -n "/alert: $1\$/,/summary/p" "$EXAMPLES/alerts.yml"; }
+ok 'what arrives late is given time to arrive' sh -c "echo '$(rule TagshipArrivesLate)' | grep -q '^ *for: '"
+ok 'also what is not built yet' sh -c "echo '$(rule TagshipArrivesLate)' | grep -q '=~\"building|bundling|'"
+ok 'a failed build is in one of them' sh -c "echo '$(rule TagshipTrouble)' | grep -q 'expr: tagship_trouble > 0'"
+if command -v promtool > "$W/out"; then
+	ok 'promtool finds nothing' promtool check rules "$EXAMPLES/alerts.yml"
+fi
+
 # ---- new hardware ----
 exits 'base key' 0 c base key berlin
 ok 'prints the key' grep -q '^ssh-ed25519 AAAA' "$W/out"
