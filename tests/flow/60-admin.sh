@@ -519,6 +519,22 @@ ok 'a failed build is in one of them' sh -c "echo '$(rule TagshipTrouble)' | gre
 if command -v promtool > "$W/out"; then
 	ok 'promtool finds nothing' promtool check rules "$EXAMPLES/alerts.yml"
 fi
+mkdir "$W/bin"
+printf '#!/bin/sh\necho "$@" > "%s/sent-as"\ncat > "%s/sent"\n' "$W" "$W" > "$W/bin/curl"
+chmod +x "$W/bin/curl"
+send() { printf '%s' "$2" | PATH=$W/bin:$PATH sh "$EXAMPLES/$1" "$3"; }
+send notify-mail '{"event":"live","text":"shop v1 at berlin: live"}' ops@example.com
+ok 'a mail goes by SMTP' grep -q -- '--mail-rcpt ops@example.com .*smtp://localhost$' "$W/sent-as"
+tr -d '\r' < "$W/sent" > "$W/mail"
+ok 'to somebody' grep -qx 'To: ops@example.com' "$W/mail"
+ok 'with a subject' grep -qx 'Subject: tagship: shop v1 at berlin: live' "$W/mail"
+send notify-mail "$(printf '{"event":"failed","text":"shop v1: \303\274ber\\nBcc: x %02000d","log_end":"%02000d"}' 0 0)" ops@example.com
+ok 'no line of it is long, all are ASCII, and end as SMTP wants it' perl -ne 'exit 1 unless /^[\t -~]{0,78}\r\n$/' "$W/sent"
+tr -d '\r' < "$W/sent" > "$W/mail"
+is 'a text adds no header' "$(sed '/^$/q' "$W/mail" | grep -c '^Bcc')" 0
+ok 'the subject is encoded' perl -MEncode -0777 -ne '/^Subject: (.*\n(?: .*\n)*)/m; exit decode("MIME-Header", $1) !~ /^tagship: shop v1: \x{fc}ber Bcc: x 0+\.\.\.$/' "$W/mail"
+send notify-webhook '{"text":"v1 <!channel> @all & more"}' http://127.0.0.1/
+is 'a chat is told, and nobody called' "$(perl -CO -MJSON::PP -0777 -ne 'print decode_json($_)->{text} =~ s/\x{200b}/_/gr' "$W/sent")" 'tagship: v1 &lt;!channel&gt; @_all &amp; more'
 
 # ---- new hardware ----
 exits 'base key' 0 c base key berlin
