@@ -104,16 +104,31 @@ void cmd_file_clear(CmdFile *file);
 typedef struct CmdTable CmdTable;
 /* `heads` NULL-terminated. */
 CmdTable *cmd_table_new(const char *const *heads);
+/* What is in a column: it says what is done first where rows do not fit a terminal. */
+typedef enum {
+	CMD_COLUMN_TEXT = 0, /* cut last, and at its end */
+	CMD_COLUMN_NAME =
+	    1 << 0, /* cut first, in the middle; with LINES, only its first line is one */
+	CMD_COLUMN_AGE = 1 << 1,  /* loses its " ago", later it is left out */
+	CMD_COLUMN_LINES = 1 << 2 /* its cells may have one newline, which shows as a space until it
+				   * is needed as one */
+} CmdColumn;
+/* One per head, each some of CmdColumn; before the first row. Without, all are text. */
+void cmd_table_kinds(CmdTable *table, const guint *kinds);
 /* One cell per head; NULL ends early. Text is made printable. */
 void cmd_table_row(CmdTable *table, ...) G_GNUC_NULL_TERMINATED;
 /* What a listing ends with: the array as JSON with --json, else the table. */
 void cmd_print_list(const Cmd *cmd, JsonBuilder *json, const CmdTable *table);
-/* On a terminal, states have colours, and the longest cells are cut until rows fit its width. */
+/* On a terminal, states have colours, and rows are made to fit its width, whatever it is. */
 void cmd_table_print(const CmdTable *table);
 /* The same as text, a row a line. */
 void cmd_table_format(const CmdTable *table, GString *text);
 void cmd_table_free(CmdTable *table);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CmdTable, cmd_table_free)
+/* How many cells of a terminal it takes: wide characters two, marks and colours none. */
+gsize cmd_text_width(const char *text);
+/* Cut at its end, with an ellipsis, to at most `width` such cells; caller frees. */
+char *cmd_text_cut(const char *text, gsize width);
 gboolean cmd_colours(void);
 /* Of the terminal that standard output is; FALSE if it is none. */
 gboolean cmd_terminal_size(guint *ret_rows, guint *ret_columns);

@@ -4,13 +4,102 @@
 
 #include "cmd/cmd.h"
 
-#define GAP 2      /* between columns */
-#define CELL_MIN 8 /* no column is cut to less */
+#define GAP 2 /* between columns */
 
 struct CmdTable {
 	guint columns;
+	guint *kinds;     /* CmdColumn of each */
 	GPtrArray *cells; /* char *, row by row, heads first */
 };
+
+/* One way to lay the rows out. */
+typedef struct {
+	gboolean two_lines;             /* cells break where they may */
+	gboolean ages_short, ages_gone; /* without "ago"; not at all */
+	gsize name_least, text_least;   /* nothing is cut to less */
+} Layout;
+
+/* The first that fits is taken; with the last, rows are cut at their end. */
+static const Layout layouts[] = {{FALSE, FALSE, FALSE, G_MAXSIZE, G_MAXSIZE},
+				 {FALSE, TRUE, FALSE, 12, G_MAXSIZE},
+				 {TRUE, TRUE, FALSE, 12, G_MAXSIZE},
+				 {TRUE, TRUE, FALSE, 5, G_MAXSIZE},
+				 {TRUE, TRUE, TRUE, 5, 8}};
+
+/* ---- text in cells of the terminal ---- */
+
+/* As g_print shows it: where not all characters can be, marks get a cell of their own. */
+static gsize width_of_char(gunichar c)
+{
+	if (c < 0x80)
+		return 1;
+	return g_unichar_iswide(c) ? 2 : g_unichar_iszerowidth(c) && g_get_charset(NULL) ? 0 : 1;
+}
+
+static const char *ellipsis(void)
+{
+	return g_get_charset(NULL) ? "…" : "~";
+}
+
+/* Bytes of the character at `text`, or of the escape sequence of ours. */
+static gsize length_at(const char *text, gsize *ret_width)
+{
+	gsize colour = *text == '\033' ? strcspn(text, "m") : 0;
+	gunichar c = g_utf8_get_char(text);
+	*ret_width = colour ? 0 : width_of_char(c);
+	return colour ? colour + (text[colour] != '\0') : (gsize)g_unichar_to_utf8(c, NULL);
+}
+
+gsize cmd_text_width(const char *text)
+{
+	gsize all = 0, width = 0;
+	for (; *text; all += width)
+		text += length_at(text, &width);
+	return all;
+}
+
+char *cmd_text_cut(const char *text, gsize width)
+{
+	if (cmd_text_width(text) <= width)
+		return g_strdup(text);
+	GString *out = g_string_new(NULL);
+	gsize used = 1, own = 0; /* by the ellipsis */
+	gboolean full = FALSE;
+	for (gsize len = 0; *text; text += len) {
+		len = length_at(text, &own);
+		used += own;
+		if (!full && used > width) {
+			full = TRUE;
+			g_string_append(out, width > 0 ? ellipsis() : "");
+		}
+		if (!full || *text == '\033')
+			g_string_append_len(out, text, (gssize)len);
+	}
+	return g_string_free(out, FALSE);
+}
+
+/* Both ends tell names apart: "v2.0…rc.4". */
+static char *cut_name(const char *name, gsize width)
+{
+	gsize tail = width > 1 ? (width - 1) / 2 : 0, used = 0;
+	if (cmd_text_width(name) <= width)
+		return g_strdup(name);
+	const char *from = name + strlen(name);
+	while (from > name) {
+		const char *before = g_utf8_prev_char(from);
+		used += width_of_char(g_utf8_get_char(before));
+		if (used > tail)
+			break;
+		from = before;
+	}
+	gsize own = 0, len = 0;
+	while (*from && (len = length_at(from, &own)) && own == 0)
+		from += len; /* the mark of a letter that is gone */
+	g_autofree char *head = cmd_text_cut(name, width - tail);
+	return g_strconcat(head, from, NULL);
+}
+
+/* ---- what is in a table ---- */
 
 CmdTable *cmd_table_new(const char *const *heads)
 {
@@ -18,7 +107,14 @@ CmdTable *cmd_table_new(const char *const *heads)
 	table->cells = g_ptr_array_new_with_free_func(g_free);
 	for (; heads[table->columns]; table->columns++)
 		g_ptr_array_add(table->cells, g_strdup(heads[table->columns]));
+	table->kinds = g_new0(guint, table->columns);
 	return table;
+}
+
+void cmd_table_kinds(CmdTable *table, const guint *kinds)
+{
+	for (guint c = 0; c < table->columns; c++)
+		table->kinds[c] = kinds[c];
 }
 
 void cmd_table_free(CmdTable *table)
@@ -26,7 +122,19 @@ void cmd_table_free(CmdTable *table)
 	if (!table)
 		return;
 	g_ptr_array_unref(table->cells);
+	g_free(table->kinds);
 	g_free(table);
+}
+
+static char *printable_lines(const char *cell)
+{
+	g_auto(GStrv) lines = g_strsplit(cell, "\n", 2);
+	for (guint i = 0; lines[i]; i++) {
+		char *line = util_text_printable(lines[i], -1);
+		g_free(lines[i]);
+		lines[i] = line;
+	}
+	return g_strjoinv("\n", lines);
 }
 
 void cmd_table_row(CmdTable *table, ...)
@@ -36,7 +144,9 @@ void cmd_table_row(CmdTable *table, ...)
 	const char *cell = NULL;
 	guint n = 0;
 	while (n < table->columns && (cell = va_arg(args, const char *))) {
-		g_ptr_array_add(table->cells, util_text_printable(cell, -1));
+		g_ptr_array_add(table->cells, table->kinds[n] & CMD_COLUMN_LINES
+						  ? printable_lines(cell)
+						  : util_text_printable(cell, -1));
 		n++;
 	}
 	va_end(args);
@@ -80,57 +190,147 @@ static const char *colour_of(const char *cell)
 	return NULL;
 }
 
-static gsize width_of(const char *cell)
+/* ---- laying it out ---- */
+
+/* What a cell shows on one line of its row: a name, which may be shortened, and the rest. */
+typedef struct {
+	char *name, *rest;
+} Piece;
+
+static void piece_clear(Piece *piece)
 {
-	return (gsize)g_utf8_strlen(cell, -1);
+	g_free(piece->name);
+	g_free(piece->rest);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Piece, piece_clear)
+
+static Piece piece_of(const CmdTable *table, const Layout *layout, guint i, guint line)
+{
+	const char *cell = g_ptr_array_index(table->cells, i);
+	guint kind = table->kinds[i % table->columns];
+	const char *brk = kind & CMD_COLUMN_LINES ? strchr(cell, '\n') : NULL;
+	gsize len = brk ? (gsize)(brk - cell) : strlen(cell);
+	if (line > 0)
+		return (Piece){g_strdup(""), g_strdup(brk ? brk + 1 : "")};
+	if (kind & CMD_COLUMN_AGE && layout->ages_short && g_str_has_suffix(cell, " ago"))
+		len -= strlen(" ago");
+	char *first = g_strndup(cell, len);
+	char *second = brk && !layout->two_lines ? g_strconcat(" ", brk + 1, NULL) : g_strdup("");
+	if (kind & CMD_COLUMN_NAME)
+		return (Piece){first, second};
+	Piece piece = {g_strdup(""), g_strconcat(first, second, NULL)};
+	g_free(first);
+	g_free(second);
+	return piece;
 }
 
-static void add_cell(GString *text, const char *cell, gsize width, gboolean colours, gboolean last)
+static gboolean is_gone(const CmdTable *table, const Layout *layout, guint column)
 {
-	const char *colour = colours ? colour_of(cell) : NULL;
-	gsize len = width_of(cell);
-	g_autofree char *cut = len > width ? g_utf8_substring(cell, 0, (glong)width - 1) : NULL;
-	g_string_append_printf(text, "%s%s%s%s", colour ? colour : "", cut ? cut : cell,
-			       cut ? "…" : "", colour ? "\033[0m" : "");
-	if (!last)
-		g_string_append_printf(text, "%*s", (int)(width - MIN(len, width) + GAP), "");
+	return table->kinds[column] & CMD_COLUMN_AGE && layout->ages_gone;
 }
 
-/* The widest column is cut until a row fits, or nothing is left to cut. */
-static void fit(gsize *widths, guint columns, gsize room)
+/* How wide the columns are, and how narrow they may get by cutting names. */
+static void measure(const CmdTable *table, const Layout *layout, gsize *widths, gsize *least)
 {
-	gsize all = GAP * (columns - 1);
-	for (guint c = 0; c < columns; c++)
-		all += widths[c];
-	while (all > room) {
-		guint widest = 0;
-		for (guint c = 1; c < columns; c++)
-			if (widths[c] > widths[widest])
-				widest = c;
-		if (widths[widest] <= CELL_MIN)
-			return;
-		widths[widest]--;
-		all--;
+	for (guint c = 0; c < table->columns; c++)
+		widths[c] = least[c] = 0;
+	for (guint i = 0; i < 2 * table->cells->len; i++) {
+		guint c = i / 2 % table->columns;
+		if (is_gone(table, layout, c) || (i % 2 > 0 && !layout->two_lines))
+			continue;
+		g_auto(Piece) piece = piece_of(table, layout, i / 2, i % 2);
+		gsize name = cmd_text_width(piece.name), rest = cmd_text_width(piece.rest);
+		widths[c] = MAX(widths[c], name + rest);
+		least[c] = MAX(least[c], MIN(name, layout->name_least) + rest);
 	}
+}
+
+/* The column with most to spare is cut, again and again; how much too wide rows still are. */
+static gsize narrow(gsize *widths, const gsize *least, guint columns, gsize over)
+{
+	for (; over > 0; over--) {
+		guint most = 0;
+		for (guint c = 1; c < columns; c++)
+			if (widths[c] - least[c] > widths[most] - least[most])
+				most = c;
+		if (widths[most] == least[most])
+			break;
+		widths[most]--;
+	}
+	return over;
+}
+
+/* FALSE: rows do not fit that way. */
+static gboolean fit(const CmdTable *table, const Layout *layout, gsize room, gsize *widths)
+{
+	g_autofree gsize *least = g_new0(gsize, table->columns);
+	gsize all = 0;
+	measure(table, layout, widths, least);
+	for (guint c = 0; c < table->columns; c++)
+		all += is_gone(table, layout, c) ? 0 : widths[c] + (c > 0 ? GAP : 0);
+	gsize over = narrow(widths, least, table->columns, all > room ? all - room : 0);
+	for (guint c = 0; c < table->columns; c++)
+		least[c] = MIN(widths[c], layout->text_least);
+	return narrow(widths, least, table->columns, over) == 0;
+}
+
+static void add_piece(GString *text, const Piece *piece, gsize width, const char *colour)
+{
+	gsize rest = cmd_text_width(piece->rest);
+	g_autofree char *name = cut_name(piece->name, width > rest ? width - rest : 1);
+	g_autofree char *whole = g_strconcat(name, piece->rest, NULL);
+	g_autofree char *cut = cmd_text_cut(whole, width);
+	g_string_append_printf(text, "%s%s%s", colour ? colour : "", cut, colour ? "\033[0m" : "");
+}
+
+/* One line of a row, as wide as it gets. */
+static char *row_line(const CmdTable *table, const Layout *layout, const gsize *widths, guint row,
+		      guint line)
+{
+	GString *text = g_string_new(NULL);
+	gboolean colours = row > 0 && cmd_colours();
+	gsize column = 0;
+	for (guint c = 0; c < table->columns; c++) {
+		guint i = row * table->columns + c;
+		if (is_gone(table, layout, c))
+			continue;
+		g_auto(Piece) piece = piece_of(table, layout, i, line);
+		if (line == 0 || *piece.rest) { /* no name is there */
+			gsize used = cmd_text_width(text->str);
+			g_string_append_printf(text, "%*s", (int)(column - used), "");
+			add_piece(text, &piece, widths[c],
+				  colours ? colour_of(g_ptr_array_index(table->cells, i)) : NULL);
+		}
+		column += widths[c] + GAP;
+	}
+	return g_string_free(text, FALSE);
+}
+
+static gboolean has_second_line(const CmdTable *table, guint row)
+{
+	for (guint c = 0; c < table->columns; c++)
+		if (table->kinds[c] & CMD_COLUMN_LINES &&
+		    strchr(g_ptr_array_index(table->cells, row * table->columns + c), '\n'))
+			return TRUE;
+	return FALSE;
 }
 
 void cmd_table_format(const CmdTable *table, GString *text)
 {
-	gboolean colours = cmd_colours();
 	guint rows = table->cells->len / table->columns;
-	guint height = 0, room = 0;
+	guint height = 0, columns = 0;
+	gsize room = cmd_terminal_size(&height, &columns) ? columns : G_MAXSIZE;
 	g_autofree gsize *widths = g_new0(gsize, table->columns);
-	for (guint i = 0; i < table->cells->len; i++) {
-		gsize width = width_of(g_ptr_array_index(table->cells, i));
-		widths[i % table->columns] = MAX(widths[i % table->columns], width);
-	}
-	if (cmd_terminal_size(&height, &room))
-		fit(widths, table->columns, room);
+	const Layout *layout = layouts;
+	while (!fit(table, layout, room, widths) && layout + 1 < layouts + G_N_ELEMENTS(layouts))
+		layout++;
 	for (guint r = 0; r < rows; r++) {
-		for (guint c = 0; c < table->columns; c++)
-			add_cell(text, g_ptr_array_index(table->cells, r * table->columns + c),
-				 widths[c], colours && r > 0, c + 1 == table->columns);
-		g_string_append_c(text, '\n');
+		guint lines = layout->two_lines && has_second_line(table, r) ? 2 : 1;
+		for (guint line = 0; line < lines; line++) {
+			g_autofree char *whole = row_line(table, layout, widths, r, line);
+			g_autofree char *cut = cmd_text_cut(whole, room);
+			g_string_append_printf(text, "%s\n", cut);
+		}
 	}
 }
 

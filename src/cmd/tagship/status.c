@@ -33,7 +33,7 @@ static char *local_text(const char *local)
 	return g_strjoinv(" ", words);
 }
 
-/* "ordered 45%, 3 min left" while its bundle is on its way. */
+/* "fetching 45%, 3 min left" while its bundle is on its way. */
 static char *state_text(const StatusCell *cell, gint64 now)
 {
 	if (cell->held || cell->overdue)
@@ -43,10 +43,10 @@ static char *state_text(const StatusCell *cell, gint64 now)
 					       : "";
 	if (cell->arrives_utc == 0 || cell->bundle_bytes == 0 || strcmp(state, "ordered") != 0)
 		return cell->next_waits
-			   ? g_strdup_printf("%s, waits for %s", state, cell->next_waits)
+			   ? g_strdup_printf("%s,\nwaits for %s", state, cell->next_waits)
 			   : g_strdup(state);
 	g_autofree char *left = util_text_duration(MAX(cell->arrives_utc - now, 0));
-	return g_strdup_printf("fetching %" G_GUINT64_FORMAT "%%, %s left",
+	return g_strdup_printf("fetching %" G_GUINT64_FORMAT "%%,\n%s left",
 			       cell->sent_bytes * 100 / cell->bundle_bytes, left);
 }
 
@@ -59,7 +59,7 @@ static void print_cell(CmdTable *table, const StatusCell *cell, gint64 now)
 	    cell->next_version && !cell->next_is_now ? local_text(cell->next_local) : NULL;
 	g_autofree char *next = NULL;
 	if (cell->next_version)
-		next = g_strdup_printf("%s %s", cell->next_version,
+		next = g_strdup_printf("%s\n%s", cell->next_version,
 				       local ? local : "as soon as staged");
 	g_autofree char *state = state_text(cell, now);
 	cmd_table_row(table, cell->app, cell->base, cell->live_version ? cell->live_version : "-",
@@ -83,7 +83,15 @@ static void add_table(GString *text, const Status *status, gint64 now)
 {
 	static const char *const heads[] = {"APP",  "BASE",  "LIVE",  "SINCE",
 					    "NEXT", "STATE", "AS OF", NULL};
+	static const guint kinds[] = {CMD_COLUMN_NAME,
+				      CMD_COLUMN_NAME,
+				      CMD_COLUMN_NAME,
+				      CMD_COLUMN_AGE,
+				      CMD_COLUMN_NAME | CMD_COLUMN_LINES,
+				      CMD_COLUMN_LINES,
+				      CMD_COLUMN_AGE};
 	g_autoptr(CmdTable) table = cmd_table_new(heads);
+	cmd_table_kinds(table, kinds);
 	for (guint i = 0; i < status->cells->len; i++) {
 		print_cell(table, g_ptr_array_index(status->cells, i), now);
 		print_nodes(table, g_ptr_array_index(status->cells, i), now);
