@@ -1,5 +1,6 @@
 #!/bin/sh
-# Status on terminals of all sizes: what is cut first.
+# Status on terminals of all sizes: what is cut first, and what it says where
+# there is little to show.
 . "$(dirname "$0")/../lib/world.sh"
 world_new
 trap world_end EXIT
@@ -28,10 +29,20 @@ fits() { # ROWS COLUMNS FILE
 	echo "$3: $_lines lines, $_width wide" && [ "$_lines" -ge 1 ] && [ "$_lines" -le "$1" ] && [ "$_width" -le "$2" ]
 }
 
+# ---- nothing there yet ----
 tagship -q init "$STATE" > "$W/join"
+c status > "$W/out"
+ok 'without apps it says what to do' has "$W/out" "next: tagship -C $STATE app add NAME"
+ok 'not as JSON' sh -c "! tagship -C '$STATE' status --json | grep -q 'app add'"
 world_central shop 'sh build.sh' dist
+c status > "$W/out"
+ok 'nor without bases' has "$W/out" 'no base takes shop yet; next, at each base: tagship-base init'
+
+# ---- long names, a wave ----
 world_base berlin Europe/Berlin
 world_base saopaulo America/Sao_Paulo
+c status > "$W/out"
+ok 'with both nothing of it' not grep -q next: "$W/out"
 printf 'Shop 1\n\nRelease-At: now\nRelease-To: all\n' | world_tag v1
 git -C "$SRC" push -q origin main v1 > "$W/push" 2>&1
 bases pull

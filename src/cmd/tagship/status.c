@@ -99,6 +99,21 @@ static void add_table(GString *text, const Status *status, gint64 now)
 	cmd_table_format(table, text);
 }
 
+/* What to do where there is nothing to show yet. */
+static void add_next_step(GString *text, const Cmd *cmd, const Status *status)
+{
+	if (status->apps->len == 0)
+		g_string_append_printf(
+		    text,
+		    "no apps yet; next: tagship -C %s app add NAME REPO --build CMD --output DIR\n",
+		    cmd->dir);
+	else if (status->cells->len == 0)
+		g_string_append_printf(
+		    text, "no base takes %s yet; next, at each base: tagship-base init\n",
+		    status->apps->len == 1 ? ((const StatusApp *)status->apps->pdata[0])->name
+					   : "any app");
+}
+
 /* As people read it, or machines. ret_json (may be NULL): for machines anyway, which says no "ago".
  */
 static char *status_text(const Cmd *cmd, gboolean metrics, char **ret_json, GError **error)
@@ -117,6 +132,7 @@ static char *status_text(const Cmd *cmd, gboolean metrics, char **ret_json, GErr
 		return status_metrics(status);
 	g_autoptr(GString) text = g_string_new(NULL);
 	add_table(text, status, util_clock_now_utc(central->clock));
+	add_next_step(text, cmd, status);
 	if (status->job_running || status->jobs_waiting)
 		g_string_append_printf(text, "jobs: %s%s, %u waiting\n",
 				       status->job_running ? "running " : "none running",
