@@ -171,18 +171,20 @@ gboolean cmd_terminal_size(guint *ret_rows, guint *ret_columns)
 	return TRUE;
 }
 
-/* By the first word of the cell. */
+/* By the first word of the cell, unless it is stopped. */
 static const char *colour_of(const char *cell)
 {
 	static const struct {
 		const char *word, *colour;
 	} colours[] = {
-	    {"live", "\033[32m"},         {"staged", "\033[36m"},    {"ordered", "\033[34m"},
-	    {"fetching", "\033[34m"},     {"building", "\033[34m"},  {"bundling", "\033[34m"},
-	    {"rolled-back", "\033[31m"},  {"down", "\033[1;31m"},    {"failed", "\033[31m"},
-	    {"build-failed", "\033[31m"}, {"overdue", "\033[31m"},   {"refused", "\033[31m"},
-	    {"missed", "\033[33m"},       {"late", "\033[33m"},      {"held", "\033[33m"},
-	    {"cancel-asked", "\033[33m"}, {"activating", "\033[35m"}};
+	    {"live", "\033[32m"},         {"staged", "\033[36m"},       {"ordered", "\033[34m"},
+	    {"fetching", "\033[34m"},     {"building", "\033[34m"},     {"bundling", "\033[34m"},
+	    {"rolled-back", "\033[31m"},  {"down", "\033[1;31m"},       {"failed", "\033[31m"},
+	    {"build-failed", "\033[31m"}, {"overdue", "\033[31m"},      {"refused", "\033[31m"},
+	    {"missed", "\033[33m"},       {"late", "\033[33m"},         {"held", "\033[33m"},
+	    {"stopped", "\033[33m"},      {"cancel-asked", "\033[33m"}, {"activating", "\033[35m"}};
+	if (g_str_has_suffix(cell, ",\nstopped"))
+		cell = "stopped";
 	gsize len = strspn(cell, "abcdefghijklmnopqrstuvwxyz-");
 	for (guint i = 0; i < G_N_ELEMENTS(colours); i++)
 		if (strlen(colours[i].word) == len && strncmp(colours[i].word, cell, len) == 0)

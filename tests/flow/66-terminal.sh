@@ -1,6 +1,6 @@
 #!/bin/sh
 # Status on terminals of all sizes: what is cut first, and what it says where
-# there is little to show.
+# there is little to show, or a stop.
 . "$(dirname "$0")/../lib/world.sh"
 world_new
 trap world_end EXIT
@@ -79,5 +79,16 @@ for columns in 40 20 7 1; do
 	ok "$columns columns: rows fit" fits 24 $columns "$W/raw"
 done
 ok 'the narrowest is there' [ -s "$W/out" ]
+
+# ---- stopped ----
+c stop shop --base saopaulo '支付服务今天停了所以我们等一等再说吧' > "$W/stop" 2>&1
+c status > "$W/out"
+ok 'a stop is in the row' grep -q '^shop  saopaulo .*  staged, stopped  ' "$W/out"
+ok 'and in no other' grep -q '^shop  berlin .*  staged  ' "$W/out"
+tagship-base -C "$W/berlin/root" -q hold shop 'moving the rack'
+c stop shop 'all of it' > "$W/stop" 2>&1
+bases pull
+c status > "$W/out"
+ok 'what is held, too' grep -q '^shop  berlin .*  held, stopped  ' "$W/out"
 
 done_testing

@@ -33,24 +33,42 @@ static char *local_text(const char *local)
 	return g_strjoinv(" ", words);
 }
 
-/* "fetching 45%, 3 min left" while its bundle is on its way. */
-static char *state_text(const StatusCell *cell, gint64 now)
+static gboolean is_stopped(const Status *status, const StatusCell *cell)
 {
-	if (cell->held || cell->overdue)
-		return g_strdup(cell->held ? "held" : "overdue");
-	const char *state = cell->next_state   ? cell->next_state
-			    : cell->last_state ? cell->last_state
-					       : "";
-	if (cell->arrives_utc == 0 || cell->bundle_bytes == 0 || strcmp(state, "ordered") != 0)
-		return cell->next_waits
-			   ? g_strdup_printf("%s,\nwaits for %s", state, cell->next_waits)
-			   : g_strdup(state);
-	g_autofree char *left = util_text_duration(MAX(cell->arrives_utc - now, 0));
-	return g_strdup_printf("fetching %" G_GUINT64_FORMAT "%%,\n%s left",
-			       cell->sent_bytes * 100 / cell->bundle_bytes, left);
+	for (guint i = 0; i < status->stops->len; i++)
+		if (publish_stop_touches(status->stops->pdata[i], cell->app, cell->base))
+			return TRUE;
+	return FALSE;
 }
 
-static void print_cell(CmdTable *table, const StatusCell *cell, gint64 now)
+/* "fetching 45%, 3 min left" while its bundle is on its way. Of a stop before anything else that it
+ * waits for. */
+static char *state_text(const StatusCell *cell, gboolean stopped, gint64 now)
+{
+	const char *state = cell->held         ? "held"
+			    : cell->overdue    ? "overdue"
+			    : cell->next_state ? cell->next_state
+			    : cell->last_state ? cell->last_state
+					       : "";
+	gboolean sending =
+	    cell->arrives_utc != 0 && cell->bundle_bytes != 0 && strcmp(state, "ordered") == 0;
+	g_autofree char *shown = sending
+				     ? g_strdup_printf("fetching %" G_GUINT64_FORMAT "%%",
+						       cell->sent_bytes * 100 / cell->bundle_bytes)
+				     : g_strdup(state);
+	if (stopped)
+		return g_strconcat(shown, *shown ? ",\n" : "", "stopped", NULL);
+	if (cell->held || cell->overdue)
+		return g_steal_pointer(&shown);
+	if (sending) {
+		g_autofree char *left = util_text_duration(MAX(cell->arrives_utc - now, 0));
+		return g_strconcat(shown, ",\n", left, " left", NULL);
+	}
+	return cell->next_waits ? g_strconcat(shown, ",\nwaits for ", cell->next_waits, NULL)
+				: g_steal_pointer(&shown);
+}
+
+static void print_cell(CmdTable *table, const Status *status, const StatusCell *cell, gint64 now)
 {
 	g_autofree char *since =
 	    cell->live_since_utc ? ago_text(cell->live_since_utc, now) : g_strdup("");
@@ -61,7 +79,7 @@ static void print_cell(CmdTable *table, const StatusCell *cell, gint64 now)
 	if (cell->next_version)
 		next = g_strdup_printf("%s\n%s", cell->next_version,
 				       local ? local : "as soon as staged");
-	g_autofree char *state = state_text(cell, now);
+	g_autofree char *state = state_text(cell, is_stopped(status, cell), now);
 	cmd_table_row(table, cell->app, cell->base, cell->live_version ? cell->live_version : "-",
 		      since, next ? next : "-", state, heard, NULL);
 }
@@ -93,7 +111,7 @@ static void add_table(GString *text, const Status *status, gint64 now)
 	g_autoptr(CmdTable) table = cmd_table_new(heads);
 	cmd_table_kinds(table, kinds);
 	for (guint i = 0; i < status->cells->len; i++) {
-		print_cell(table, g_ptr_array_index(status->cells, i), now);
+		print_cell(table, status, g_ptr_array_index(status->cells, i), now);
 		print_nodes(table, g_ptr_array_index(status->cells, i), now);
 	}
 	cmd_table_format(table, text);
