@@ -1,5 +1,5 @@
 #!/bin/sh
-# Status on terminals of all sizes: what is cut first, and what it says where
+# Status on terminals of all sizes: what is cut first, in place with --watch, and what it says where
 # there is little to show, or a stop.
 . "$(dirname "$0")/../lib/world.sh"
 world_new
@@ -13,6 +13,11 @@ at() { # ROWS COLUMNS FILE COMMAND
 }
 status_at() { # ROWS COLUMNS
 	at "$1" "$2" "$W/raw" "$BUILD/tagship -C $STATE status" && lines < "$W/raw" > "$W/out"
+}
+# Until it is ended, which is 124.
+watch_at() { # ROWS COLUMNS
+	at "$1" "$2" "$W/watch-$1-$2" "timeout --foreground 2 $BUILD/tagship -C $STATE status --watch"
+	echo $? > "$W/watch-$1-$2.status"
 }
 # What is to be read of it.
 lines() {
@@ -91,4 +96,24 @@ bases pull
 c status > "$W/out"
 ok 'what is held, too' grep -q '^shop  berlin .*  held, stopped  ' "$W/out"
 
+# ---- in place ----
+sizes='1 80,1 5,2 20,3 20,4 9,5 80,24 20,24 40,24 80,1 1,50 300'
+pids=
+for size in $(echo "$sizes" | tr ' ,' 'x '); do
+	watch_at "${size%x*}" "${size#*x}" &
+	pids="$pids $!"
+done
+# shellcheck disable=SC2086 # a list
+wait $pids
+for size in $(echo "$sizes" | tr ' ,' 'x '); do
+	rows=${size%x*} columns=${size#*x}
+	is "$size: watch goes on" "$(cat "$W/watch-$rows-$columns.status")" 124
+	ok "$size: it fits" fits "$rows" "$columns" "$W/watch-$rows-$columns"
+done
+lines < "$W/watch-3-20" > "$W/out"
+ok 'it says what is not shown' grep -q '^[0-9]* more lines$' "$W/out"
+lines < "$W/watch-5-80" > "$W/out"
+is 'below' "$(sed -n '4p' "$W/out" | sed 's/[0-9]*//')" ' more lines'
+lines < "$W/watch-50-300" > "$W/out"
+ok 'all is shown where there is room' sh -c "! grep -q 'more lines' '$W/out' && grep -q '^! .*STOPPED' '$W/out'"
 done_testing

@@ -166,23 +166,30 @@ static char *status_text(const Cmd *cmd, gboolean metrics, char **ret_json, GErr
 
 /* ---- --watch ---- */
 
-/* From the top, over what was there: at most what the terminal holds. */
+/* One line that ends at the terminal's edge, if not before. Nothing is erased from the last column
+ * on: the cursor stays there, and the character would go. */
+static void add_line(GString *screen, const char *line, guint columns)
+{
+	g_autofree char *cut = cmd_text_cut(line, columns);
+	gboolean full = cmd_text_width(cut) >= columns;
+	g_string_append_printf(screen, "%s%s", cut, full ? "" : "\033[K");
+}
+
+/* From the top, over what was there: at most what the terminal holds. The cursor ends below, where
+ * a shell goes on, unless that would take one row of two. */
 static void redraw(const char *text, guint rows, guint columns)
 {
 	g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
 	guint count = g_strv_length(lines) - 1; /* the last ends with a newline, too */
-	guint shown = count < rows ? count : rows - 2;
+	guint room = rows > 2 ? rows - 1 : rows;
+	guint shown = count <= room ? count : MAX(room - 1, 1);
 	g_autoptr(GString) screen = g_string_new("\033[H");
-	for (guint i = 0; i < shown; i++) {
-		gboolean plain = !strchr(lines[i], '\033'); /* a table fits already */
-		gboolean fits = !plain || g_utf8_strlen(lines[i], -1) <= (glong)columns;
-		g_autofree char *cut =
-		    fits ? g_strdup(lines[i]) : g_utf8_substring(lines[i], 0, (glong)columns - 1);
-		g_string_append_printf(screen, "%s%s\033[K\n", cut, fits ? "" : "…");
+	for (guint i = 0; i < MIN(count, room); i++) {
+		g_autofree char *more = g_strdup_printf("%u more lines", count - shown);
+		add_line(screen, i < shown ? lines[i] : more, columns);
+		g_string_append(screen, i + 1 < rows ? "\n" : "");
 	}
-	if (shown < count)
-		g_string_append_printf(screen, "%u more lines\033[K\n", count - shown);
-	g_string_append(screen, "\033[J");
+	g_string_append(screen, MIN(count, room) < rows ? "\033[J" : "");
 	g_print("%s", screen->str);
 }
 
