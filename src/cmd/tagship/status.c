@@ -33,17 +33,9 @@ static char *local_text(const char *local)
 	return g_strjoinv(" ", words);
 }
 
-static gboolean is_stopped(const Status *status, const StatusCell *cell)
-{
-	for (guint i = 0; i < status->stops->len; i++)
-		if (publish_stop_touches(status->stops->pdata[i], cell->app, cell->base))
-			return TRUE;
-	return FALSE;
-}
-
 /* "fetching 45%, 3 min left" while its bundle is on its way. Of a stop before anything else that it
  * waits for. */
-static char *state_text(const StatusCell *cell, gboolean stopped, gint64 now)
+static char *state_text(const StatusCell *cell, gint64 now)
 {
 	const char *state = cell->held         ? "held"
 			    : cell->overdue    ? "overdue"
@@ -56,7 +48,7 @@ static char *state_text(const StatusCell *cell, gboolean stopped, gint64 now)
 				     ? g_strdup_printf("fetching %" G_GUINT64_FORMAT "%%",
 						       cell->sent_bytes * 100 / cell->bundle_bytes)
 				     : g_strdup(state);
-	if (stopped)
+	if (cell->stopped)
 		return g_strconcat(shown, *shown ? ",\n" : "", "stopped", NULL);
 	if (cell->held || cell->overdue)
 		return g_steal_pointer(&shown);
@@ -68,7 +60,7 @@ static char *state_text(const StatusCell *cell, gboolean stopped, gint64 now)
 				: g_steal_pointer(&shown);
 }
 
-static void print_cell(CmdTable *table, const Status *status, const StatusCell *cell, gint64 now)
+static void print_cell(CmdTable *table, const StatusCell *cell, gint64 now)
 {
 	g_autofree char *since =
 	    cell->live_since_utc ? ago_text(cell->live_since_utc, now) : g_strdup("");
@@ -79,7 +71,7 @@ static void print_cell(CmdTable *table, const Status *status, const StatusCell *
 	if (cell->next_version)
 		next = g_strdup_printf("%s\n%s", cell->next_version,
 				       local ? local : "as soon as staged");
-	g_autofree char *state = state_text(cell, is_stopped(status, cell), now);
+	g_autofree char *state = state_text(cell, now);
 	cmd_table_row(table, cell->app, cell->base, cell->live_version ? cell->live_version : "-",
 		      since, next ? next : "-", state, heard, NULL);
 }
@@ -111,7 +103,7 @@ static void add_table(GString *text, const Status *status, gint64 now)
 	g_autoptr(CmdTable) table = cmd_table_new(heads);
 	cmd_table_kinds(table, kinds);
 	for (guint i = 0; i < status->cells->len; i++) {
-		print_cell(table, status, g_ptr_array_index(status->cells, i), now);
+		print_cell(table, g_ptr_array_index(status->cells, i), now);
 		print_nodes(table, g_ptr_array_index(status->cells, i), now);
 	}
 	cmd_table_format(table, text);
