@@ -28,14 +28,14 @@ static void print_safely(FILE *stream, const char *text)
 	    g_get_charset(&charset)
 		? NULL
 		: g_convert_with_fallback(safe->str, -1, charset, "UTF-8", "?", NULL, NULL, NULL);
-	fputs(local ? local : safe->str, stream);
+	(void)fputs(local ? local : safe->str, stream);
 	(void)fflush(stream); /* so that both streams keep their order */
 }
 
 /* JSON is UTF-8, whatever the terminal's own is, and has escapes of its own. */
 static void print_json(const char *text)
 {
-	fputs(text, stdout);
+	(void)fputs(text, stdout);
 	(void)fflush(stdout);
 }
 
