@@ -92,17 +92,22 @@ _tagship_words() { # WORDS
 _tagship_paths() { # -d: folders, -f: files
 	compopt -o filenames 2>/dev/null
 	mapfile -t COMPREPLY < <(compgen "$1" -- "$cur")
-	quoted=1 # bash does
+	quoted=paths # bash quotes them itself
 }
 
-# As readline wants it: without what it leaves alone, and quoted, as a tag may be called v1&more.
+# As readline wants it: without what it leaves alone, and quoted, as a tag may be called v1&more. Behind
+# a quote that is open, such names are not offered: bash would take them as they are.
 _tagship_reply() {
 	local i word
 	for i in "${!COMPREPLY[@]}"; do
 		word=$before${COMPREPLY[i]#"$head"}
-		[[ -n $quoted || $word != *[!A-Za-z0-9._/+@=,:%-]* ]] || printf -v word %q "$word"
+		if [[ $quoted != paths && $word == *[!A-Za-z0-9._/+@=,:%-]* ]]; then
+			[[ -z $quoted ]] || { unset -v "COMPREPLY[i]"; continue; }
+			printf -v word %q "$word"
+		fi
 		COMPREPLY[i]=$word
 	done
+	COMPREPLY=("${COMPREPLY[@]}")
 }
 
 # The values of a member of what is listed, as JSON: that of the list's objects, not of what is in them.

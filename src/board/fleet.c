@@ -74,7 +74,7 @@ static void add_next(BoardPage *page, const StatusCell *cell)
 	board_cell_next(page, cell);
 	board_cell_begin(page);
 	const char *kept = board_kept_back(cell);
-	board_state(page, kept ? kept : cell->next_state);
+	board_state(page, cell->down_version ? "down" : kept ? kept : cell->next_state);
 	if (cell->next_waits)
 		board_textf(page, " %s", cell->next_waits);
 	add_progress(page, cell);

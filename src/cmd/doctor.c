@@ -27,7 +27,8 @@ static void say(const CmdDoctor *doctor, const char *level, const char *text)
 	json_builder_set_member_name(doctor->json, "level");
 	json_builder_add_string_value(doctor->json, lower);
 	json_builder_set_member_name(doctor->json, "text");
-	json_builder_add_string_value(doctor->json, text);
+	g_autofree char *valid = g_utf8_make_valid(text, -1);
+	json_builder_add_string_value(doctor->json, valid);
 	json_builder_end_object(doctor->json);
 }
 

@@ -33,7 +33,9 @@ static gsize width_of_char(gunichar c)
 {
 	if (c < 0x80)
 		return 1;
-	return g_unichar_iswide(c) ? 2 : g_unichar_iszerowidth(c) && g_get_charset(NULL) ? 0 : 1;
+	if (!g_get_charset(NULL))
+		return 1;
+	return g_unichar_iswide(c) ? 2 : g_unichar_iszerowidth(c) ? 0 : 1;
 }
 
 static const char *ellipsis(void)
@@ -45,9 +47,12 @@ static const char *ellipsis(void)
 static gsize length_at(const char *text, gsize *ret_width)
 {
 	gsize colour = *text == '\033' ? strcspn(text, "m") : 0;
-	gunichar c = g_utf8_get_char(text);
-	*ret_width = colour ? 0 : width_of_char(c);
-	return colour ? colour + (text[colour] != '\0') : (gsize)g_unichar_to_utf8(c, NULL);
+	gunichar c = g_utf8_get_char_validated(text, -1);
+	gboolean valid = c != (gunichar)-1 && c != (gunichar)-2;
+	*ret_width = colour ? 0 : valid ? width_of_char(c) : 1;
+	if (colour)
+		return colour + (text[colour] != '\0');
+	return valid ? (gsize)g_unichar_to_utf8(c, NULL) : 1;
 }
 
 gsize cmd_text_width(const char *text)

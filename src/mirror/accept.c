@@ -277,6 +277,11 @@ gboolean mirror_verify(const MirrorSpec *spec, GError **error)
 	g_autoptr(Repo) repo = repo_open(path, error); /* one that is gone is not made again */
 	if (!repo || !mirror_ref(repo, LEDGER_ACCEPTED, accepted, error))
 		return FALSE;
+	g_autoptr(GPtrArray) apps = util_fs_list(spec->root_dirfd, "accepted", NULL);
+	if (!accepted[0] && apps && apps->len > 0)
+		return util_error_set(error, TS_ERROR_CORRUPT,
+				      "mirror.git has lost what was accepted, and so what keeps "
+				      "older orders from coming again");
 	if (!accepted[0])
 		return TRUE;
 	g_autoptr(TrustKeys) keys = mirror_keys(spec, error);

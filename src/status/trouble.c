@@ -10,9 +10,7 @@ static void say(Status *status, const char *format, ...)
 	va_start(args, format);
 	g_autofree char *text = g_strdup_vprintf(format, args);
 	va_end(args);
-	/* of many apps or releases the same is said once */
-	if (!g_ptr_array_find_with_equal_func(status->trouble, text, g_str_equal, NULL))
-		g_ptr_array_add(status->trouble, g_steal_pointer(&text));
+	g_ptr_array_add(status->trouble, g_steal_pointer(&text));
 }
 
 /* ": detail", or nothing. */
@@ -93,7 +91,8 @@ static void look_at_newest(Status *status, const PublishRelease *release)
 	say(status, "%s %s: %s: %s", release->app, release->tag, release->state, first);
 }
 
-static void look_at_targets(Status *status, const PublishRelease *release)
+/* `said`: bases whose ledger was told of. */
+static void look_at_targets(Status *status, const PublishRelease *release, GHashTable *said)
 {
 	for (guint t = 0; t < release->targets->len; t++) {
 		const PublishTarget *target = g_ptr_array_index(release->targets, t);
@@ -101,7 +100,7 @@ static void look_at_targets(Status *status, const PublishRelease *release)
 		if (target->state == CENTRAL_STAGED && target->detail && *target->detail)
 			say(status, "%s at %s: %s staged, but: %s", release->app, target->base,
 			    release->version, target->detail);
-		if (target->trouble)
+		if (target->trouble && g_hash_table_add(said, target->base))
 			say(status, "%s: its ledger here cannot be read: %s", target->base,
 			    target->trouble);
 	}
@@ -109,6 +108,7 @@ static void look_at_targets(Status *status, const PublishRelease *release)
 
 static void each_release(Status *status)
 {
+	g_autoptr(GHashTable) said = g_hash_table_new(g_str_hash, g_str_equal);
 	for (guint i = 0; i < status->apps->len; i++) {
 		const StatusApp *app = status->apps->pdata[i];
 		if (app->releases->len > 0)
@@ -117,7 +117,7 @@ static void each_release(Status *status)
 	for (guint i = 0; i < status->apps->len; i++) {
 		const StatusApp *app = status->apps->pdata[i];
 		for (guint r = 0; r < app->releases->len; r++)
-			look_at_targets(status, app->releases->pdata[r]);
+			look_at_targets(status, app->releases->pdata[r], said);
 	}
 }
 
@@ -125,11 +125,14 @@ static void each_release(Status *status)
 
 static void look_at_bases(Status *status)
 {
+	g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
 	for (guint i = 0; i < status->cells->len; i++) {
 		const StatusCell *cell = status->cells->pdata[i];
 		const char *base = cell->base;
 		const UtilTrailers *contact = g_hash_table_lookup(status->contacts, base);
 		gint64 offset_ms = 0;
+		if (!g_hash_table_add(seen, cell->base))
+			continue; /* of another app */
 		if (cell->silent_since_utc) {
 			g_autofree char *since = util_time_format_utc(cell->silent_since_utc);
 			say(status, "%s: %s %s: does it run, is its line up?", base,

@@ -377,6 +377,9 @@ forged=$(git -C "$ROOT/mirror.git" commit-tree -p "$head" -m 'Forged' "$head^{tr
 git -C "$ROOT/mirror.git" update-ref refs/tagship/accepted "$forged"
 exits 'a ledger that somebody altered' 1 b doctor --json
 ok 'is found, as JSON' perl -MJSON::PP -0777 -e '$r = decode_json(<> =~ s/^tagship-base.*//smr); exit !($r->{bad} == 1 && grep { $_->{level} eq "bad" && $_->{text} =~ /^ledger: .*put mirror.git back/ } @{$r->{findings}})' "$W/out"
+git -C "$ROOT/mirror.git" update-ref -d refs/tagship/accepted
+exits 'one that forgot what was accepted' 1 b doctor
+says 'is found' 'ledger: mirror.git has lost what was accepted'
 git -C "$ROOT/mirror.git" update-ref refs/tagship/accepted "$head"
 exits 'doctor at central is content' 0 c doctor
 chmod 644 "$STATE/keys/central"
@@ -478,6 +481,7 @@ world_worker_ends
 pull > "$W/pull" 2>&1 # also tells that v10 was cancelled
 is 'cancel: tags of what is to come' "$(completes tagship -C "$STATE" cancel shop '')" 'plan/back v11+a\&b'
 is 'of which one goes on so' "$(completes tagship -C "$STATE" cancel shop pl)" plan/back
+is 'behind an open quote none that bash would read' "$(completes tagship -C "$STATE" cancel shop '"')" plan/back
 is 'log: all tags' "$(completes tagship -C "$STATE" log shop '' | tr ' ' '\n' | grep -c '^plan/back$\|^v9$\|^v10$')" 3
 is 'each once' "$(completes tagship -C "$STATE" log shop '' | tr ' ' '\n' | sort | uniq -d)" ''
 failed=$(c log --json | perl -MJSON::PP -0777 -e 'print join " ", sort map { $_->{job} } grep { $_->{state} eq "failed" } @{decode_json(<STDIN>)}')

@@ -89,6 +89,15 @@ push 3
 ok 'a build that fails is told' world_wait 20 told central-told failed v3
 git -C "$SRC" checkout -q HEAD~1 -- build.sh
 
+git -C "$SRC" push -q origin :v3 > "$W/push" 2>&1
+printf 'Back\n\nRelease-At: now\nRelease-To: all\nRelease-Version: v1\n' | world_tag plan/back
+git -C "$SRC" push -q origin plan/back > "$W/push" 2>&1
+world_worker_ends
+central -q notify
+ok 'a plan is told as ordered' told central-told ordered v1
+ok 'nothing that was not built is told as built' sh -c "! grep '\"event\":\"built\"' '$W/central-told' | grep -qv '\"version\":\"v[123]\"'"
+go_live
+
 # ---- what lasts ----
 base -q hold shop 'the database moves, größe'
 base -q pull > "$W/pull" 2>&1

@@ -48,6 +48,12 @@ answers 'nor in a cluster' 2 'not here' ana tagship status -qC/etc
 answers 'no other command' 2 'there are status' ana tagship gc
 answers 'nothing is installed from there' 2 'there are status' ana tagship install "$W/git/elsewhere"
 ok 'no folder either' [ ! -e "$W/git/elsewhere" ]
+# a script of before "--" stood in it
+sed 's/ -- / /' "$W/git/git-shell-commands/tagship" > "$W/old"
+cat "$W/old" > "$W/git/git-shell-commands/old"
+chmod +x "$W/git/git-shell-commands/old"
+answers 'nor by an old script' 3 'install it anew' ana old install "$W/git/elsewhere"
+ok 'no folder by that' [ ! -e "$W/git/elsewhere" ]
 answers 'help' 0 'install FOLDER' ana tagship --help
 answers 'an app that is none' 2 'shopp' ana tagship status shopp
 answers 'no shell' 128 'unrecognized command' ana id

@@ -221,12 +221,25 @@ static int install(Cmd *cmd, const char *folder, GError **error)
 	return 0;
 }
 
+/* What a script that was written before "--" was leads here with. */
+static gboolean came_by_ssh(void)
+{
+	return g_getenv("SSH_ORIGINAL_COMMAND") || g_getenv("GL_USER") || g_getenv("TAGSHIP_USER");
+}
+
 int cmd_developer(Cmd *cmd, GError **error)
 {
 	/* behind "--" is what was asked by ssh: no folder is named from there */
 	gboolean asked = cmd->argc >= 2 && strcmp(cmd->argv[1], "--") == 0;
-	if (!asked && cmd->argc >= 2 && strcmp(cmd->argv[1], "install") == 0)
+	if (!asked && cmd->argc >= 2 && strcmp(cmd->argv[1], "install") == 0) {
+		if (came_by_ssh()) {
+			util_error_set(error, TS_ERROR_REFUSED,
+				       "install: only by hand on central; its own script there is "
+				       "from an older tagship: install it anew");
+			return 3;
+		}
 		return cmd_options(cmd, NULL, 2, 2, error) ? install(cmd, cmd->argv[2], error) : 2;
+	}
 	cmd->argv += asked;
 	cmd->argc -= asked;
 	/* options behind the verb are the verb's */

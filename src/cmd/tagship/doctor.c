@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Each finding with what to do; exit status 1 if anything is wrong, for monitoring. */
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "status/status.h"
@@ -9,6 +10,7 @@
 
 #define RELEASES_LOOKED_AT 200 /* of an app, the newest */
 #define WATCHES_SPARE 20       /* of other programs of this account */
+#define BOARD_OLD_S (15 * 60)
 #define WORKER_STARTS_US (2 * G_USEC_PER_SEC)
 
 static void check_error(CmdDoctor *doctor, gboolean good, const char *what, const GError *error)
@@ -224,13 +226,24 @@ static guint count_hints(Central *central, gboolean *ret_stuck)
 	}
 }
 
-static void check_board(CmdDoctor *doctor, const char *board)
+static void check_board(CmdDoctor *doctor, Central *central)
 {
+	const char *board = central->conf->board;
 	g_autofree char *parent = g_path_get_dirname(board);
+	g_autofree char *newest = g_build_filename(board, "metrics.prom", NULL);
+	struct stat st;
 	gboolean there = g_file_test(board, G_FILE_TEST_EXISTS);
-	gboolean good = access(there ? board : parent, W_OK | X_OK) == 0;
-	cmd_finding(doctor, good, "board: %s%s", board,
-		    good ? "" : " cannot be written by this account: chown it, or name another");
+	gboolean good = access(there ? board : parent, W_OK | X_OK) == 0 &&
+			(!there || g_file_test(board, G_FILE_TEST_IS_DIR));
+	/* the worker may not write where whoever runs this may */
+	gboolean old = publish_worker_running(central) &&
+		       (stat(newest, &st) != 0 ||
+			util_clock_now_utc(central->clock) - st.st_mtime > BOARD_OLD_S);
+	cmd_finding(doctor, good && !old, "board: %s%s", board,
+		    !good ? " is no folder that this account can write: chown it, or name another"
+		    : old ? " is not kept, though a worker runs: log/worker.log says why "
+			    "(tagship-worker.service needs ReadWritePaths= for it)"
+			  : "");
 }
 
 /* What tells people what happens. */
@@ -240,7 +253,7 @@ static void check_telling(CmdDoctor *doctor, Central *central)
 	gboolean by_hooks = strcmp(conf->worker, "service") != 0;
 	cmd_check_notify(doctor, central->dirfd, conf->notify);
 	if (*conf->board)
-		check_board(doctor, conf->board);
+		check_board(doctor, central);
 	if (by_hooks && (*conf->board || *conf->notify))
 		cmd_finding(doctor, FALSE,
 			    "worker: \"hook\" in central.cfg: %s not looked after while nothing "

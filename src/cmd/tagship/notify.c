@@ -44,6 +44,14 @@ static const PublishRelease *release_of(const CmdLook *look, const Job *job)
 	return NULL;
 }
 
+static gboolean is_ordered(const PublishRelease *release)
+{
+	for (guint i = 0; i < release->targets->len; i++)
+		if (((const PublishTarget *)release->targets->pdata[i])->seq > 0)
+			return TRUE;
+	return FALSE;
+}
+
 static gboolean tell_job(const CmdLook *look, const Job *job, const char *state, GError **error)
 {
 	static const char *const prefixes[] = {"refs/tags/", "refs/heads/"};
@@ -61,9 +69,13 @@ static gboolean tell_job(const CmdLook *look, const Job *job, const char *state,
 			 .version = *version ? version : NULL,
 			 .detail = job->reason,
 			 .outage_ms = -1};
-	const PublishRelease *release = release_of(look, job);
-	if (release && job->state == JOB_DONE && g_strcmp0(release->version, release->tag) != 0) {
+	const PublishRelease *release = job->state == JOB_DONE ? release_of(look, job) : NULL;
+	if (release && !release->version)
+		return TRUE; /* it ended before anything was made */
+	if (release && g_strcmp0(release->version, release->tag) != 0) {
 		/* a plan for a version that was built before */
+		if (!is_ordered(release))
+			return TRUE;
 		notice.event = "ordered";
 		notice.version = release->version;
 		notice.detail = release->tag;
@@ -186,8 +198,10 @@ static gboolean look_at_contact(CmdLook *look, const char *base, const UtilTrail
 {
 	gint64 since_utc = 0, offset_ms = 0;
 	Notice notice = {.time_utc = status_of(look)->now_utc, .base = base, .outage_ms = -1};
-	if (publish_base_is_silent(central_of(look), base, contact, &since_utc)) {
-		g_autofree char *key = g_strconcat("silent/", base, NULL);
+	g_autofree char *key = g_strconcat("silent/", base, NULL);
+	/* of one that never called, only its first call is an end: its file may be written anew */
+	gboolean still = !contact && g_key_file_has_key(look->before, ALARMS, key, NULL);
+	if (publish_base_is_silent(central_of(look), base, contact, &since_utc) || still) {
 		g_autofree char *since = util_time_format_utc(since_utc);
 		g_autofree char *detail = g_strdup_printf(
 		    "%s %s", contact ? "not heard since" : "never heard, and enrolled on", since);
@@ -197,12 +211,12 @@ static gboolean look_at_contact(CmdLook *look, const char *base, const UtilTrail
 			return FALSE;
 	}
 	if (contact && publish_clock_is_off(contact, &offset_ms)) {
-		g_autofree char *key = g_strconcat("clock-off/", base, NULL);
+		g_autofree char *clock_key = g_strconcat("clock-off/", base, NULL);
 		g_autofree char *detail =
 		    g_strdup_printf("%+.3f s off central's", (double)offset_ms / 1000);
 		notice.event = "clock-off";
 		notice.detail = detail;
-		return tell_alarm(look, key, &notice, error);
+		return tell_alarm(look, clock_key, &notice, error);
 	}
 	return TRUE;
 }

@@ -37,7 +37,8 @@ static char *local_text(const char *local)
  * waits for. */
 static char *state_text(const StatusCell *cell, gint64 now)
 {
-	const char *state = cell->held         ? "held"
+	const char *state = cell->down_version ? "down"
+			    : cell->held       ? "held"
 			    : cell->overdue    ? "overdue"
 			    : cell->next_state ? cell->next_state
 			    : cell->last_state ? cell->last_state
@@ -50,7 +51,7 @@ static char *state_text(const StatusCell *cell, gint64 now)
 				     : g_strdup(state);
 	if (cell->stopped)
 		return g_strconcat(shown, *shown ? ",\n" : "", "stopped", NULL);
-	if (cell->held || cell->overdue)
+	if (cell->down_version || cell->held || cell->overdue)
 		return g_steal_pointer(&shown);
 	if (sending) {
 		g_autofree char *left = util_text_duration(MAX(cell->arrives_utc - now, 0));
