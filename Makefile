@@ -27,7 +27,8 @@ endif
 WERROR ?= -Werror
 JOBS ?= $(shell nproc)
 # tests wait more than they work, unless instrumented
-TEST_JOBS ?= $(if $(SAN),$(JOBS),$(shell echo $$((3 * $(JOBS)))))
+TEST_JOBS ?= $(if $(SAN),$(JOBS),$(shell echo $$((2 * $(JOBS)))))
+UNIT_JOBS ?= $(if $(SAN),$(JOBS),$(shell echo $$((3 * $(JOBS)))))
 comma := ,
 # what the sanitizers watch: one list for compiling and linking
 SANITIZE := $(if $(FUZZ),fuzzer-no-link$(comma)address$(comma)undefined,$(if $(SAN),address$(comma)undefined))
@@ -265,10 +266,11 @@ check-rooms: ## rooms include and link only what src/rooms says
 # the longest first, here and among the flows, or all wait for them at the end
 UNIT_LONG := $(addprefix $(B)/unit/,board/board serve/watch activate/lifecycle)
 check-unit: $(UNIT) ## unit tests (g_test, TAP)
-	G_TEST_SRCDIR=$(CURDIR)/tests prove -j$(TEST_JOBS) $(PROVE_FLAGS) --exec scripts/run-unit $(UNIT_LONG) \
+	G_TEST_SRCDIR=$(CURDIR)/tests prove -j$(UNIT_JOBS) $(PROVE_FLAGS) --exec scripts/run-unit $(UNIT_LONG) \
 		$(filter-out $(UNIT_LONG),$(UNIT))
 
-FLOW_LONG := $(addprefix tests/flow/,80-waves.sh 75-nodes.sh 30-surroundings.sh 25-attacks.sh 42-faults.sh 40-restart.sh 60-admin.sh 66-terminal.sh 88-readme.sh)
+FLOW_LONG := $(addprefix tests/flow/,80-waves.sh 42-faults.sh 75-nodes.sh 40-restart.sh 30-surroundings.sh \
+	25-attacks.sh 60-admin.sh 66-terminal.sh 88-readme.sh)
 check-flow: all faults $(FAULT_TOOLS) ## end-to-end stories with real git, sshd and servers
 	TAGSHIP_BUILD=$(abspath $(B)) prove -j$(TEST_JOBS) $(PROVE_FLAGS) --timer $(FLOW_LONG) \
 		$(filter-out $(FLOW_LONG),$(wildcard tests/flow/*.sh))
