@@ -464,7 +464,8 @@ ok 'is JSON' json_ok
 # ---- what bash completes ----
 completes() { # WORD...: cut as bash cuts the line, at = and @, too; what is offered, in one line
 	# shellcheck disable=SC2016 # for bash
-	bash -c '. "$1"
+	bash -c '. "$1/line.bash"
+		. "$1/$2.bash"
 		shift
 		COMP_WORDS=("$@")
 		COMP_CWORD=$(($# - 1))
@@ -472,7 +473,7 @@ completes() { # WORD...: cut as bash cuts the line, at = and @, too; what is off
 		COMP_LINE=${COMP_LINE// = /=}
 		COMP_LINE=${COMP_LINE//, @ /,@}
 		"_${1//-/_}"
-		echo "${COMPREPLY[*]}"' completes "$TOP/config/completion/$1.bash" "$@"
+		echo "${COMPREPLY[*]}"' completes "$TOP/config/completion" "$@"
 }
 sed -i 's/^groups = .*/groups = [ "asia", "island" ];/' "$STATE/bases.d/berlin.cfg"
 world_commit 13
