@@ -122,18 +122,13 @@ rm -rf "$LEDGER"
 mv "$LEDGER.own" "$LEDGER"
 is 'wrong base, its whole ledger: what is accepted stays' "$(accepted)" "$ACCEPTED"
 
-FAKELIB=$(faketime -f '+0s' sh -c 'echo "$LD_PRELOAD"' 2> /dev/null)
-later() { # DAYS COMMAND...
-	_days=$1
-	shift
-	LD_PRELOAD="$FAKELIB" FAKETIME="+${_days}d" NO_FAKE_STAT=1 ASAN_OPTIONS="verify_asan_link_order=0${ASAN_OPTIONS:+:$ASAN_OPTIONS}" "$@"
-}
+world_faketime
 if [ -n "$FAKELIB" ]; then
-	later 1 tagship-base -C "$ROOT" status > "$W/out" 2>&1
+	world_later 1 tagship-base -C "$ROOT" status > "$W/out" 2>&1
 	ok 'freeze: within a day nothing is said' not has "$W/out" 'the newest word'
-	later 3 tagship-base -C "$ROOT" status > "$W/out" 2>&1
+	world_later 3 tagship-base -C "$ROOT" status > "$W/out" 2>&1
 	ok 'freeze: an old head is an alarm' has "$W/out" '! the newest word that central signed is 3 d'
-	later 3 tagship-base -C "$ROOT" doctor > "$W/out" 2>&1
+	world_later 3 tagship-base -C "$ROOT" doctor > "$W/out" 2>&1
 	ok '  doctor says it, too' grep -q 'BAD.*the newest word' "$W/out"
 	evil hello <<END
 export LD_PRELOAD='$FAKELIB' FAKETIME=+2d NO_FAKE_STAT=1
@@ -143,7 +138,7 @@ END
 	pull
 	good
 	ok '  a base that comes gets a heartbeat asked for' sh -c "grep -rq 'Hint: beat' '$STATE/queue/in'"
-	later 2 tagship -C "$STATE" worker --once > /dev/null 2>&1
+	world_later 2 tagship -C "$STATE" worker --once > /dev/null 2>&1
 	ok '  which the worker signs' sh -c "git -C '$LEDGER' log -1 --format=%s orders | grep -q '^heartbeat'"
 	pull
 	ACCEPTED=$(accepted)

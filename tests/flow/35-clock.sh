@@ -7,7 +7,7 @@
 # libfaketime knows no timerfd. It moves the time since boot together with the wall clock. A clock that
 # is set leaves that alone: so the base's note of both (ROOT/clock) is moved instead.
 . "$(dirname "$0")/../lib/world.sh"
-FAKELIB=$(faketime -f '+0s' sh -c 'echo "$LD_PRELOAD"' 2> /dev/null)
+world_faketime
 [ -n "$FAKELIB" ] || { echo '1..0 # SKIP faketime is not installed: scripts/install-deps'; exit 0; }
 world_new
 trap world_end EXIT

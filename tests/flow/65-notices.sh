@@ -141,16 +141,11 @@ git -C "$SRC" push -q origin main v3b > "$W/push" 2>&1
 world_worker_ends
 central -q notify
 ok 'late is told' grep -q '"event":"late".*"version":"v3b".*expected at' "$W/central-told"
-FAKELIB=$(faketime -f '+0s' sh -c 'echo "$LD_PRELOAD"' 2> /dev/null)
-later() { # DAYS COMMAND...
-	_days=$1
-	shift
-	LD_PRELOAD="$FAKELIB" FAKETIME="+${_days}d" NO_FAKE_STAT=1 ASAN_OPTIONS="verify_asan_link_order=0${ASAN_OPTIONS:+:$ASAN_OPTIONS}" "$@"
-}
+world_faketime
 if [ -n "$FAKELIB" ]; then
-	later 1 tagship -C "$STATE" -q notify > "$W/out" 2>&1
+	world_later 1 tagship -C "$STATE" -q notify > "$W/out" 2>&1
 	ok 'overdue is told' grep -q '"event":"overdue".*"version":"v3b"' "$W/central-told"
-	later 3 tagship-base -C "$ROOT" -q notify > "$W/out" 2>&1
+	world_later 3 tagship-base -C "$ROOT" -q notify > "$W/out" 2>&1
 	ok 'an old head is told' grep -q '"event":"head-old".*"base":"berlin"' "$W/base-told"
 fi
 sleep 4 # its time is over

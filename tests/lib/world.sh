@@ -225,6 +225,20 @@ world_worker_ends() {
 	[ ! -e "$STATE/worker.lock" ] || world_wait 30 flock -n "$STATE/worker.lock" true
 }
 
+# Sets FAKELIB, libfaketime's file, or nothing where it is not installed.
+world_faketime() {
+	# shellcheck disable=SC2016 # the inner shell's
+	FAKELIB=$(faketime -f '+0s' sh -c 'echo "$LD_PRELOAD"' 2> /dev/null)
+}
+
+# Runs a command as if it were that many days later; after world_faketime.
+world_later() { # DAYS COMMAND...
+	_days=$1
+	shift
+	LD_PRELOAD="$FAKELIB" FAKETIME="+${_days}d" NO_FAKE_STAT=1 \
+		ASAN_OPTIONS="verify_asan_link_order=0${ASAN_OPTIONS:+:$ASAN_OPTIONS}" "$@"
+}
+
 # State of a release at a base, as central knows it.
 world_state() { # APP TAG BASE
 	tagship -C "$STATE" log "$1" "$2" --json 2>/dev/null |
