@@ -7,7 +7,7 @@ static BoardCost worst_of(const BoardApp *app, const PublishRelease *release)
 {
 	BoardCost worst = {.full_bytes = board_full_bytes(app, release->version), .outage_ms = -1};
 	for (guint i = 0; i < release->targets->len; i++) {
-		BoardVisit visit = {release, release->targets->pdata[i], 0};
+		BoardVisit visit = {.release = release, .target = release->targets->pdata[i]};
 		BoardCost cost = board_visit_cost(&visit);
 		worst.ordered = worst.ordered || cost.ordered;
 		worst.bytes = MAX(worst.bytes, cost.bytes);

@@ -12,7 +12,8 @@
 typedef struct {
 	const PublishRelease *release;
 	const PublishTarget *target;
-	guint64 full_bytes; /* of its tree; 0: not known any more */
+	guint64 full_bytes;     /* of its tree; 0: not known any more */
+	const StatusCell *cell; /* of its app there; NULL where no page asks for it, or none is */
 } BoardVisit;
 
 /* What it took to bring a release to a base, or to the base where it took most. */

@@ -38,25 +38,10 @@ static GArray *list_coming(const BoardData *data)
 	return coming;
 }
 
-static const StatusCell *cell_of(const BoardData *data, const BoardVisit *visit)
-{
-	for (guint b = 0; b < data->bases->len; b++) {
-		const BoardBase *base = data->bases->pdata[b];
-		if (strcmp(base->peer->name, visit->target->base) != 0)
-			continue;
-		for (guint i = 0; i < base->cells->len; i++)
-			if (strcmp(((const StatusCell *)base->cells->pdata[i])->app,
-				   visit->release->app) == 0)
-				return base->cells->pdata[i];
-	}
-	return NULL;
-}
-
 /* As the fleet shows it, for what comes first there and for what is behind it. */
 static const char *state_of(const BoardData *data, const BoardVisit *visit)
 {
-	const StatusCell *cell = cell_of(data, visit);
-	const char *kept = cell ? board_kept_back(cell) : NULL;
+	const char *kept = visit->cell ? board_kept_back(visit->cell) : NULL;
 	if (kept && (strcmp(kept, "overdue") != 0 ||
 		     data->now_utc > visit->target->at_utc + STATUS_OVERDUE_S))
 		return kept;

@@ -84,16 +84,29 @@ static gboolean load_bases(BoardData *data, GHashTable *by_name, GError **error)
 	return names != NULL;
 }
 
+static const StatusCell *cell_of(const BoardBase *base, const char *app)
+{
+	for (guint i = 0; i < base->cells->len; i++) {
+		const StatusCell *cell = base->cells->pdata[i];
+		if (strcmp(cell->app, app) == 0)
+			return cell;
+	}
+	return NULL;
+}
+
 static void load_visits(const BoardApp *app, GHashTable *bases)
 {
 	for (guint r = 0; r < board_releases(app); r++) {
 		const PublishRelease *release = app->app->releases->pdata[r];
 		for (guint t = 0; t < release->targets->len; t++) {
-			BoardVisit visit = {release, release->targets->pdata[t],
-					    board_full_bytes(app, release->version)};
+			BoardVisit visit = {.release = release,
+					    .target = release->targets->pdata[t],
+					    .full_bytes = board_full_bytes(app, release->version)};
 			BoardBase *base = g_hash_table_lookup(bases, visit.target->base);
-			if (base)
-				g_array_append_val(base->visits, visit);
+			if (!base)
+				continue;
+			visit.cell = cell_of(base, release->app);
+			g_array_append_val(base->visits, visit);
 		}
 	}
 }

@@ -69,7 +69,8 @@ static GArray *visits_of(const BoardApp *app, const PublishRelease *release)
 	GArray *visits = g_array_new(FALSE, FALSE, sizeof(BoardVisit));
 	guint64 full = board_full_bytes(app, release->version);
 	for (guint i = 0; i < release->targets->len; i++) {
-		BoardVisit visit = {release, release->targets->pdata[i], full};
+		BoardVisit visit = {
+		    .release = release, .target = release->targets->pdata[i], .full_bytes = full};
 		g_array_append_val(visits, visit);
 	}
 	return visits;

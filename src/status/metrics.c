@@ -215,9 +215,12 @@ static const BaseGauge base_gauges[] = {
 
 static gboolean read_contact(const UtilTrailers *contact, const char *key, gint64 *ret_value)
 {
-	return strcmp(key, "Time") == 0
-		   ? util_trailers_need_time(contact, key, ret_value, NULL)
-		   : util_trailers_need_int(contact, key, G_MININT64, G_MAXINT64, ret_value, NULL);
+	if (strcmp(key, "Time") != 0)
+		return util_trailers_need_int(contact, key, G_MININT64, G_MAXINT64, ret_value,
+					      NULL);
+	/* files are carried when somebody goes there */
+	return !util_trailers_get(contact, "By-File") &&
+	       util_trailers_need_time(contact, key, ret_value, NULL);
 }
 
 static void add_bases(GString *out, const Status *status)
@@ -231,10 +234,7 @@ static void add_bases(GString *out, const Status *status)
 			const UtilTrailers *contact =
 			    g_hash_table_lookup(status->contacts, at->data);
 			gint64 value = 0;
-			/* files are carried when somebody goes there */
-			if ((strcmp(gauge->key, "Time") == 0 &&
-			     util_trailers_get(contact, "By-File")) ||
-			    !read_contact(contact, gauge->key, &value))
+			if (!read_contact(contact, gauge->key, &value))
 				continue;
 			value = gauge->age ? status->now_utc - value : value;
 			add(out, gauge->name, (gdouble)value * gauge->unit, "base", at->data, NULL);

@@ -193,16 +193,18 @@ static gboolean look_at_cell(CmdLook *look, const StatusCell *cell, GError **err
 	return TRUE;
 }
 
-static gboolean look_at_contact(CmdLook *look, const char *base, const UtilTrailers *contact,
-				GError **error)
+/* `cell`: any of the base. */
+static gboolean look_at_base(CmdLook *look, const StatusCell *cell, GError **error)
 {
-	gint64 since_utc = 0, offset_ms = 0;
+	const char *base = cell->base;
+	const UtilTrailers *contact = g_hash_table_lookup(status_of(look)->contacts, base);
+	gint64 offset_ms = 0;
 	Notice notice = {.time_utc = status_of(look)->now_utc, .base = base, .outage_ms = -1};
 	g_autofree char *key = g_strconcat("silent/", base, NULL);
 	/* of one that never called, only its first call is an end: its file may be written anew */
 	gboolean still = !contact && g_key_file_has_key(look->before, ALARMS, key, NULL);
-	if (publish_base_is_silent(central_of(look), base, contact, &since_utc) || still) {
-		g_autofree char *since = util_time_format_utc(since_utc);
+	if (cell->silent_since_utc || still) {
+		g_autofree char *since = util_time_format_utc(cell->silent_since_utc);
 		g_autofree char *detail = g_strdup_printf(
 		    "%s %s", contact ? "not heard since" : "never heard, and enrolled on", since);
 		notice.event = "silent";
@@ -289,10 +291,7 @@ static gboolean look_at_alarms(CmdLook *look, GError **error)
 	for (guint i = 0; i < status_of(look)->cells->len; i++) {
 		const StatusCell *cell = status_of(look)->cells->pdata[i];
 		if (!look_at_cell(look, cell, error) ||
-		    (g_hash_table_add(bases, cell->base) &&
-		     !look_at_contact(look, cell->base,
-				      g_hash_table_lookup(status_of(look)->contacts, cell->base),
-				      error)))
+		    (g_hash_table_add(bases, cell->base) && !look_at_base(look, cell, error)))
 			return FALSE;
 	}
 	for (guint a = 0; a < status_of(look)->apps->len; a++) {
